@@ -1,0 +1,383 @@
+-- Tables of the foundation roles. All times are bigint, in ms since the epoch, by the store's clock.
+-- `partition_key` leads the keys that a distributed Postgres would distribute by.
+-- The schema itself is created, and search_path set, by the migrator.
+
+create type lifecycle_phase as enum ('submitted', 'runnable', 'active', 'suspended', 'terminal');
+create type ownership_state as enum ('unowned', 'leased', 'lease_expired_reclaimable');
+create type eligibility_state as enum ('eligible_now', 'not_eligible_until_time', 'blocked_by_dependencies',
+  'blocked_by_budget', 'blocked_by_quota', 'blocked_by_operator', 'not_applicable');
+create type blocking_reason as enum ('none', 'waiting_for_worker', 'waiting_for_delay', 'waiting_for_retry_backoff',
+  'waiting_for_reclaim_backoff', 'waiting_for_resume_delay', 'waiting_for_children', 'waiting_for_budget',
+  'waiting_for_quota', 'waiting_for_signal', 'waiting_for_approval', 'waiting_for_callback', 'waiting_for_tool_result',
+  'waiting_for_child', 'paused_by_operator');
+create type terminal_outcome as enum ('none', 'success', 'failed', 'cancelled', 'expired', 'skipped');
+create type attempt_state as enum ('none', 'pending_first_attempt', 'running_attempt', 'attempt_interrupted',
+  'pending_resume', 'pending_retry_attempt', 'pending_reclaim_attempt', 'pending_replay_attempt', 'attempt_terminal');
+create type public_state as enum ('waiting', 'resumable', 'delayed', 'waiting_children', 'rate_limited', 'active',
+  'suspended', 'completed', 'failed', 'cancelled', 'expired', 'skipped');
+create type delay_reason as enum ('start_time', 'retry_backoff', 'reclaim_backoff', 'resume_delay');
+create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota');
+create type attempt_type as enum ('initial', 'retry', 'reclaim', 'replay');
+create type attempt_record_state as enum ('started', 'suspended', 'ended_success', 'ended_failure', 'ended_cancelled',
+  'interrupted_reclaimed');
+create type ended_by as enum ('holder', 'lease_expiry', 'revocation', 'attempt_timeout', 'deadline', 'cancel', 'skip');
+create type flow_state as enum ('draft', 'open', 'cancelling', 'replaying', 'completed', 'failed', 'cancelled');
+create type edge_state as enum ('pending', 'satisfied', 'impossible');
+
+-- Lanes and routes are interned: the hot row holds two small numbers instead of texts.
+create table lane (
+  id integer generated always as identity primary key,
+  namespace text not null,
+  name text not null,
+  state text not null default 'active' check (state in ('active', 'paused', 'draining', 'disabled')),
+  shards integer not null default 1,
+  concurrency integer,
+  ageing_ms bigint,
+  weight integer not null default 1,
+  retention_ms bigint not null default 86400000,
+  event_level text not null default 'terminal' check (event_level in ('all', 'terminal', 'none')),
+  version integer not null default 1,
+  unique (namespace, name)
+);
+
+-- What a worker either serves or does not. Capabilities are sorted.
+create table route (
+  id integer generated always as identity primary key,
+  lane_id integer not null references lane (id),
+  kind text not null,
+  capabilities text[] not null default '{}',
+  unique (lane_id, kind, capabilities)
+);
+
+-- The hot row: state, queue position, lease, timers. What never changes lives in execution_info.
+create table execution (
+  partition_key integer not null,
+  id uuid not null,
+  seq bigint generated always as identity,
+  lane_id integer not null,
+  route_id integer not null,
+  flow_id uuid,
+  lifecycle_phase lifecycle_phase not null,
+  ownership_state ownership_state not null default 'unowned',
+  eligibility_state eligibility_state not null,
+  blocking_reason blocking_reason not null,
+  terminal_outcome terminal_outcome not null default 'none',
+  attempt_state attempt_state not null,
+  public_state public_state not null generated always as (
+    case lifecycle_phase
+      when 'terminal' then case terminal_outcome
+        when 'success' then 'completed'::public_state when 'failed' then 'failed'::public_state
+        when 'cancelled' then 'cancelled'::public_state when 'expired' then 'expired'::public_state
+        when 'skipped' then 'skipped'::public_state end
+      when 'suspended' then 'suspended'::public_state
+      when 'active' then 'active'::public_state
+      when 'submitted' then 'waiting_children'::public_state
+      else case eligibility_state
+        when 'eligible_now' then case when attempt_state = 'pending_resume' then 'resumable'::public_state else 'waiting'::public_state end
+        when 'not_eligible_until_time' then 'delayed'::public_state
+        when 'blocked_by_dependencies' then 'waiting_children'::public_state
+        when 'blocked_by_budget' then 'rate_limited'::public_state
+        when 'blocked_by_quota' then 'rate_limited'::public_state
+        else 'waiting'::public_state end
+    end) stored,
+  generation integer not null default 1,
+  epoch bigint not null default 0,
+  attempt_count integer not null default 0,
+  retry_count integer not null default 0,
+  reclaim_count integer not null default 0,
+  replay_count integer not null default 0,
+  priority integer not null default 0,
+  score bigint,                       -- readyAt − priority × step
+  ready_at bigint,
+  first_eligible_at bigint,
+  deps_blocked boolean not null default false,
+  held boolean not null default false,
+  not_before bigint,
+  delay_reason delay_reason,
+  always_node boolean not null default false,
+  -- bounds, null where none
+  deadline_ms bigint,
+  queue_ttl_ms bigint,
+  attempt_timeout_ms bigint,
+  max_reclaims integer not null default 20,
+  retention_ms bigint,
+  deadline_at bigint,
+  queue_ttl_at bigint,
+  -- the lease, null unless active
+  lease_id uuid,
+  lease_expires_at bigint,
+  worker_id text,
+  instance_id uuid,
+  claim_id uuid,
+  attempt_type attempt_type,
+  attempt_started_at bigint,          -- of the running or delayed attempt, its first start
+  lease_started_at bigint,
+  attempt_used_ms bigint not null default 0, -- active time before this lease, for the attempt timeout
+  attempt_deadline_at bigint,
+  attempt_has_effects boolean not null default false,
+  yielded_lease_id uuid,              -- so that a repeated yield answers what it answered first
+  -- cancel
+  grace_ends_at bigint,
+  cancel_cause cancel_cause,
+  wanted cancel_cause,                -- marked for a sibling or ancestor cancel, but still needed elsewhere
+  wanted_ancestors boolean not null default true, -- whether its own upstreams follow it
+  due_at bigint,                      -- its next timer; for a terminal solo execution, when it is purged
+  created_at bigint not null,
+  terminal_at bigint,
+  primary key (partition_key, id),
+  constraint v1_terminal_has_outcome check ((lifecycle_phase = 'terminal') = (terminal_outcome <> 'none')),
+  constraint v2_active_is_leased check ((lifecycle_phase = 'active') = (ownership_state = 'leased')),
+  constraint v3_reclaimable_is_runnable check (ownership_state <> 'lease_expired_reclaimable' or lifecycle_phase = 'runnable'),
+  constraint v4_eligibility_is_runnable check ((lifecycle_phase = 'runnable') = (eligibility_state <> 'not_applicable')),
+  constraint v5_attempt_runs_when_active check ((lifecycle_phase = 'active') = (attempt_state = 'running_attempt')),
+  constraint v6_attempt_terminal check ((lifecycle_phase = 'terminal') = (attempt_state = 'attempt_terminal')),
+  constraint v9_lease_when_active check ((lifecycle_phase = 'active') = (lease_id is not null)),
+  constraint v10_eligible_has_score check (eligibility_state <> 'eligible_now' or score is not null),
+  constraint v11_terminal_at check ((lifecycle_phase = 'terminal') = (terminal_at is not null))
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+
+-- Claim: the heads of each served route, in claim order. Terminal and leased rows leave it.
+create index execution_claim on execution (route_id, score, seq) where eligibility_state = 'eligible_now';
+-- Timers and purging: one entry per execution, its earliest.
+create index execution_due on execution (partition_key, due_at) where due_at is not null;
+-- What an instance holds, and how much of a capped lane is active.
+create index execution_active on execution (lane_id, instance_id) where lifecycle_phase = 'active';
+-- Members of a flow; the partial one answers "is any member still open".
+create index execution_flow on execution (flow_id, seq) where flow_id is not null;
+create index execution_flow_open on execution (flow_id) where flow_id is not null and lifecycle_phase <> 'terminal';
+create index execution_wanted on execution (flow_id) where wanted is not null and lifecycle_phase <> 'terminal';
+-- Rare ends, so that "what failed" never reads what succeeded.
+create index execution_ended_badly on execution (lane_id, created_at, id)
+  where terminal_outcome in ('failed', 'cancelled', 'expired');
+
+-- What is written once: identity, input, policies.
+create table execution_info (
+  partition_key integer not null,
+  id uuid not null,
+  namespace text not null,
+  lane_id integer not null,
+  kind text not null,
+  name text,                          -- as a node of its flow
+  tags jsonb not null default '{}',
+  input bytea,
+  input_hash bytea not null,
+  retry jsonb,                        -- null: the default policy
+  trace_context text,
+  created_at bigint not null,
+  progress_percent real,
+  progress_message text,
+  primary key (partition_key, id)
+);
+create index execution_info_listing on execution_info (lane_id, created_at desc, id desc);
+create index execution_info_tags on execution_info using gin (tags jsonb_path_ops) where tags <> '{}';
+
+-- The recorded end of the present generation, where there is anything to record.
+create table execution_result (
+  partition_key integer not null,
+  id uuid not null,
+  result bytea,
+  failure jsonb,
+  primary key (partition_key, id)
+);
+
+-- Attempts that ended or were put aside. The running one is in the hot row: a claim writes one row, not two.
+create table attempt (
+  partition_key integer not null,
+  execution_id uuid not null,
+  idx integer not null,
+  type attempt_type not null,
+  generation integer not null,
+  state attempt_record_state not null,
+  epoch bigint not null,
+  lease_id uuid not null,
+  worker_id text not null,
+  instance_id uuid not null,
+  started_at bigint not null,
+  ended_at bigint,
+  ended_by ended_by,
+  end_op text check (end_op in ('complete', 'fail', 'delay')),
+  end_answer jsonb,                   -- what the holder was answered, when it needs more than the operation's name
+  late boolean not null default false,
+  failure jsonb,
+  primary key (partition_key, execution_id, idx)
+);
+
+create table step (
+  partition_key integer not null,
+  execution_id uuid not null,
+  ordinal integer not null,
+  name text not null,
+  type text not null,
+  result bytea,
+  attempt_index integer not null,
+  recorded_at bigint not null,
+  primary key (partition_key, execution_id, ordinal),
+  unique (partition_key, execution_id, name)
+);
+
+create table flow (
+  partition_key integer not null,
+  id uuid not null,
+  namespace text not null,
+  name text,
+  state flow_state not null,
+  graph_revision integer not null default 1,
+  generation integer not null default 1,
+  tags jsonb not null default '{}',
+  graph_hash bytea,
+  created_at bigint not null,
+  deadline_ms bigint,
+  deadline_at bigint,
+  draft_expires_at bigint,
+  due_at bigint,                      -- deadline, draft expiry, or when it is purged
+  terminal_at bigint,
+  cancel_policy text check (cancel_policy in ('cancel_all', 'cancel_pending', 'flow_only')),
+  cancel_finalisers boolean,
+  cancel_requested_at bigint,
+  reopened_from_cancel boolean not null default false, -- the cause `flow` then counts as `operator`
+  result_members jsonb,               -- frozen by flow_only
+  changed_at bigint not null,         -- moves with every member's transition that the dispatcher sees
+  summary jsonb,
+  summary_at bigint,
+  primary key (partition_key, id)
+) with (fillfactor = 70);
+create index flow_due on flow (partition_key, due_at) where due_at is not null;
+create index flow_live on flow (partition_key, id) where state in ('draft', 'open', 'cancelling', 'replaying');
+create index flow_listing on flow (namespace, created_at desc, id desc);
+
+create table edge (
+  partition_key integer not null,
+  upstream_id uuid not null,
+  downstream_id uuid not null,
+  id uuid not null,
+  flow_id uuid not null,
+  as_name text,
+  state edge_state not null default 'pending',
+  seen_state public_state,            -- of the upstream, when the group decided
+  seen_satisfied boolean,
+  primary key (partition_key, upstream_id, downstream_id)
+);
+create index edge_downstream on edge (partition_key, downstream_id);
+create index edge_pending on edge (partition_key, upstream_id) where state = 'pending';
+
+create table edge_group (
+  partition_key integer not null,
+  downstream_id uuid not null,
+  flow_id uuid not null,
+  policy_kind text,                   -- absent: all_of; unknown ones stay pending
+  k integer,
+  on_decided text,                    -- onSatisfied of any_of and quorum, onImpossible of all_of
+  run_on text not null default 'groupSatisfied',
+  settled boolean not null default false,
+  cancel_shared boolean not null default false,
+  ancestors text not null default 'cancel',
+  n integer not null,
+  succeeded integer not null default 0,
+  failed integer not null default 0,
+  skipped integer not null default 0,
+  state edge_state not null default 'pending',
+  released boolean not null default false,
+  cancel_reason text,
+  cancel_pending boolean not null default false,
+  primary key (partition_key, downstream_id),
+  constraint counters_within_n check (succeeded + failed + skipped <= n)
+) with (fillfactor = 70);
+create index edge_group_flow on edge_group (flow_id);
+
+create table pending_cancel_group (
+  partition_key integer not null,
+  flow_id uuid not null,
+  downstream_id uuid not null,
+  enqueued_at bigint not null,
+  primary key (partition_key, flow_id, downstream_id)
+);
+
+create table cancel_backlog (
+  partition_key integer not null,
+  flow_id uuid not null,
+  enqueued_at bigint not null,
+  primary key (partition_key, flow_id)
+);
+
+-- The outbox. An entry goes when its work is done; the row lock of a hop is its claim.
+create table completion_event (
+  partition_key integer not null,
+  id uuid not null default gen_random_uuid(),
+  seq bigint generated always as identity,
+  kind text not null check (kind in ('completion', 'flow_settled', 'seal_release', 'replay_reset')),
+  flow_id uuid,
+  execution_id uuid,
+  generation integer,
+  available_at bigint not null default 0,
+  failures integer not null default 0,
+  primary key (partition_key, id)
+);
+create index completion_event_due on completion_event (partition_key, available_at, seq);
+
+-- The feed. One row holds the transitions of one statement and partition; numbers are given after commit.
+create table event (
+  seq bigint generated always as identity primary key,
+  partition_key integer not null,
+  first_number bigint,
+  count integer not null,
+  at bigint not null,
+  body jsonb not null
+);
+create index event_unnumbered on event (partition_key, seq) where first_number is null;
+create unique index event_feed on event (partition_key, first_number) where first_number is not null;
+
+create table event_head (
+  partition_key integer primary key,
+  next_number bigint not null default 1,
+  trimmed_below bigint not null default 1
+);
+
+-- Depth per lane and state, as deltas that reads add up and upkeep folds: no statement of a worker locks a count.
+create table lane_depth (
+  lane_id integer not null,
+  public_state public_state not null,
+  n bigint not null
+);
+create index lane_depth_lane on lane_depth (lane_id, public_state);
+
+create table idempotency_key (
+  namespace text not null,
+  key text not null,
+  target text not null,               -- the full id
+  kind text not null,
+  content_hash bytea not null,
+  expires_at bigint not null,
+  primary key (namespace, key)
+);
+create index idempotency_key_expiry on idempotency_key (expires_at);
+
+create table worker (
+  instance_id uuid primary key,
+  worker_id text not null,
+  namespaces text[] not null,
+  lanes text[] not null,
+  kinds text[] not null,
+  capabilities text[] not null,
+  concurrency integer not null,
+  active integer not null default 0,
+  draining boolean not null default false,
+  registered_at bigint not null,
+  last_seen_at bigint not null
+);
+
+create table engine (
+  engine_id uuid primary key,
+  label text not null,
+  started_at bigint not null,
+  last_seen_at bigint not null
+);
+
+-- One row: what is fixed for the deployment.
+create table deployment (
+  singleton boolean primary key default true check (singleton),
+  flow_partitions integer not null,
+  budget_partitions integer not null,
+  quota_partitions integer not null,
+  layout_version integer not null,
+  virtual_now_ms bigint               -- tests only: the clock stands here
+);
