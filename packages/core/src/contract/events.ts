@@ -1,0 +1,101 @@
+import type { ExecutionId, FlowId } from '../ids/index.js'
+import type { Kind, LaneId, Namespace } from '../names.js'
+import type { PartitionTag } from '../partitions/index.js'
+import type { PublicState } from '../state/public-state.js'
+import type { CancelCause } from './executions.js'
+import type { FlowState } from './flows.js'
+
+/** The durable change feed, and best-effort hints. */
+export interface EventOperations {
+  /**
+   * Events after a cursor, over all partitions. Along a chain of cursors each event comes exactly once, in order per
+   * execution, and an event that led to another of its flow before it. Waits up to `waitMs` for news.
+   * Without a cursor it starts at `from`. Throws `cursor_expired`, `invalid_cursor`.
+   */
+  read(params: ReadEvents): Promise<EventsPage>
+
+  /**
+   * Be told, best effort and coalesced, that something may have changed. Hints may be lost, doubled or late; nothing
+   * depends on them but latency. The answer ends the subscription.
+   */
+  listen(params: ListenParams): () => void
+}
+
+export interface ReadEvents {
+  /** Only of this namespace. */
+  readonly namespace: Namespace
+  readonly cursor?: string | undefined
+  /** Where to begin without a cursor: `oldest` kept (default) or `now`. */
+  readonly from?: 'oldest' | 'now' | undefined
+  readonly filter?: EventFilter | undefined
+  /** 1…1000, default 100. */
+  readonly limit?: number | undefined
+  readonly waitMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface EventFilter {
+  readonly executionId?: ExecutionId | undefined
+  readonly flowId?: FlowId | undefined
+  readonly lane?: LaneId | undefined
+  readonly types?: readonly EngineEvent['type'][] | undefined
+}
+
+export interface EventsPage {
+  readonly outcome: 'events'
+  readonly events: readonly EngineEvent[]
+  /** Continue here. Moves on even when the filter let nothing through. */
+  readonly cursor: string
+}
+
+export type EngineEvent = ExecutionEvent | FlowEvent
+
+interface EventBase {
+  readonly namespace: Namespace
+  readonly partition: PartitionTag
+  /** Increasing within the partition. */
+  readonly number: number
+  readonly atMs: number
+}
+
+/** An execution entered `publicState`, or began another attempt or generation in it. */
+export interface ExecutionEvent extends EventBase {
+  readonly type: 'execution'
+  readonly executionId: ExecutionId
+  readonly flowId: FlowId | null
+  readonly name: string | null
+  readonly kind: Kind
+  readonly lane: LaneId
+  readonly publicState: PublicState
+  readonly previousState: PublicState | null
+  readonly attemptIndex: number | null
+  readonly generation: number
+  readonly cancelCause: CancelCause | null
+}
+
+/** A flow entered an authoritative state, or its graph grew. */
+export interface FlowEvent extends EventBase {
+  readonly type: 'flow'
+  readonly flowId: FlowId
+  readonly state: FlowState
+  readonly previousState: FlowState | null
+  readonly graphRevision: number
+  readonly generation: number
+}
+
+export interface ListenParams {
+  readonly onHint: (hint: Hint) => void
+}
+
+/**
+ * `ready`: a lane may have claimable work. `due`: a partition's next timer may have moved. `outbox`: a partition has work
+ * for the dispatchers. `ended`: an execution or a flow came to its end. `attention`: a leased execution should be looked
+ * at by its holder (cancelled, revoked). `events`: a partition's feed grew.
+ */
+export type Hint =
+  | { readonly type: 'ready'; readonly namespace: Namespace; readonly lane: LaneId; readonly count: number }
+  | { readonly type: 'due'; readonly partition: PartitionTag; readonly dueAtMs: number }
+  | { readonly type: 'outbox'; readonly partition: PartitionTag }
+  | { readonly type: 'ended'; readonly id: ExecutionId | FlowId }
+  | { readonly type: 'attention'; readonly executionId: ExecutionId }
+  | { readonly type: 'events'; readonly partition: PartitionTag }

@@ -1,0 +1,5 @@
+export { BudgetKeys } from './budget-keys.js'
+export { ExecutionKeys } from './execution-keys.js'
+export { FlowKeys } from './flow-keys.js'
+export { PartitionIndexKeys } from './partition-index-keys.js'
+export { QuotaKeys } from './quota-keys.js'

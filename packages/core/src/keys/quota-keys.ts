@@ -1,0 +1,114 @@
+import type { InstanceId } from '../ids/instance-id.js'
+import type { OperationId } from '../ids/operation-id.js'
+import type { QuotaId } from '../ids/quota-id.js'
+import type { ScheduleId } from '../ids/schedule-id.js'
+import type { TokenId } from '../ids/token-id.js'
+import type { WebhookId } from '../ids/webhook-id.js'
+import type { LaneId, Namespace } from '../names.js'
+import { makeKeyPrefix } from './key-grammar.js'
+
+/**
+ * The keys of one partition of the quota family: quotas, lanes' home records, idempotency keys and what
+ * belongs to no execution. Which partition a record lives in: `quotaPartition` and `quotaKeyPartition`.
+ */
+export class QuotaKeys {
+  readonly #partitionIndex: number
+
+  constructor(partitionIndex: number) {
+    this.#partitionIndex = partitionIndex
+  }
+
+  /** HASH: a quota's record: rate, concurrency, strategy. */
+  core(quotaId: QuotaId): string {
+    return `${this.#prefix('quota')}${quotaId}:core`
+  }
+
+  /** ZSET: units spent in the sliding window of one key of a quota, by time. */
+  window(quotaId: QuotaId, key: string): string {
+    return `${this.#prefix('quota')}${quotaId}:window:${key}`
+  }
+
+  /** ZSET: executions that hold slots of one key of a quota, by the time of the grant. */
+  holders(quotaId: QuotaId, key: string): string {
+    return `${this.#prefix('quota')}${quotaId}:holders:${key}`
+  }
+
+  /** ZSET: partitions and admission keys that wait for one key of a quota, in the order of their turns. */
+  waiters(quotaId: QuotaId, key: string): string {
+    return `${this.#prefix('quota')}${quotaId}:waiters:${key}`
+  }
+
+  /** HASH: a lane's home record, with its version. */
+  lane(namespace: Namespace, lane: LaneId): string {
+    return `${this.#prefix('lane')}${namespace}/${lane}`
+  }
+
+  /** HASH: what an idempotency key stands for: execution or flow id, kind, input hash. */
+  idempotencyKey(namespace: Namespace, key: string): string {
+    return `${this.#prefix('idempotency')}${namespace}/${key}`
+  }
+
+  /** HASH: a namespace's settings. */
+  namespace(namespace: Namespace): string {
+    return `${this.#prefix('namespace')}${namespace}`
+  }
+
+  /** HASH: a schedule. */
+  schedule(scheduleId: ScheduleId): string {
+    return `${this.#prefix('schedule')}${scheduleId}`
+  }
+
+  /** HASH: a durable bulk operation, with its progress. */
+  operation(operationId: OperationId): string {
+    return `${this.#prefix('operation')}${operationId}`
+  }
+
+  /** HASH: a webhook. */
+  webhook(webhookId: WebhookId): string {
+    return `${this.#prefix('webhook')}${webhookId}`
+  }
+
+  /** STREAM: a webhook's deliveries. */
+  webhookDeliveries(webhookId: WebhookId): string {
+    return `${this.#prefix('webhook')}${webhookId}:deliveries`
+  }
+
+  /** HASH: an API token, hashed. */
+  token(tokenId: TokenId): string {
+    return `${this.#prefix('token')}${tokenId}`
+  }
+
+  /** HASH: the registration of a worker instance. */
+  worker(instanceId: InstanceId): string {
+    return `${this.#prefix('worker')}${instanceId}`
+  }
+
+  /** HASH: the registration of an engine. */
+  engine(instanceId: InstanceId): string {
+    return `${this.#prefix('engine')}${instanceId}`
+  }
+
+  /** HASH: waitpoint signing keys by id: times and fingerprint, never the secret. */
+  keyring(): string {
+    return `${this.#prefix('idx')}keyring`
+  }
+
+  /** STREAM: operators' actions in a namespace. */
+  audit(namespace: Namespace): string {
+    return `${this.#prefix('audit')}${namespace}`
+  }
+
+  /** ZSET: everything in the partition that falls due (schedules, deliveries, expiries), by time in ms. */
+  timers(): string {
+    return `${this.#prefix('idx')}timers`
+  }
+
+  /** SET: `<namespace>/<lane>` of lanes whose copies may lag behind the home record. */
+  lanesToSync(): string {
+    return `${this.#prefix('idx')}lanes_to_sync`
+  }
+
+  #prefix(family: string): string {
+    return makeKeyPrefix(family, 'quota', this.#partitionIndex)
+  }
+}

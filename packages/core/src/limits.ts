@@ -1,0 +1,176 @@
+/**
+ * Every named bound of the system: the defaults. Over a bound is a typed error, never a slow server.
+ * Units are in the names: `…Bytes`, `…Ms`, `…Chars`; what has no unit is a count.
+ */
+export const limits = {
+  // Payloads and names.
+  /** An input, a result or a signal's payload. `payload_too_large`. */
+  payloadBytesMax: 1_048_576,
+  /** Lane, namespace, kind, worker id, node, edge, step and waitpoint names. */
+  nameCharsMax: 128,
+  /** Tags of an execution. `too_many_tags`. */
+  tagsMax: 32,
+  /** The key of a tag. `tag_too_long`. */
+  tagKeyCharsMax: 128,
+  /** The value of a tag, as UTF-8. `tag_too_long`. */
+  tagValueBytesMax: 256,
+  /** Tokens of a capability set. `too_many_capabilities`. */
+  capabilitiesMax: 256,
+  /** A capability set, its tokens joined by commas, as UTF-8. `too_many_capabilities`. */
+  capabilitiesBytesMax: 4_096,
+  /** An idempotency key, as UTF-8. */
+  idempotencyKeyBytesMax: 512,
+  /** The message of a reported progress, as UTF-8. */
+  progressMessageBytesMax: 1_024,
+  /** The message of a recorded failure, as UTF-8; longer ones are cut by the worker. */
+  failureMessageBytesMax: 4_096,
+  /** Reason and actor that an operator states, as UTF-8. */
+  reasonBytesMax: 512,
+  /** Trace context (W3C `traceparent` and `tracestate`). */
+  traceContextBytesMax: 1_024,
+
+  // Policies.
+  /** Priorities are 0…this, higher first. `invalid_priority`. */
+  priorityMax: 9_000,
+  /** Attempts of types initial and retry, unless the retry policy says otherwise. */
+  attemptsDefault: 3,
+  /** The greatest number that a retry policy may ask for. */
+  attemptsMax: 1_000,
+  /** First pause of the default retry policy; it doubles, with full jitter. */
+  backoffInitialMsDefault: 1_000,
+  /** Longest pause of the default retry policy. */
+  backoffMaxMsDefault: 300_000,
+  /** The longest duration that any policy may name: 10 years. */
+  durationMsMax: 315_576_000_000,
+  /** The latest time that a caller may name: the end of the year 9999. */
+  timeMsMax: 253_402_300_799_999,
+  /** Lease time to live; renewed at a third of it. */
+  leaseTtlMsDefault: 30_000,
+  leaseTtlMsMin: 1_000,
+  leaseTtlMsMax: 3_600_000,
+  /** Leases that an execution may lose before it ends as failed, `max_reclaims_exceeded`. */
+  reclaimsMax: 20,
+  /** Pause before the second reclaim; it doubles, with jitter. The first reclaim comes at once. */
+  reclaimBackoffInitialMs: 1_000,
+  reclaimBackoffMaxMs: 60_000,
+  /** Replays of an execution. `max_replays_exceeded`. */
+  replaysMax: 10,
+  /** The grace of a cancel before the lease is revoked. */
+  cancelGraceMsMax: 300_000,
+
+  // Batches and pages of one call. `batch_too_large`.
+  submitBatchMax: 1_000,
+  claimBatchMax: 256,
+  completeBatchMax: 256,
+  failBatchMax: 256,
+  renewBatchMax: 1_000,
+  yieldBatchMax: 1_000,
+  delayBatchMax: 1_000,
+  progressBatchMax: 1_000,
+  stepBatchMax: 256,
+  resultBatchMax: 1_000,
+  /** Entries of a page, and what a page holds unless asked. */
+  pageSizeMax: 1_000,
+  pageSizeDefault: 100,
+  /** A long poll of a claim, a feed or a stream. */
+  waitMsMax: 30_000,
+  /** A wait for a result, or for a flow's cancel, in one call. */
+  resultWaitMsMax: 30_000,
+  /** The body of an HTTP request. `body_too_large`. */
+  bodyBytesMax: 16_777_216,
+  /** Nesting of a JSON body. */
+  jsonDepthMax: 64,
+  /** Filters of one listing that may name several values each. */
+  filterValuesMax: 100,
+
+  // Flows.
+  /** Nodes of one call. `too_many_nodes`. Larger graphs are drafts. */
+  nodesPerCallMax: 1_000,
+  /** Edges of one call. `too_many_edges`. */
+  edgesPerCallMax: 5_000,
+  /** Members and edges that one check for cycles visits beyond the call's own. `cycle_check_exceeded`. */
+  cycleCheckEdgesMax: 50_000,
+  /** A graph that is submitted in several steps and unfinished after this is removed without a trace. */
+  stagedSubmitMs: 60_000,
+  /** Time to live of a draft that is not sealed. */
+  draftTtlMs: 86_400_000,
+  /** Edges that one step resolves for one completion. */
+  hopMaxEdges: 64,
+  /** Edges that one call or transaction resolves for all completions in it. */
+  callMaxEdges: 512,
+  /** Index writes of one call that resolves edges. */
+  callMaxIndexWrites: 1_000,
+  /** Tries of a hop under contention, the first included; the pauses between are 5·2ⁿ ms. */
+  hopTriesMax: 3,
+  hopBackoffInitialMs: 5,
+  /** Longest pause before a left outbox entry is taken again. */
+  outboxBackoffMaxMs: 60_000,
+  /** Failures of an outbox entry that raise the alert metric. */
+  outboxFailuresAlert: 10,
+  /** For how long a claimed outbox entry stays with its claimer. */
+  outboxClaimTtlMs: 30_000,
+  /** Groups of a partition and pass of the sibling-cancel dispatcher. */
+  siblingCancelGroupsMax: 50,
+  /** Siblings of a partition and pass of the sibling-cancel dispatcher. */
+  siblingCancelMembersMax: 1_000,
+  /** Pending tuples that the sibling-cancel reconciler samples in a partition and pass. */
+  siblingReconcileSampleMax: 50,
+  /** Findings of a partition and pass of the dependency reconciler. */
+  dependencyReconcileMax: 100,
+  /** Flows that the projector reads at a time. */
+  projectorBatchMax: 100,
+
+  // Upstream results and the journal.
+  /** Upstream results and journal that a claim carries per execution; the rest is paged. */
+  inlineUpstreamBytesMax: 262_144,
+  /** Entries of an execution's journal. `journal_full`. */
+  journalEntriesMax: 1_000,
+  /** An execution's journal in all. `journal_full`. */
+  journalBytesMax: 8_388_608,
+
+  // Lanes and routes.
+  /** Live routes of a lane. `too_many_routes`. */
+  routesPerLaneMax: 1_024,
+  /** Routes that one claim asks; they rotate. */
+  routesPerClaimMax: 64,
+  /** Lanes, kinds and namespaces that one claim names. */
+  claimLanesMax: 256,
+  claimKindsMax: 1_024,
+  claimNamespacesMax: 256,
+  /** Weight of a lane among those of one claim. */
+  laneWeightMax: 1_000,
+
+  // Suspensions, signals, streams.
+  /** Depth of a resume condition. `condition_too_large`. */
+  conditionDepthMax: 4,
+  /** Nodes of a resume condition. `condition_too_large`. */
+  conditionNodesMax: 64,
+  /** Signals that a waitpoint keeps before the suspension starts. `too_many_signals`. */
+  earlySignalsMax: 10_000,
+  /** A stream frame. `frame_too_large`. */
+  frameBytesMax: 65_536,
+  /** Frames of one append. */
+  frameBatchMax: 256,
+
+  // Budgets and quotas.
+  /** Dimensions of a budget. `too_many_dimensions`. */
+  budgetDimensionsMax: 64,
+  /** Budgets that an execution names. `too_many_budgets`. */
+  budgetsPerExecutionMax: 8,
+  /** Quotas that an execution names. `too_many_quotas`. */
+  quotasPerExecutionMax: 8,
+  /** A reservation that isn't confirmed by a claim lapses after this. */
+  reservationTtlMs: 10_000,
+
+  // The feed and retention.
+  /** Events that a partition keeps. A reader behind that gets `cursor_expired`. */
+  feedLengthMax: 100_000,
+  /** Events of one read. */
+  feedReadMax: 1_000,
+  /** For how long a terminal execution is kept, unless its lane or itself says otherwise. */
+  retentionMsDefault: 86_400_000,
+  /** For how long an idempotency key, and that of a signal, is kept. */
+  idempotencyTtlMs: 86_400_000,
+  /** Items of one pass of a scanner in a partition. */
+  scannerBatchMax: 500,
+} as const
