@@ -1,6 +1,14 @@
-import { engineError } from './errors/engine-error.js'
-import { type ExecutionId, isLeaseId, isUuid, type LeaseId, makeExecutionId, partitionIndexOf, uuidOf } from './ids/index.js'
 import type { Handle } from './contract/leases.js'
+import { engineError } from './errors/engine-error.js'
+import {
+  type ExecutionId,
+  isLeaseId,
+  isUuid,
+  type LeaseId,
+  makeExecutionId,
+  partitionIndexOf,
+  uuidOf,
+} from './ids/index.js'
 
 /** What a handle carries: which attempt of which execution, under which lease. */
 export interface LeaseHandle {
@@ -37,7 +45,12 @@ export function decodeHandle(handle: Handle): LeaseHandle {
   if (attemptIndex === undefined) throw invalidHandle('bad_attempt')
   if (!isLeaseId(lease)) throw invalidHandle('bad_lease')
   if (epochNumber === undefined) throw invalidHandle('bad_epoch')
-  return { executionId: makeExecutionId(partitionIndex, uuid), attemptIndex, leaseId: lease, epoch: epochNumber }
+  return {
+    executionId: makeExecutionId(partitionIndex, uuid),
+    attemptIndex,
+    leaseId: lease,
+    epoch: epochNumber,
+  }
 }
 
 const VERSION = 'h1'

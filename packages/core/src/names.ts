@@ -27,6 +27,7 @@ export type NameFault =
   | 'bad_segment'
   | 'without_dot'
   | 'reserved_prefix'
+  | 'reserved_name'
   | 'nul_in_text'
 
 type PlainNameCode = 'invalid_lane_id' | 'invalid_namespace' | 'invalid_kind' | 'invalid_worker_id'
@@ -233,6 +234,8 @@ function findFreeNameFault(value: unknown): NameFault | undefined {
   if (value === '') return 'empty'
   if (value.includes('\0')) return 'nul_in_text'
   if (value.length > limits.nameCharsMax) return 'too_long'
+  // Names become fields: of a flow's result, and of what a handler gets from its upstreams.
+  if (value === '__proto__') return 'reserved_name'
   return CONTROL_PATTERN.test(value) ? 'bad_character' : undefined
 }
 

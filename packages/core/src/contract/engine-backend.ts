@@ -68,9 +68,14 @@ export type FoundationBackend = Pick<EngineBackend, FoundationRole | 'kind'>
 export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attempts' | 'workers'> & {
   readonly flows: Pick<FlowOperations, 'submit' | 'extend'>
   readonly events: Pick<EventOperations, 'listen'>
+  /** Whoever mints an id must know the partition counts. */
+  readonly maintenance: Pick<MaintenanceOperations, 'describe'>
 }
 
 /** What a client needs, in process or over HTTP. */
 export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'> & {
+  readonly attempts: Pick<AttemptOperations, 'list' | 'loadSteps'>
   readonly events: EventOperations
+  /** Whoever mints an id must know the partition counts. */
+  readonly maintenance: Pick<MaintenanceOperations, 'describe'>
 }

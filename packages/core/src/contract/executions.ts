@@ -9,7 +9,7 @@ import type { PublicState } from '../state/public-state.js'
 import type { RecordedOutcome, StateVector, TerminalOutcome } from '../state/vector.js'
 import type { AttemptRecord } from './attempts.js'
 import type { Bytes, Failure, ItemError, Page, PageRequest, Scoped } from './conventions.js'
-import type { GroupView } from './flows.js'
+import type { FlowState, GroupView } from './flows.js'
 import type { LaneState } from './lanes.js'
 
 /** Units of durable work, from submission to retention. */
@@ -288,7 +288,12 @@ export interface ExplainFacts {
   }[]
   /** Claimable executions of its route that are ahead of it (counted up to 1000). */
   readonly ahead: number
-  readonly flow: { readonly id: FlowId; readonly state: string } | null
+  readonly flow: {
+    readonly id: FlowId
+    readonly state: FlowState
+    /** Whether a cancel spares its `always` nodes; absent is true. */
+    readonly finalisers?: boolean | undefined
+  } | null
   readonly group: {
     readonly view: GroupView
     /** `null` when this version does not know the stored policy. */

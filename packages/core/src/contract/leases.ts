@@ -108,7 +108,8 @@ export type FencingRefusal =
   | { readonly outcome: 'execution_not_active'; readonly recorded: RecordedEnd }
 
 export interface RecordedEnd {
-  readonly endedBy: EndedBy
+  /** What ended its last attempt; `null` when it never had one, or that one hasn't ended. */
+  readonly endedBy: EndedBy | null
   /** The execution's recorded outcome; `none` while it may run again. */
   readonly terminalOutcome: RecordedOutcome | 'none'
 }

@@ -34,9 +34,7 @@ export interface MaintenanceOperations {
    * Migrate or load, and fix the partition counts at the first boot. Idempotent, safe from many processes at once.
    * Throws `partition_count_mismatch` naming both values, `schema_mismatch`, `virtual_time_refused`.
    */
-  prepare(
-    params?: PrepareParams,
-  ): Promise<{
+  prepare(params?: PrepareParams): Promise<{
     readonly outcome: 'prepared'
     readonly partitions: PartitionConfig
     readonly virtualTime: boolean

@@ -34,7 +34,7 @@ export interface ResolutionOperations {
 
 export type DispatchOutcome = { readonly outcome: 'noop' } | DispatchAdvanced
 
-/** What one call changed. */
+/** What one call changed: edges resolved, groups decided by it, nodes that it skipped. */
 export interface DispatchAdvanced {
   readonly outcome: 'advanced'
   readonly edges: number

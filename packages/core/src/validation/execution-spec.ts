@@ -1,9 +1,16 @@
 import type { ExecutionSpec } from '../contract/executions.js'
 import { engineError } from '../errors/engine-error.js'
 import { limits } from '../limits.js'
-import { isKind, isLaneId, parseCapabilities, parseKind, parseLaneId, requireTags } from "../names.js"
+import { isKind, isLaneId, parseCapabilities, parseKind, parseLaneId, requireTags } from '../names.js'
 import type { PartitionConfig } from '../partitions/index.js'
-import { checkObject, checkOptionalInteger, checkOptionalText, checkPayload, checkText, invalidParam } from './fields.js'
+import {
+  checkObject,
+  checkOptionalInteger,
+  checkOptionalText,
+  checkPayload,
+  checkText,
+  invalidParam,
+} from './fields.js'
 import { checkRetryPolicy, checkTimeouts } from './policies.js'
 import { checkExecutionId } from './scope.js'
 
@@ -31,7 +38,12 @@ export function checkExecutionSpec(spec: ExecutionSpec, counts: PartitionConfig)
 
 /** Throws `invalid_priority` unless it is a whole number of 0…9000. */
 export function checkPriority(priority: unknown): void {
-  if (typeof priority === 'number' && Number.isInteger(priority) && priority >= 0 && priority <= limits.priorityMax) {
+  if (
+    typeof priority === 'number' &&
+    Number.isInteger(priority) &&
+    priority >= 0 &&
+    priority <= limits.priorityMax
+  ) {
     return
   }
   throw engineError('invalid_priority', `A priority is a whole number of 0…${limits.priorityMax}`, {

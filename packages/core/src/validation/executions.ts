@@ -19,7 +19,15 @@ import type { PartitionConfig } from '../partitions/index.js'
 import { publicStates } from '../state/public-state.js'
 import { checkEach } from './each.js'
 import { checkExecutionSpec, checkIdempotency, checkPriority, checkTags } from './execution-spec.js'
-import { checkBatch, checkList, checkObject, checkOptionalInteger, checkPayload, checkReason, checkWord } from './fields.js'
+import {
+  checkBatch,
+  checkList,
+  checkObject,
+  checkOptionalInteger,
+  checkPayload,
+  checkReason,
+  checkWord,
+} from './fields.js'
 import { checkExecutionId, checkPageRequest, checkScoped } from './scope.js'
 
 /** The error of each item, `undefined` for a good one. Throws what concerns the whole call. */
@@ -42,7 +50,10 @@ export function checkGetExecution(params: GetExecution, counts: PartitionConfig)
 }
 
 /** The error of each id, `undefined` for a good one. */
-export function checkGetResults(params: GetResults, counts: PartitionConfig): readonly (EngineError | undefined)[] {
+export function checkGetResults(
+  params: GetResults,
+  counts: PartitionConfig,
+): readonly (EngineError | undefined)[] {
   checkScoped(params)
   checkBatch(params.ids, 'ids', limits.resultBatchMax)
   return checkEach(params.ids, (id) => {
@@ -109,5 +120,7 @@ function checkExecutionFilter(filter: ExecutionFilter): void {
 /** As tags that are set, but the system's own may be looked for too. */
 function checkTagFilter(tags: Readonly<Record<string, string>>): void {
   checkObject(tags, 'filter.tags')
-  checkTags(Object.fromEntries(Object.entries(tags).filter(([key]) => !isTagKey(key) || !key.startsWith('ff.'))))
+  checkTags(
+    Object.fromEntries(Object.entries(tags).filter(([key]) => !isTagKey(key) || !key.startsWith('ff.'))),
+  )
 }

@@ -99,12 +99,17 @@ export function checkPayload(value: unknown, path: string): asserts value is Byt
 
 /** The error of a payload past its bound. */
 export function payloadTooLarge(field: string, max: number, actual: number): EngineError {
-  return engineError('payload_too_large', `${field} has ${actual} bytes, at most ${max}`, { max, actual, field })
+  return engineError('payload_too_large', `${field} has ${actual} bytes, at most ${max}`, {
+    max,
+    actual,
+    field,
+  })
 }
 
 function checkListLength(value: unknown, path: string, min: number): number {
   if (!Array.isArray(value)) throw invalidParam(path, 'must be a list')
-  if (value.length < min) throw invalidParam(path, min === 1 ? 'must not be empty' : `must have ${min} entries`)
+  if (value.length < min)
+    throw invalidParam(path, min === 1 ? 'must not be empty' : `must have ${min} entries`)
   return value.length
 }
 

@@ -1,3 +1,4 @@
+import type { Failure, WorkerScoped } from '../contract/conventions.js'
 import type {
   ClaimRequest,
   CompleteLeases,
@@ -8,7 +9,6 @@ import type {
   RevokeLease,
   YieldLeases,
 } from '../contract/leases.js'
-import type { Failure, WorkerScoped } from '../contract/conventions.js'
 import { type EngineError, isEngineError } from '../errors/engine-error.js'
 import { decodeHandle, type LeaseHandle } from '../handle.js'
 import { isClaimId, isInstanceId, parseClaimId, parseInstanceId } from '../ids/index.js'
@@ -131,8 +131,10 @@ function checkFailure(failure: Failure): void {
 function checkRetryWish(retry: unknown): void {
   if (retry === undefined || retry === 'policy' || retry === 'never') return
   if (typeof retry === 'object' && retry !== null) {
-    if ('atMs' in retry) return checkInteger(retry.atMs, 'retry.atMs', 0, limits.timeMsMax)
-    if ('afterMs' in retry) return checkInteger(retry.afterMs, 'retry.afterMs', 0, limits.durationMsMax)
+    const { atMs, afterMs } = retry as { readonly atMs?: unknown; readonly afterMs?: unknown }
+    checkOptionalInteger(atMs, 'retry.atMs', 0, limits.timeMsMax)
+    checkOptionalInteger(afterMs, 'retry.afterMs', 0, limits.durationMsMax)
+    if ((atMs === undefined) !== (afterMs === undefined)) return
   }
   throw invalidParam('retry', 'must be policy, never, { atMs } or { afterMs }')
 }

@@ -39,7 +39,8 @@ export function invalidPolicy(path: string, message: string): EngineError {
 }
 
 function checkBackoff(backoff: RetryPolicy['backoff']): void {
-  if (typeof backoff !== 'object' || backoff === null) throw invalidPolicy('retry.backoff', 'must be an object')
+  if (typeof backoff !== 'object' || backoff === null)
+    throw invalidPolicy('retry.backoff', 'must be an object')
   if (backoff.kind !== 'fixed' && backoff.kind !== 'exponential') {
     throw invalidPolicy('retry.backoff.kind', 'must be fixed or exponential')
   }
@@ -50,7 +51,8 @@ function checkBackoff(backoff: RetryPolicy['backoff']): void {
   if (typeof multiplier !== 'number' || !(multiplier >= 1 && multiplier <= MULTIPLIER_MAX)) {
     throw invalidPolicy('retry.backoff.multiplier', `must be a number of 1…${MULTIPLIER_MAX}`)
   }
-  if (typeof backoff.jitter !== 'boolean') throw invalidPolicy('retry.backoff.jitter', 'must be true or false')
+  if (typeof backoff.jitter !== 'boolean')
+    throw invalidPolicy('retry.backoff.jitter', 'must be true or false')
 }
 
 function checkDuration(path: string, value: unknown): void {

@@ -1,9 +1,9 @@
 import type { PageRequest } from '../contract/conventions.js'
+import { engineError } from '../errors/engine-error.js'
 import { type ExecutionId, parseExecutionId, partitionIndexOf } from '../ids/index.js'
 import { limits } from '../limits.js'
 import { isNamespace, parseNamespace } from '../names.js'
 import { type PartitionConfig, requirePartitionIndex } from '../partitions/index.js'
-import { engineError } from '../errors/engine-error.js'
 import { checkList, checkObject, checkOptionalInteger } from './fields.js'
 
 /** Throws unless the params are an object that names the caller's namespace. */
@@ -38,7 +38,13 @@ export function checkPageRequest(params: PageRequest): void {
 
 /** Throws `invalid_cursor` for what no listing and no feed ever handed out. */
 export function checkCursor(cursor: unknown): void {
-  if (typeof cursor === 'string' && cursor !== '' && cursor.length <= CURSOR_CHARS_MAX && !cursor.includes('\0')) return
+  if (
+    typeof cursor === 'string' &&
+    cursor !== '' &&
+    cursor.length <= CURSOR_CHARS_MAX &&
+    !cursor.includes('\0')
+  )
+    return
   throw engineError('invalid_cursor', 'A cursor is the text that the page before it gave')
 }
 

@@ -1,0 +1,17 @@
+export * from './attempts.js'
+export * from './events.js'
+export * from './executions.js'
+export * from './flows.js'
+export * from './lanes.js'
+export {
+  type CheckedHandle,
+  checkClaim,
+  checkComplete,
+  checkDelay,
+  checkFail,
+  checkRenew,
+  checkRevoke,
+  checkYield,
+} from './leases.js'
+export * from './scans.js'
+export * from './workers.js'

@@ -1,0 +1,81 @@
+import * as attempts from './attempts.js'
+import * as events from './events.js'
+import * as executions from './executions.js'
+import * as flows from './flows.js'
+import * as lanes from './lanes.js'
+import * as leases from './leases.js'
+import { describeStore } from './meta.js'
+import * as submissions from './submissions.js'
+import * as workers from './workers.js'
+
+export { eventSchema, eventsQuery, hintSchema, readEventFilter } from './events.js'
+export {
+  executionEvents,
+  executionResult,
+  explain,
+  flowEvents,
+  flowResult,
+  type WireExplanation,
+} from './extras.js'
+export { mergeRefused, problemSchema } from './items.js'
+export { jsonDepthOf } from './json-depth.js'
+export type { IdMint, ReadCall, WireCall, WireOperation, WireRequest, WireSchemas } from './operation.js'
+export { readPayload, type WirePayload, writePayload } from './payload.js'
+export { readWire } from './read.js'
+export { readRefusal, refusalOf } from './refusal.js'
+export { submitExecution } from './submissions.js'
+
+/** Every operation of the contract that crosses HTTP, by role and name: what the client sends and the server serves. */
+export const wire = {
+  executions: {
+    submit: submissions.submitExecutions,
+    get: executions.getExecution,
+    getResult: submissions.getResults,
+    list: executions.listExecutions,
+    count: executions.countExecutions,
+    cancel: executions.cancelExecution,
+    replay: executions.replayExecution,
+    hold: executions.holdExecution,
+    release: executions.releaseExecution,
+    changePriority: executions.changePriority,
+    setTags: executions.setTags,
+    explainFacts: executions.explainFacts,
+  },
+  leases: {
+    claim: leases.claim,
+    renew: leases.renew,
+    complete: leases.complete,
+    fail: leases.fail,
+    delay: leases.delay,
+    yield: leases.yieldLeases,
+    revoke: leases.revoke,
+  },
+  attempts: {
+    list: attempts.listAttempts,
+    recordProgress: attempts.recordProgress,
+    recordStep: attempts.recordStep,
+    loadSteps: attempts.loadSteps,
+    loadUpstream: attempts.loadUpstream,
+  },
+  flows: {
+    submit: flows.submitFlow,
+    createDraft: flows.createDraft,
+    extend: flows.extendFlow,
+    seal: flows.sealFlow,
+    get: flows.getFlow,
+    getGraph: flows.getGraph,
+    getResult: flows.getFlowResult,
+    list: flows.listFlows,
+    cancel: flows.cancelFlow,
+    replay: flows.replayFlow,
+  },
+  lanes: { configure: lanes.configureLane, list: lanes.listLanes, setState: lanes.setLaneState },
+  workers: {
+    register: workers.registerWorker,
+    heartbeat: workers.heartbeatWorker,
+    list: workers.listWorkers,
+    drain: workers.drainWorker,
+  },
+  events: { read: events.readEvents },
+  maintenance: { describe: describeStore },
+} as const

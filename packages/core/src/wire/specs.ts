@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import type { ExecutionSpec } from '../contract/executions.js'
+import { limits } from '../limits.js'
+import { defaultLane } from '../names.js'
+import { defaultRetryPolicy, type RetryPolicy } from '../policies/retry.js'
+import { base64Payload, jsonPayload, readPayload, writePayload } from './payload.js'
+import { executionId, kindName, laneName, timeMs, whole } from './scalars.js'
+
+const duration = (description: string) => whole(0, limits.durationMsMax, description)
+
+export const tagsSchema = z.record(z.string(), z.string()).describe('Tags: `segment.segment` → text.')
+
+/** A retry policy as a caller states it: what is absent takes the default. */
+const retrySchema = z.strictObject({
+  maxAttempts: whole(1, limits.attemptsMax, 'Initial and retry attempts together.').optional(),
+  backoff: z
+    .strictObject({
+      kind: z.enum(['fixed', 'exponential']).optional(),
+      initialMs: duration('The first pause.').optional(),
+      multiplier: z.number().optional().describe('Factor from one pause to the next.'),
+      maxMs: duration('The longest pause.').optional(),
+      jitter: z.boolean().optional().describe('Full jitter: uniform in 0…computed.'),
+    })
+    .optional(),
+  nonRetryable: z.array(z.string()).optional().describe('Failure categories that end it at once.'),
+})
+
+const timeoutsSchema = z.strictObject({
+  deadlineMs: duration('Schedule-to-close; ends it as `expired`.').optional(),
+  attemptTimeoutMs: duration('Start-to-close of one attempt.').optional(),
+  queueTtlMs: duration('Schedule-to-start; ends it as `expired`.').optional(),
+})
+
+/** What describes a unit of work, in a flow or not. */
+export const specFields = {
+  id: executionId.optional().describe('Minted by the server when absent.'),
+  kind: kindName,
+  lane: laneName.optional().describe('Default: `default`.'),
+  input: jsonPayload,
+  inputBase64: base64Payload,
+  inputHash: z.string().optional().describe('By default SHA-256 of the input.'),
+  priority: whole(0, limits.priorityMax, 'Higher first.').optional(),
+  capabilities: z.array(z.string()).optional().describe('What a worker must advertise.'),
+  tags: tagsSchema.optional(),
+  retry: retrySchema.optional(),
+  timeouts: timeoutsSchema.optional(),
+  startAtMs: timeMs.optional().describe('Not before this store time. Excludes `delayMs`.'),
+  delayMs: duration('Not before acceptance plus this.').optional(),
+  retentionMs: duration('How long it is kept once terminal; default: the lane’s.').optional(),
+  maxReclaims: whole(0, 1_000, 'Leases that may be lost before it fails.').optional(),
+  traceContext: z.string().optional().describe('W3C traceparent.'),
+} as const
+
+const specSchema = z.strictObject(specFields)
+export type WireSpec = z.infer<typeof specSchema>
+
+/** The spec without its id, which may have to be minted. */
+export function readSpec(wire: WireSpec): Omit<ExecutionSpec, 'id'> {
+  const { id: _, lane, input, inputBase64, retry, ...rest } = wire
+  return {
+    ...rest,
+    lane: lane ?? defaultLane,
+    input: readPayload(input, inputBase64, 'input'),
+    ...(retry === undefined ? {} : { retry: readRetry(retry) }),
+  }
+}
+
+export function writeSpec(spec: ExecutionSpec): WireSpec {
+  const { input, retry, capabilities, ...rest } = spec
+  const { json, base64 } = writePayload(input)
+  return {
+    ...rest,
+    input: json ?? undefined,
+    inputBase64: base64,
+    capabilities: capabilities === undefined ? undefined : [...capabilities],
+    retry: retry === undefined ? undefined : { ...retry, nonRetryable: [...retry.nonRetryable] },
+  }
+}
+
+/** A policy as records show it, every default filled in. */
+export const fullRetrySchema: z.ZodType<RetryPolicy> = z.object({
+  maxAttempts: z.number(),
+  backoff: z.object({
+    kind: z.enum(['fixed', 'exponential']),
+    initialMs: z.number(),
+    multiplier: z.number(),
+    maxMs: z.number(),
+    jitter: z.boolean(),
+  }),
+  nonRetryable: z.array(z.string()),
+})
+
+function readRetry(wire: z.infer<typeof retrySchema>): RetryPolicy {
+  const backoff = { ...defaultRetryPolicy.backoff, ...definedOf(wire.backoff ?? {}) }
+  return {
+    ...defaultRetryPolicy,
+    ...definedOf({ maxAttempts: wire.maxAttempts, nonRetryable: wire.nonRetryable }),
+    // A first pause that is longer than the default's longest one raises that.
+    backoff:
+      wire.backoff?.maxMs === undefined
+        ? { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.initialMs) }
+        : backoff,
+  }
+}
+
+/** Spreading an absent field would overwrite the default with nothing. */
+function definedOf<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const defined = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(defined) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}
