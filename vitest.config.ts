@@ -8,28 +8,36 @@ const conditions = ['flowfabric-source', 'node']
 
 interface Project {
   include: string[]
-  /** Which store the fixture opens: `pglite`, `postgres18` or `postgres15`. */
+  /** Which store the fixture opens, see `test/support/backends.ts`. */
   backend?: string
   timeoutMs?: number
+  /** After all others, so that what it starts has the machine for itself. */
+  last?: boolean
 }
+
+/** A soak repeats everything twenty times as often, see `test/support/soak.ts`. */
+const patience = process.env.FF_SOAK === '1' ? 20 : 1
 
 const projects: Record<string, Project> = {
   unit: {
     include: [
       'packages/*/src/**/*.test.ts',
       'apps/*/src/**/*.test.ts',
-      'test/model/**/*.test.ts',
-      'test/unit/**/*.test.ts',
+      'test/{engine,model,oracle,scanners,sdk,simulation,unit}/**/*.test.ts',
     ],
   },
+  // The model has no tables to break: what needs those is in files named `*.store.test.ts`.
+  'conformance:model': { include: ['test/conformance/**/!(*.store).test.ts'], backend: 'model' },
   'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite' },
   'conformance:postgres18': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres18' },
   'conformance:postgres15': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres15' },
+  // What only that store has: plans, migrations, its own API.
+  postgres: { include: ['test/postgres/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
   concurrency: { include: ['test/concurrency/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
   differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000 },
-  faults: { include: ['test/faults/**/*.test.ts'], backend: 'postgres18', timeoutMs: 180_000 },
   server: { include: ['test/server/**/*.test.ts'], backend: 'pglite', timeoutMs: 60_000 },
-  examples: { include: ['test/examples/**/*.test.ts'], timeoutMs: 180_000 },
+  faults: { include: ['test/faults/**/*.test.ts'], backend: 'postgres18', timeoutMs: 180_000, last: true },
+  examples: { include: ['test/examples/**/*.test.ts'], timeoutMs: 180_000, last: true },
 }
 
 export default defineConfig({
@@ -38,17 +46,20 @@ export default defineConfig({
     // Two cores are the smallest machine that the suite is made for.
     maxWorkers: 2,
     passWithNoTests: true,
-    projects: Object.entries(projects).map(([name, { include, backend, timeoutMs = 30_000 }]) => ({
-      resolve: { conditions },
-      ssr: { resolve: { conditions } },
-      test: {
-        name,
-        include,
-        pool: 'forks' as const,
-        testTimeout: timeoutMs,
-        hookTimeout: Math.max(timeoutMs, 60_000),
-        env: backend === undefined ? {} : { FF_TEST_BACKEND: backend },
-      },
-    })),
+    projects: Object.entries(projects).map(
+      ([name, { include, backend, timeoutMs = 30_000, last = false }]) => ({
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name,
+          include,
+          pool: 'forks' as const,
+          sequence: { groupOrder: last ? 1 : 0 },
+          testTimeout: timeoutMs * patience,
+          hookTimeout: Math.max(timeoutMs, 60_000),
+          env: backend === undefined ? {} : { FF_TEST_BACKEND: backend },
+        },
+      }),
+    ),
   },
 })

@@ -1,0 +1,176 @@
+/**
+ * The packages as a user gets them: packed, linted, and installed from their tarballs in empty projects,
+ * each useful set alone. There each set's program from `test/packages` is type-checked and run, a path
+ * outside `exports` must not resolve, and no package may bring the driver of a store that the set
+ * doesn't name.
+ */
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import ts from 'typescript'
+import { outputOf, pnpmOutput, root } from './workspace.mjs'
+
+/**
+ * What is installed together; `beside` is what the user adds from the registry, and `program` is in
+ * `test/packages`. Drivers that are not listed must not be there.
+ */
+const sets = [
+  { packages: ['core'], program: 'core.mts', drivers: [] },
+  {
+    packages: ['core', 'backend-postgres', 'engine'],
+    beside: ['@electric-sql/pglite'],
+    program: 'service.mts',
+    drivers: ['pg', 'kysely', '@electric-sql/pglite'],
+  },
+  { packages: ['sdk'], program: 'sdk.mts', drivers: [] },
+  {
+    packages: ['embedded', 'sdk', 'backend-postgres'],
+    beside: ['@electric-sql/pglite'],
+    program: 'embedded.mts',
+    drivers: ['pg', 'kysely', '@electric-sql/pglite'],
+  },
+  { packages: ['engine', 'scanners'], program: 'composition.mts', drivers: [] },
+  { packages: ['server'], program: 'server.mts', drivers: ['pg', 'kysely', '@electric-sql/pglite'] },
+]
+const everyDriver = ['pg', 'kysely', '@electric-sql/pglite', 'iovalkey']
+
+const catalog = await readFile(join(root, 'pnpm-workspace.yaml'), 'utf8')
+const problems = []
+const work = await mkdtemp(join(tmpdir(), 'flowfabric-packages-'))
+try {
+  const tarballs = await pack()
+  for (const [name, tarball] of tarballs) await lint(name, tarball)
+  for (const set of sets) await installAlone(set, tarballs)
+} finally {
+  await rm(work, { recursive: true, force: true })
+}
+for (const problem of problems) console.error(problem)
+if (problems.length > 0) process.exit(1)
+
+/** Package name → path of its tarball, for everything that is published. */
+async function pack() {
+  const folder = join(work, 'tarballs')
+  await mkdir(folder)
+  const tarballs = new Map()
+  for (const home of await publishedFolders()) {
+    const printed = await pnpmOutput(['pack', '--json', '--pack-destination', folder], {
+      cwd: join(root, home),
+    })
+    const { name, filename, files } = JSON.parse(printed.slice(printed.indexOf('{')))
+    tarballs.set(name, join(folder, basename(filename)))
+    const paths = files.map((file) => file.path)
+    for (const path of paths.filter((each) => /\.test\.|(^|\/)src\/|\.tsbuildinfo$/.test(each))) {
+      problems.push(`${name}: ships ${path}`)
+    }
+    for (const path of ['README.md', 'LICENSE'].filter((each) => !paths.includes(each))) {
+      problems.push(`${name}: ships no ${path}`)
+    }
+  }
+  return tarballs
+}
+
+async function publishedFolders() {
+  const folders = [
+    'apps/server',
+    ...(await readdir(join(root, 'packages'))).map((name) => `packages/${name}`),
+  ]
+  const manifests = await Promise.all(
+    folders.map(async (path) => JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8'))),
+  )
+  return folders.filter((_, index) => !manifests[index].private)
+}
+
+async function lint(name, tarball) {
+  const buffer = await readFile(tarball)
+  const bytes = buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength)
+  const { messages, pkg } = await publint({ pack: { tarball: bytes }, strict: true })
+  for (const message of messages)
+    problems.push(`${name}: publint: ${formatMessage(message, pkg, { color: false })}`)
+  await outputOf('attw', [tarball, '--profile', 'esm-only', '--no-emoji']).catch((error) => {
+    problems.push(`${name}: ${error.message}`)
+  })
+}
+
+async function installAlone({ packages, beside = [], program, drivers }, tarballs) {
+  const title = packages.join(' + ')
+  const project = join(work, packages.join('-'))
+  await mkdir(project)
+  const dependencies = Object.fromEntries([
+    ...packages.map((name) => [`@flowfabric/${name}`, `file:${tarballs.get(`@flowfabric/${name}`)}`]),
+    ...beside.map((name) => [name, versionOf(name)]),
+  ])
+  // The packages ask the registry for each other; here all of them come from this build.
+  const overrides = Object.fromEntries([...tarballs].map(([name, path]) => [name, `file:${path}`]))
+  await writeJson(join(project, 'package.json'), {
+    private: true,
+    type: 'module',
+    dependencies,
+    pnpm: { overrides },
+  })
+  await writeFile(join(project, '.npmrc'), 'auto-install-peers=false\nignore-scripts=true\n')
+  await writeFile(join(project, 'pnpm-workspace.yaml'), 'packages: []\n')
+  await pnpmOutput(['install', '--prefer-offline', '--no-frozen-lockfile'], { cwd: project })
+
+  const installed = await installedNames(project)
+  for (const name of everyDriver.filter((each) => installed.has(each) && !drivers.includes(each))) {
+    problems.push(`${title}: brings ${name}`)
+  }
+  for (const name of packages) await refuseInnerPaths(project, `@flowfabric/${name}`)
+  await typeCheckAndRun(title, project, program)
+}
+
+/** From the workspace's catalog. */
+function versionOf(name) {
+  return new RegExp(`^ +["']?${name}["']?: +(\\S+)$`, 'm').exec(catalog)[1]
+}
+
+/** Everything that came with an installation, however deep: pnpm lists each package as `name@version`. */
+async function installedNames(project) {
+  const entries = await readdir(join(project, 'node_modules/.pnpm'))
+  return new Set(entries.map((entry) => entry.slice(0, entry.indexOf('@', 1)).replace('+', '/')))
+}
+
+async function refuseInnerPaths(project, name) {
+  const attempt = `import('${name}/dist/index.js').then(() => 'loaded', (error) => error.code).then(console.log)`
+  const answer = await outputOf(process.execPath, ['--input-type=module', '-e', attempt], { cwd: project })
+  if (answer.trim() !== 'ERR_PACKAGE_PATH_NOT_EXPORTED')
+    problems.push(`${name}/dist/index.js: ${answer.trim()}`)
+}
+
+async function typeCheckAndRun(title, project, program) {
+  const source = join(project, program)
+  await cp(join(root, 'test/packages', program), source)
+  const compiled = ts.createProgram([source], {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    typeRoots: [join(root, 'node_modules/@types')],
+    types: ['node'],
+  })
+  // Declarations too, because one that names an undeclared dependency breaks only here. Other people's
+  // declarations are theirs.
+  const ours = compiled
+    .getSourceFiles()
+    .filter(({ fileName }) => !/node_modules\/(?!\.pnpm\/@flowfabric)/.test(fileName))
+  const diagnostics = ours.flatMap((file) => [
+    ...compiled.getSyntacticDiagnostics(file),
+    ...compiled.getSemanticDiagnostics(file),
+  ])
+  for (const { file, messageText } of diagnostics) {
+    const place = file?.fileName.slice(project.length + 1)
+    problems.push(`${title}: ${place}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)
+  }
+  if (diagnostics.length > 0) return
+  compiled.emit()
+  await outputOf(process.execPath, [source.replace(/\.mts$/, '.mjs')], { cwd: project }).catch((error) => {
+    problems.push(`${title}: ${error.message}`)
+  })
+}
+
+function writeJson(path, value) {
+  return writeFile(path, JSON.stringify(value, null, 2))
+}

@@ -1,0 +1,116 @@
+/**
+ * Runs the checks and the tests, and ends with one line that counts both: each check as one, each test
+ * as one.
+ */
+import { chmod, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root, run, say, seconds, turbo } from './workspace.mjs'
+
+/** Cached by their inputs, see `turbo.json`. */
+const cachedChecks = [
+  'build',
+  'declarations',
+  'typecheck',
+  'check:lint',
+  'check:layers',
+  'check:unused',
+  'check:schema',
+  'check:docs',
+  'check:packages',
+]
+
+export async function runAll({ checks, tests }) {
+  const started = Date.now()
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  if (checks) add(total, await runChecks())
+  if (tests) add(total, await runTests())
+  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
+  say(`done in ${seconds(started)}`)
+  console.log(`${total.passed} passed, ${total.failed} failed${skipped}`)
+  return total.failed === 0 ? 0 : 1
+}
+
+function add(total, counts) {
+  for (const key of Object.keys(total)) total[key] += counts[key] ?? 0
+}
+
+async function runChecks() {
+  say('checking …')
+  const started = Date.now()
+  const summaries = join(root, '.turbo', 'runs')
+  await rm(summaries, { recursive: true, force: true })
+  await turbo(['run', ...cachedChecks, '--continue', '--concurrency=2', '--summarize', ...quietLogs])
+  const [summary] = await readdir(summaries)
+  const { tasks } = JSON.parse(await readFile(join(summaries, summary), 'utf8'))
+
+  const results = cachedChecks.map((name) => ({
+    name,
+    // A task that could not begin, because one that it needs has failed, has no exit code.
+    isGood: tasks.filter(({ task }) => task === name).every(({ execution }) => execution?.exitCode === 0),
+  }))
+  const incremental = await run('node', ['scripts/check-incremental.mjs'])
+  results.push({ name: 'check:incremental', isGood: incremental === 0 })
+
+  for (const { name, isGood } of results) say(`${isGood ? '✓' : '✗'} ${name}`)
+  say(`checked in ${seconds(started)}`)
+  return {
+    passed: results.filter(({ isGood }) => isGood).length,
+    failed: results.filter(({ isGood }) => !isGood).length,
+  }
+}
+
+const quietLogs = ['--output-logs=errors-only', '--log-order=grouped', '--ui=stream']
+
+/** All projects of vitest, in a temporary folder of their own that must be empty and unused afterwards. */
+async function runTests() {
+  say('testing …')
+  const folder = await mkdtemp(join(tmpdir(), 'flowfabric-test-'))
+  // PostgreSQL may have to run as another user below it.
+  await chmod(folder, 0o755)
+  const reportFolder = await mkdtemp(join(tmpdir(), 'flowfabric-report-'))
+  const report = join(reportFolder, 'vitest.json')
+  try {
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    const code = await run('vitest', ['run', ...reporters], { env: { TMPDIR: folder } })
+    const counts = countTests(JSON.parse(await readFile(report, 'utf8')))
+    // An error outside any test, or a server that did not start.
+    if (code !== 0 && counts.failed === 0) counts.failed = 1
+    const left = await leftovers(folder)
+    for (const each of left) say(`left behind: ${each}`)
+    add(counts, left.length === 0 ? { passed: 1 } : { failed: 1 })
+    return counts
+  } catch (error) {
+    console.error(error)
+    return { passed: 0, failed: 1 }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    await rm(reportFolder, { recursive: true, force: true })
+  }
+}
+
+function countTests({ numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults }) {
+  // A file that cannot be loaded has no tests to count.
+  const broken = testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && assertionResults.every((each) => each.status !== 'failed'),
+  )
+  return {
+    passed: numPassedTests,
+    failed: numFailedTests + broken.length,
+    skipped: numPendingTests + numTodoTests,
+  }
+}
+
+/** Files below the folder, and processes that still work in it (where /proc tells). */
+async function leftovers(folder) {
+  const files = (await readdir(folder)).map((name) => join(folder, name))
+  const pids = await readdir('/proc').catch(() => [])
+  const workplaces = await Promise.all(
+    pids
+      .filter((pid) => /^\d+$/.test(pid))
+      .map(async (pid) => ({ pid, cwd: await readlink(`/proc/${pid}/cwd`).catch(() => '') })),
+  )
+  const processes = workplaces.filter(({ cwd }) => cwd.startsWith(folder)).map(({ pid }) => `process ${pid}`)
+  return [...files, ...processes]
+}

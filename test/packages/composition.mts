@@ -1,0 +1,3 @@
+import * as scanners from '@flowfabric/scanners'
+
+console.log(Object.keys(scanners).length)

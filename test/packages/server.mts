@@ -1,0 +1,3 @@
+import * as server from '@flowfabric/server'
+
+console.log(Object.keys(server).length)

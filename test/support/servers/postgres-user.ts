@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process'
+import { chown, cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { PostgresBinaries } from './postgres-binaries.js'
+
+const run = promisify(execFile)
+
+/** How to run a PostgreSQL program so that it neither sees root nor outlives this process. */
+export interface Launcher {
+  bin: string
+  /** Put before the program: `[...prefix, program, ...args]`. */
+  prefix: string[]
+  /** Another user, when there is one to become. */
+  identity: { uid?: number; gid?: number }
+}
+
+const nobody = { uid: 65534, gid: 65534 }
+const inUserNamespace = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--']
+const dieWithParent = ['setpriv', '--pdeathsig', 'INT', '--']
+
+/**
+ * PostgreSQL refuses root. A user namespace makes root look like someone else and needs neither copy nor
+ * chown; where that isn't allowed, or where it cannot read the binaries, `nobody` runs the server on a
+ * copy of them below `base`.
+ */
+export async function chooseLauncher(binaries: PostgresBinaries, base: string): Promise<Launcher> {
+  const watched = (await works([...dieWithParent, 'true'])) ? dieWithParent : []
+  const plain: Launcher = { bin: binaries.bin, prefix: watched, identity: {} }
+  if (process.getuid?.() !== 0) return plain
+
+  const namespaced: Launcher = { ...plain, prefix: [...inUserNamespace, ...watched] }
+  if (await starts(namespaced)) return namespaced
+
+  await chown(base, nobody.uid, nobody.gid)
+  const other: Launcher = { ...plain, identity: nobody }
+  if (await starts(other)) return other
+  if (binaries.native === undefined) throw new Error(`uid ${nobody.uid} cannot run ${binaries.bin}/initdb`)
+  const copy = join(base, 'native')
+  await cp(binaries.native, copy, { recursive: true, verbatimSymlinks: true })
+  return { ...other, bin: join(copy, 'bin') }
+}
+
+function starts({ bin, prefix, identity }: Launcher): Promise<boolean> {
+  return works([...prefix, join(bin, 'initdb'), '--version'], identity)
+}
+
+async function works([command = '', ...args]: string[], identity = {}): Promise<boolean> {
+  return run(command, args, { ...identity, cwd: '/' }).then(
+    () => true,
+    () => false,
+  )
+}
