@@ -1,0 +1,73 @@
+import {
+  checkEntryId,
+  checkScanRequest,
+  type DispatchItem,
+  limits,
+  must,
+  partitionTagOf,
+  type ResolutionOperations,
+  type ScanRequest,
+  type ScanResult,
+} from '@flowfabric/core'
+import type { OutboxEntry } from './records.js'
+import { isDispatchable, resolveHop } from './resolution.js'
+import { settleFlow } from './settlement.js'
+import { step } from './step.js'
+import { type Model, operate } from './store.js'
+
+/** Carrying out the outbox: one hop of one entry, or a partition's due entries within the bounds of a call. */
+export function createDispatching(
+  model: Model,
+): Pick<ResolutionOperations, 'dispatchCompletion' | 'dispatchCompletions'> {
+  return {
+    dispatchCompletion: ({ entryId }) =>
+      operate(model, () => {
+        checkEntryId({ entryId }, model.partitions)
+        const entry = model.outbox.get(entryId)
+        if (entry === undefined || !isDispatchable(model, entry)) return { outcome: 'noop' as const }
+        const item = dispatch(model, entry, model.options.hopMaxEdges)
+        return item.outcome === 'advanced' ? pickAdvance(item) : { outcome: 'noop' as const }
+      }),
+
+    dispatchCompletions: (params) => operate(model, () => dispatchPartition(model, params)),
+  }
+}
+
+function dispatchPartition(model: Model, params: ScanRequest): ScanResult<DispatchItem> {
+  checkScanRequest(params, model.partitions)
+  const items: DispatchItem[] = []
+  let edgesLeft = limits.callMaxEdges as number
+  const nextEntry = (): OutboxEntry | undefined =>
+    [...model.outbox.values()].find(
+      (entry) => partitionTagOf(entry.id) === params.partition && isDispatchable(model, entry),
+    )
+  for (let entry = nextEntry(); entry !== undefined; entry = nextEntry()) {
+    if (items.length === params.max || edgesLeft === 0) return { items, more: true }
+    const item = dispatch(model, entry, Math.min(edgesLeft, model.options.hopMaxEdges))
+    if (item.outcome === 'advanced') edgesLeft -= item.edges
+    items.push(item)
+  }
+  return { items, more: false }
+}
+
+function dispatch(model: Model, entry: OutboxEntry, maxEdges: number): DispatchItem {
+  return step(model, () => {
+    if (entry.kind === 'flow_settled') return settle(model, entry)
+    const advance = resolveHop(model, entry, maxEdges)
+    if (advance === 'noop') return { outcome: 'noop', entryId: entry.id }
+    const { id: entryId, flowId, executionId } = entry
+    return { outcome: 'advanced', entryId, flowId, executionId, ...advance }
+  })
+}
+
+function settle(model: Model, entry: OutboxEntry): DispatchItem {
+  model.outbox.delete(entry.id)
+  const flow = must(model.flows.get(must(entry.flowId, 'a flow to settle')), `flow ${entry.flowId}`)
+  if (!settleFlow(model, flow, entry)) return { outcome: 'noop', entryId: entry.id }
+  return { outcome: 'settled', flowId: flow.id, flowState: flow.state }
+}
+
+function pickAdvance(item: Extract<DispatchItem, { readonly outcome: 'advanced' }>) {
+  const { outcome, edges, satisfied, impossible, skipped, corrupt } = item
+  return { outcome, edges, satisfied, impossible, skipped, corrupt }
+}

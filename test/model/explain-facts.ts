@@ -1,0 +1,64 @@
+import { type ExplainFacts, must } from '@flowfabric/core'
+import { flowOf, incomingOf, isActive, publicStateOfRecord } from './facts.js'
+import { laneOf } from './lane-records.js'
+import type { ExecutionRecord, FlowRecord } from './records.js'
+import type { Model } from './store.js'
+import { viewAttempt, viewExecution, viewGroup } from './views.js'
+
+/** What `explain` needs, as of one moment. */
+export function explainFacts(model: Model, x: ExecutionRecord): ExplainFacts {
+  const lane = laneOf(model, x.namespace, x.lane)
+  const flow = flowOf(model, x)
+  const last = x.attempts.at(-1)
+  return {
+    outcome: 'facts',
+    execution: viewExecution(x),
+    nowMs: model.clock.nowMs(),
+    lane: {
+      state: lane.state,
+      concurrency: lane.concurrency,
+      active: [...model.executions.values()].filter((other) => isOfLane(other, x) && isActive(other)).length,
+    },
+    workers: [...model.workers.values()]
+      .filter((worker) => worker.namespaces.includes(x.namespace) && worker.lanes.includes(x.lane))
+      .map(({ instanceId, kinds, capabilities, draining }) => ({
+        instanceId,
+        kinds,
+        capabilities,
+        draining,
+      })),
+    ahead: Math.min(1_000, [...model.executions.values()].filter((other) => isAhead(other, x)).length),
+    flow: flow === null ? null : { id: flow.id, state: flow.state },
+    group: flow === null ? null : explainGroup(model, flow, x),
+    lastAttempt: last === undefined ? null : viewAttempt(x, last),
+  }
+}
+
+function explainGroup(model: Model, flow: FlowRecord, x: ExecutionRecord): ExplainFacts['group'] {
+  const group = flow.groups.get(x.id)
+  if (group === undefined) return null
+  const pending = incomingOf(flow, x.id).filter((edge) => edge.state === 'pending')
+  return {
+    view: viewGroup(flow, group),
+    join: group.join,
+    storedPolicy: group.storedPolicy,
+    pendingUpstreams: pending.slice(0, 100).map((edge) => {
+      const upstream = must(model.executions.get(edge.from), `member ${edge.from}`)
+      return { id: upstream.id, name: upstream.name, publicState: publicStateOfRecord(upstream) }
+    }),
+  }
+}
+
+function isOfLane(a: ExecutionRecord, b: ExecutionRecord): boolean {
+  return a.namespace === b.namespace && a.lane === b.lane
+}
+
+/** Of the same route, claimable, and before it in the order of claims. */
+function isAhead(other: ExecutionRecord, x: ExecutionRecord): boolean {
+  if (other.score === null || x.score === null) return false
+  if (other.state.eligibilityState !== 'eligible_now' || x.state.eligibilityState !== 'eligible_now')
+    return false
+  if (!isOfLane(other, x) || other.kind !== x.kind) return false
+  if (JSON.stringify(other.capabilities) !== JSON.stringify(x.capabilities)) return false
+  return other.score < x.score || (other.score === x.score && other.sequence < x.sequence)
+}

@@ -1,0 +1,43 @@
+import type { FoundationBackend } from '@flowfabric/core'
+import { createAttempts } from './attempts.js'
+import { createDispatching } from './dispatching.js'
+import { createEvents } from './events.js'
+import { createExecutions } from './executions.js'
+import { createFlows } from './flows.js'
+import { createLanes } from './lanes.js'
+import { createLeases } from './leases.js'
+import { createMaintenance } from './maintenance.js'
+import { createProjection } from './projection.js'
+import { createReconciling } from './reconciling.js'
+import { createEngines, createWorkers } from './registries.js'
+import { createStore, type Model, type ModelOptions } from './store.js'
+
+/**
+ * The reference model: what every store means, in plain maps, without indexes, caches or batches. Where it and a store
+ * differ, one of them is wrong. See `docs/semantics.md`, of which it is the program.
+ */
+export type ModelBackend = FoundationBackend & {
+  /** The records, for the fault hooks of tests alone. */
+  readonly store: Model
+}
+
+export function createModel(options: ModelOptions = {}): ModelBackend {
+  const store = createStore(options)
+  return {
+    // The contract names the stores that there are; the model is neither. Nothing may branch on it.
+    kind: 'postgres',
+    store,
+    executions: createExecutions(store),
+    leases: createLeases(store),
+    attempts: createAttempts(store),
+    flows: createFlows(store),
+    resolution: { ...createDispatching(store), ...createReconciling(store), ...createProjection(store) },
+    lanes: createLanes(store),
+    workers: createWorkers(store),
+    engines: createEngines(store),
+    events: createEvents(store),
+    maintenance: createMaintenance(store),
+  }
+}
+
+export type { ModelOptions }

@@ -1,0 +1,87 @@
+import {
+  checkScanRequest,
+  limits,
+  type PartitionTag,
+  partitionTagOf,
+  type RetentionItem,
+  type ScanRequest,
+  type ScanResult,
+} from '@flowfabric/core'
+import { isTerminalFlow, membersOf, openMembersOf } from './facts.js'
+import { flowTagOf } from './feed.js'
+import { laneOf } from './lane-records.js'
+import type { ExecutionRecord, FlowRecord } from './records.js'
+import type { Model } from './store.js'
+
+/** Removes what is past its retention, with everything that belongs to it. */
+export function trimRetention(model: Model, params: ScanRequest): ScanResult<RetentionItem> {
+  checkScanRequest(params, model.partitions)
+  const executions = expiredExecutions(model, params.partition).slice(0, params.max)
+  for (const x of executions) removeExecution(model, x)
+  const flows = expiredFlows(model, params.partition).slice(0, params.max)
+  for (const flow of flows) removeFlow(model, flow)
+  const items: RetentionItem[] = [
+    { outcome: 'removed', what: 'execution', count: executions.length },
+    { outcome: 'removed', what: 'flow', count: flows.length },
+    { outcome: 'removed', what: 'idempotency_key', count: removeKeys(model) },
+    { outcome: 'removed', what: 'event', count: trimFeed(model, params.partition) },
+  ]
+  const more =
+    expiredExecutions(model, params.partition).length + expiredFlows(model, params.partition).length > 0
+  return { items: items.filter((item) => item.count > 0), more }
+}
+
+/** Whether the partition holds anything past its retention. */
+export function hasExpired(model: Model, partition: PartitionTag): boolean {
+  return expiredExecutions(model, partition).length + expiredFlows(model, partition).length > 0
+}
+
+function expiredExecutions(model: Model, partition: PartitionTag): ExecutionRecord[] {
+  return [...model.executions.values()].filter(
+    (x) => x.flowId === null && partitionTagOf(x.id) === partition && isPast(model, x),
+  )
+}
+
+/** A flow is kept as long as its youngest member; one without members as long as any. */
+function expiredFlows(model: Model, partition: PartitionTag): FlowRecord[] {
+  return [...model.flows.values()].filter((flow) => {
+    if (flowTagOf(model, flow) !== partition || !isTerminalFlow(flow)) return false
+    if (openMembersOf(model, flow).length > 0) return false
+    if (flow.members.length > 0) return membersOf(model, flow).every((x) => isPast(model, x))
+    return (flow.terminalAtMs ?? 0) + limits.retentionMsDefault <= model.clock.nowMs()
+  })
+}
+
+function isPast(model: Model, x: ExecutionRecord): boolean {
+  if (x.terminalAtMs === null) return false
+  const retentionMs = x.retentionMs ?? laneOf(model, x.namespace, x.lane).retentionMs
+  return x.terminalAtMs + retentionMs <= model.clock.nowMs()
+}
+
+function removeExecution(model: Model, x: ExecutionRecord): void {
+  model.executions.delete(x.id)
+  for (const entry of [...model.outbox.values()])
+    if (entry.executionId === x.id) model.outbox.delete(entry.id)
+}
+
+function removeFlow(model: Model, flow: FlowRecord): void {
+  for (const x of membersOf(model, flow)) removeExecution(model, x)
+  for (const entry of [...model.outbox.values()]) if (entry.flowId === flow.id) model.outbox.delete(entry.id)
+  model.flows.delete(flow.id)
+}
+
+function removeKeys(model: Model): number {
+  const expired = [...model.idempotencyKeys].filter(([, record]) => record.expiresAtMs <= model.clock.nowMs())
+  for (const [key] of expired) model.idempotencyKeys.delete(key)
+  return expired.length
+}
+
+/** The feed keeps so many events of a partition; a cursor that points before them has expired. */
+function trimFeed(model: Model, partition: PartitionTag): number {
+  const own = model.feed.filter((entry) => entry.event.partition === partition)
+  const trimmed = new Set(own.slice(0, Math.max(0, own.length - limits.feedLengthMax)))
+  for (const { position } of trimmed) model.trimmedThrough = Math.max(model.trimmedThrough, position)
+  if (trimmed.size > 0)
+    model.feed.splice(0, model.feed.length, ...model.feed.filter((entry) => !trimmed.has(entry)))
+  return trimmed.size
+}

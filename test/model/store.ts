@@ -1,0 +1,166 @@
+import {
+  type EngineEvent,
+  type EngineView,
+  type EntryId,
+  type ExecutionId,
+  engineError,
+  type FlowId,
+  type Hint,
+  type InstanceId,
+  limits,
+  type PartitionConfig,
+  type PartitionTag,
+  readPartitionConfig,
+  type WorkerView,
+} from '@flowfabric/core'
+import { type Clock, createClock } from './clock.js'
+import { createRandom, type Random } from './random.js'
+import type { ExecutionRecord, FlowRecord, IdempotencyRecord, LaneRecord, OutboxEntry } from './records.js'
+
+export interface ModelOptions {
+  readonly partitions?: Partial<PartitionConfig> | undefined
+  /** The clock stands still here and moves by `advanceTime`; without it the model runs on the machine's time. */
+  readonly startMs?: number | undefined
+  /** Edges that the terminal step resolves itself; 0 leaves everything to the outbox. */
+  readonly inlineResolveEdges?: number | undefined
+  readonly hopMaxEdges?: number | undefined
+  readonly seed?: number | undefined
+  /** How a long poll waits; by default in real time, also on a virtual clock. */
+  readonly sleep?: Sleep | undefined
+}
+
+/** Resolves after the time, or as soon as the signal aborts. */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>
+
+/** Everything that the model knows. */
+export interface Model {
+  readonly options: { readonly inlineResolveEdges: number; readonly hopMaxEdges: number }
+  readonly clock: Clock
+  readonly random: Random
+  readonly sleep: Sleep
+  partitions: PartitionConfig
+  closed: boolean
+  sequence: number
+
+  readonly executions: Map<ExecutionId, ExecutionRecord>
+  readonly flows: Map<FlowId, FlowRecord>
+  readonly lanes: Map<string, LaneRecord>
+  readonly workers: Map<InstanceId, WorkerView>
+  readonly engines: Map<InstanceId, EngineView>
+  readonly idempotencyKeys: Map<string, IdempotencyRecord>
+  readonly outbox: Map<EntryId, OutboxEntry>
+  /** Entries that the running step left, which it may resolve itself. */
+  fresh: OutboxEntry[]
+  readonly feed: FeedEntry[]
+  /** The last event's number in each partition. */
+  readonly eventNumbers: Map<PartitionTag, number>
+  /** Positions up to this one were trimmed from the feed. */
+  trimmedThrough: number
+
+  /** A comparison's hook: claims hand out these alone, in the model's own order; `null` is no bound. */
+  claimOnly: ReadonlySet<ExecutionId> | null
+
+  readonly listeners: Set<(hint: Hint) => void>
+  pendingHints: Hint[]
+  /** Woken after each operation that left a hint. */
+  readonly waiters: Set<() => void>
+}
+
+/** An event with its place among all partitions. */
+export interface FeedEntry {
+  readonly position: number
+  readonly event: EngineEvent
+}
+
+export function createStore(options: ModelOptions): Model {
+  return {
+    options: {
+      inlineResolveEdges: options.inlineResolveEdges ?? limits.hopMaxEdges,
+      hopMaxEdges: options.hopMaxEdges ?? limits.hopMaxEdges,
+    },
+    clock: createClock(options.startMs),
+    random: createRandom(options.seed ?? 1),
+    sleep: options.sleep ?? sleepInRealTime,
+    partitions: readPartitionConfig(options.partitions),
+    closed: false,
+    sequence: 0,
+    executions: new Map(),
+    flows: new Map(),
+    lanes: new Map(),
+    workers: new Map(),
+    engines: new Map(),
+    idempotencyKeys: new Map(),
+    outbox: new Map(),
+    fresh: [],
+    feed: [],
+    eventNumbers: new Map(),
+    trimmedThrough: 0,
+    claimOnly: null,
+    listeners: new Set(),
+    pendingHints: [],
+    waiters: new Set(),
+  }
+}
+
+/** Runs an operation: all of it in one go, so that nobody sees it half done; its hints go out after it. */
+export async function operate<Answer>(model: Model, work: () => Answer): Promise<Answer> {
+  if (model.closed) throw engineError('closed', 'the model was closed')
+  try {
+    return work()
+  } finally {
+    const hints = model.pendingHints
+    model.pendingHints = []
+    for (const hint of hints) for (const listener of model.listeners) listener(hint)
+    // An operation that changed nothing wakes nobody: else two waiters would wake each other for ever.
+    if (hints.length > 0) for (const wake of [...model.waiters]) wake()
+  }
+}
+
+/** Looks again after each change until it answers something, the time is over, or the signal aborts. */
+export async function waitFor<Answer>(
+  model: Model,
+  wait: { readonly ms: number; readonly signal?: AbortSignal | undefined },
+  look: () => Answer | undefined,
+): Promise<Answer | undefined> {
+  const over = new AbortController()
+  const signals = wait.signal === undefined ? over.signal : AbortSignal.any([over.signal, wait.signal])
+  let expired = false
+  const expiry = model.sleep(wait.ms, signals).then(() => {
+    expired = true
+  })
+  try {
+    for (;;) {
+      // Listens before it looks: what changes in between is not missed.
+      const changed = nextChange(model)
+      const answer = await operate(model, look)
+      if (answer === undefined && !expired) await Promise.race([changed.promise, expiry])
+      changed.forget()
+      if (answer !== undefined || expired) return answer
+    }
+  } finally {
+    over.abort()
+    await expiry
+  }
+}
+
+function nextChange(model: Model): { readonly promise: Promise<void>; forget(): void } {
+  let wake: () => void = () => undefined
+  const promise = new Promise<void>((resolve) => {
+    wake = resolve
+  })
+  model.waiters.add(wake)
+  return { promise, forget: () => model.waiters.delete(wake) }
+}
+
+function sleepInRealTime(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
+  })
+}

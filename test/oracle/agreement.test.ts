@@ -1,0 +1,159 @@
+import {
+  type CancelCause,
+  type ExecutionId,
+  isNeeded,
+  mintExecutionIdInFlow,
+  mintFlowId,
+  replayPlanOf,
+  settlementOf,
+} from '@flowfabric/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cancelMember, claim, complete, fail, isClaimable, replay } from './operations.js'
+import { isOfUse, unabsorbed } from './rules.js'
+import { buildNodes, type DagScript, dagScripts } from './script.js'
+import { blockOf, settle } from './settle.js'
+import { addNode, emptyWorld, type OracleWorld, outgoing } from './world.js'
+
+const numRuns = 400
+
+describe('the pure decisions of core agree with the oracle on random DAGs', () => {
+  it('on who is needed, on what a replay reopens and on how a flow ends', () => {
+    const seen = { settled: 0, failed: 0, planned: 0, conflicts: 0, unneeded: 0 }
+    fc.assert(
+      fc.property(dagScripts({ nodesMax: 20, stepsMax: 40 }), (script) => {
+        const { world, ids } = begin(script)
+        for (const step of script.steps) {
+          take(world, step)
+          settle(world)
+          for (const node of world.nodes.values()) {
+            const edges = outgoing(world, node.name).map(({ to }) => {
+              const group = world.nodes.get(to)?.group
+              return {
+                downstreamTerminal: world.nodes.get(to)?.ended != null,
+                downstreamAlways: group?.join.runOn === 'always',
+                groupState: group?.decision ?? ('pending' as const),
+              }
+            })
+            expect(isNeeded(edges)).toBe(isOfUse(world, node.name))
+            if (!isNeeded(edges)) seen.unneeded += 1
+          }
+          compareReplays(world, ids, script, seen)
+        }
+        runToTheEnd(world, script.tail)
+        const { state, unabsorbed: left } = settlementOf(...factsOf(world, ids))
+        expect(world.flow).toBe(state)
+        expect(new Set(left)).toEqual(new Set(unabsorbed(world).map((name) => ids.get(name))))
+        seen[state === 'failed' ? 'failed' : 'settled'] += 1
+      }),
+      { numRuns, seed: 20_260_101 },
+    )
+    // Each side of each question was met.
+    for (const [what, count] of Object.entries(seen)) expect(count, what).toBeGreaterThan(10)
+  })
+})
+
+function begin(script: DagScript): { world: OracleWorld; ids: Map<string, ExecutionId> } {
+  const world = emptyWorld('open', 0)
+  const graph = buildNodes(script.nodes, 0)
+  for (const spec of graph.specs) addNode(world, { ...spec, startInMs: null, deadlineMs: null })
+  for (const edge of graph.edges) world.edges.push({ ...edge, counted: null })
+  settle(world)
+  const flowId = mintFlowId()
+  return { world, ids: new Map(graph.specs.map(({ name }) => [name, mintExecutionIdInFlow(flowId, 4)])) }
+}
+
+function take(world: OracleWorld, step: DagScript['steps'][number]): void {
+  const all = [...world.nodes.values()]
+  const active = all.filter((node) => node.active)
+  if (step.op === 'claim') {
+    const claimable = all.filter((node) => isClaimable(world, node)).slice(0, step.max)
+    claim(
+      world,
+      claimable.map(({ name }) => name),
+      step.max,
+      1_000,
+    )
+  } else if (step.op === 'end' && active.length > 0) {
+    const { name } = active[step.pick % active.length] ?? { name: '' }
+    if (step.how === 'success') complete(world, name)
+    else fail(world, name, step.how === 'retry' ? 'at_once' : 'never')
+  } else if (step.op === 'cancel') {
+    cancelMember(world, all[step.pick % all.length]?.name ?? '')
+  } else if (step.op === 'replay') {
+    const names = all.map(({ name }) => name)
+    const from =
+      step.from === 'failed' ? step.from : step.from.map((pick) => names[pick % names.length] ?? '')
+    replay(world, from)
+  }
+}
+
+function runToTheEnd(world: OracleWorld, tail: number): void {
+  for (let turn = 0; [...world.nodes.values()].some(({ ended }) => ended === null); turn += 1) {
+    expect(turn).toBeLessThan(500)
+    const all = [...world.nodes.values()]
+    const claimable = all.filter((node) => isClaimable(world, node)).map(({ name }) => name)
+    claim(world, claimable, 100, 1_000)
+    const name = all.find((node) => node.active)?.name ?? ''
+    if (((tail >> (turn % 30)) & 1) === 0) complete(world, name)
+    else fail(world, name, 'never')
+    settle(world)
+  }
+}
+
+function factsOf(world: OracleWorld, ids: Map<string, ExecutionId>) {
+  const idOf = (name: string) => ids.get(name) as ExecutionId
+  const members = [...world.nodes.values()].map((node) => ({
+    id: idOf(node.name),
+    outcome: node.ended?.outcome ?? ('success' as const),
+    cancelCause: (node.ended?.cause ?? null) as CancelCause | null,
+    runOn: node.group?.join.runOn ?? ('groupSatisfied' as const),
+    attemptStarted: node.claimed,
+    group: node.group === null ? null : { policy: node.group.join.policy, state: node.group.decision },
+  }))
+  const edges = world.edges.map(({ from, to }) => ({ from: idOf(from), to: idOf(to) }))
+  return [members, edges] as const
+}
+
+function compareReplays(
+  world: OracleWorld,
+  ids: Map<string, ExecutionId>,
+  script: DagScript,
+  seen: { planned: number; conflicts: number },
+): void {
+  const names = [...world.nodes.keys()]
+  const members = [...world.nodes.values()].map((node) => ({
+    id: ids.get(node.name) as ExecutionId,
+    outcome: node.ended?.outcome ?? ('none' as const),
+    cancelCause: (node.ended?.cause ?? null) as CancelCause | null,
+    dependencyBlocked: blockOf(world, node) === 'dependencies',
+    replayCount: node.replays,
+  }))
+  const [, edges] = factsOf(world, ids)
+  for (const from of ['failed', [names[script.tail % names.length] ?? '']] as const) {
+    const copy = structuredClone(world)
+    const expected = replay(copy, from)
+    const chosen = from === 'failed' ? from : from.map((name) => ids.get(name) as ExecutionId)
+    const plan = replayPlanOf(members, edges, chosen)
+    expect(plan.outcome === 'plan' ? 'replayed' : plan.outcome).toBe(expected)
+    if (plan.outcome === 'replay_conflict') seen.conflicts += 1
+    if (plan.outcome !== 'plan') continue
+    seen.planned += 1
+    const reopened = names.filter(
+      (name) => copy.nodes.get(name)?.generation !== world.nodes.get(name)?.generation,
+    )
+    expect([...plan.ids].sort()).toEqual(reopened.map((name) => ids.get(name) as ExecutionId).sort())
+    expectLeavesFirst(plan.ids, edges)
+  }
+}
+
+function expectLeavesFirst(
+  order: readonly ExecutionId[],
+  edges: readonly { readonly from: ExecutionId; readonly to: ExecutionId }[],
+): void {
+  const place = new Map(order.map((id, index) => [id, index]))
+  for (const { from, to } of edges) {
+    const [above, below] = [place.get(from), place.get(to)]
+    if (above !== undefined && below !== undefined) expect(below).toBeLessThan(above)
+  }
+}

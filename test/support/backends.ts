@@ -1,0 +1,138 @@
+import type { PGlite } from '@electric-sql/pglite'
+import {
+  type FoundationBackend,
+  type PartitionConfig,
+  type PartitionTag,
+  readPartitionConfig,
+} from '@flowfabric/core'
+import { createModel, type ModelBackend } from '../model/index.js'
+import { flowPartitions } from './drive.js'
+import type { PostgresMajor } from './servers/postgres.js'
+import { createTestDatabase } from './servers/test-database.js'
+
+const backendNames = ['model', 'pglite', 'postgres18', 'postgres15'] as const
+export type BackendName = (typeof backendNames)[number]
+
+/** The store that the running project tests; the model where a project names none. */
+export function backendName(): BackendName {
+  const name = process.env.FF_TEST_BACKEND ?? 'model'
+  if ((backendNames as readonly string[]).includes(name)) return name as BackendName
+  throw new Error(`FF_TEST_BACKEND is ${name}, not one of ${backendNames.join(', ')}`)
+}
+
+export interface TestBackendOptions {
+  readonly name?: BackendName | undefined
+  readonly partitions?: Partial<PartitionConfig> | undefined
+  readonly inlineResolveEdges?: number | undefined
+  readonly hopMaxEdges?: number | undefined
+  /** `false`: its clock runs, as in any store that is not made for tests. */
+  readonly virtualTime?: false | undefined
+}
+
+/** A store of its own, empty, with its clock standing still until it is moved. */
+export interface TestBackend {
+  readonly name: BackendName
+  readonly backend: FoundationBackend
+  readonly partitionCounts: PartitionConfig
+  /** All partitions of the flow family. */
+  readonly partitions: readonly PartitionTag[]
+  /** The model's records, or how to reach the tables: for the fault hooks of single tests. */
+  readonly inside: { readonly model: ModelBackend } | { readonly pool: SqlPool; readonly schema: string }
+  close(): Promise<void>
+}
+
+/** What a fault hook needs of a pool. */
+export interface SqlPool {
+  query(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: readonly Record<string, unknown>[] }>
+}
+
+/** Where virtual time begins: 2026-01-01. */
+export const startMs = 1_767_225_600_000
+
+export async function createTestBackend(options: TestBackendOptions = {}): Promise<TestBackend> {
+  const name = options.name ?? backendName()
+  // Few partitions keep the drives short; more than one, so that what is looked for in the wrong one is missed.
+  const partitionCounts = readPartitionConfig({ flow: 2, budget: 1, quota: 1, ...options.partitions })
+  const opened =
+    name === 'model'
+      ? openModel(options, partitionCounts)
+      : await openPostgres(name, options, partitionCounts)
+  const virtualTime = options.virtualTime === false ? undefined : { startMs }
+  await opened.backend.maintenance.prepare({ partitions: partitionCounts, virtualTime })
+  return { name, partitionCounts, partitions: flowPartitions(partitionCounts.flow), ...opened }
+}
+
+type Opened = Pick<TestBackend, 'backend' | 'inside' | 'close'>
+
+function openModel(options: TestBackendOptions, partitions: PartitionConfig): Opened {
+  const { inlineResolveEdges, hopMaxEdges } = options
+  const model = createModel({ partitions, inlineResolveEdges, hopMaxEdges })
+  return { backend: model, inside: { model }, close: () => model.maintenance.close() }
+}
+
+async function openPostgres(
+  name: Exclude<BackendName, 'model'>,
+  options: TestBackendOptions,
+  partitions: PartitionConfig,
+): Promise<Opened> {
+  const { createPostgresBackend } = (await import('@flowfabric/backend-postgres')) as unknown as {
+    createPostgresBackend(options: object): FoundationBackend
+  }
+  const { inlineResolveEdges, hopMaxEdges } = options
+  const place = name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15)
+  const backend = createPostgresBackend({
+    ...place.options,
+    partitions,
+    inlineResolveEdges,
+    hopMaxEdges,
+    // Tests carry out the outbox by hand, to see what is in it.
+    dispatchInProcess: false,
+  })
+  const close = async () => {
+    await backend.maintenance.close()
+    await place.close()
+  }
+  return { backend, inside: { pool: place.pool, schema: place.schema }, close }
+}
+
+let pglite: Promise<PGlite> | undefined
+let schemaCount = 0
+
+/** One instance for all stores of the process, since its start costs more than most test files; a schema for each. */
+async function openPglite() {
+  const [{ PGlite }, { createPgConfig }, { default: pg }] = await Promise.all([
+    import('@electric-sql/pglite'),
+    import('@electric-sql/pglite/node-postgres'),
+    import('pg'),
+  ])
+  pglite ??= PGlite.create()
+  const instance = await pglite
+  const pool = new pg.Pool(createPgConfig(instance))
+  schemaCount += 1
+  const schema = `test_${schemaCount}`
+  const close = async () => {
+    await pool.query(`drop schema if exists ${schema} cascade`)
+    await pool.end()
+  }
+  return { options: { pglite: instance, schema }, pool: toSqlPool(pool), schema, close }
+}
+
+/** A database for each store, on the run's shared server. */
+async function openServer(major: PostgresMajor) {
+  const { default: pg } = await import('pg')
+  const database = await createTestDatabase(major)
+  const schema = 'flowfabric'
+  const pool = new pg.Pool({ connectionString: database.url, max: 2 })
+  const close = async () => {
+    await pool.end()
+    await database.drop()
+  }
+  return { options: { connectionString: database.url, schema }, pool: toSqlPool(pool), schema, close }
+}
+
+function toSqlPool(pool: import('pg').Pool): SqlPool {
+  return { query: (text, values) => pool.query(text, values === undefined ? [] : [...values]) }
+}

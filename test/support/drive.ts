@@ -1,0 +1,79 @@
+import type { FoundationBackend, PartitionTag, PendingWork } from '@flowfabric/core'
+import { makePartitionTag } from '@flowfabric/core'
+
+/** Which work is carried out before which, when several kinds are pending: what has ended is resolved before all else. */
+const order = ['outbox', 'sibling_cancels', 'cancel_backlog', 'timers'] as const satisfies PendingWork[]
+type Driven = (typeof order)[number]
+
+/** Enough for any test's graph; more means that something pending never goes away. */
+const turnsMax = 2_000
+
+export function flowPartitions(count: number): PartitionTag[] {
+  return Array.from({ length: count }, (_, index) => makePartitionTag('flow', index))
+}
+
+export interface DriveOptions {
+  /** Items per call of a scanner operation. */
+  readonly max?: number | undefined
+  /** Kinds of work that are left alone, to look at the store in between. */
+  readonly except?: readonly Driven[] | undefined
+}
+
+/**
+ * Does by hand what dispatchers and scanners do, over all partitions, until nothing is pending. It goes by `pulse` alone,
+ * as the supervisor does: work that the pulse doesn't name stays undone, and the test that waits for it fails.
+ */
+export async function settle(
+  backend: FoundationBackend,
+  partitions: readonly PartitionTag[],
+  { max = 500, except = [] }: DriveOptions = {},
+): Promise<void> {
+  for (let turn = 0; turn < turnsMax; turn += 1) {
+    const { partitions: pulses } = await backend.maintenance.pulse({ partitions })
+    const work = order.find(
+      (kind) => !except.includes(kind) && pulses.some(({ pending }) => pending.includes(kind)),
+    )
+    if (work === undefined)
+      return projectAll(
+        backend,
+        pulses.filter(isUnprojected).map(({ partition }) => partition),
+      )
+    for (const { partition, pending } of pulses) {
+      if (pending.includes(work)) await carryOut(backend, work, { partition, max })
+    }
+  }
+  throw new Error(`after ${turnsMax} turns there is still work pending`)
+}
+
+const isUnprojected = ({ pending }: { readonly pending: readonly PendingWork[] }) =>
+  pending.includes('projection')
+
+async function carryOut(
+  { resolution, maintenance }: FoundationBackend,
+  work: Driven,
+  request: { readonly partition: PartitionTag; readonly max: number },
+): Promise<void> {
+  switch (work) {
+    case 'outbox':
+      await resolution.dispatchCompletions(request)
+      return
+    case 'sibling_cancels':
+      await resolution.drainSiblingCancels(request)
+      return
+    case 'cancel_backlog':
+      await resolution.drainCancelBacklog(request)
+      return
+    case 'timers':
+      await maintenance.drainTimers(request)
+  }
+}
+
+async function projectAll(backend: FoundationBackend, partitions: readonly PartitionTag[]): Promise<void> {
+  for (const partition of partitions) {
+    let cursor: string | undefined
+    do {
+      const page = await backend.resolution.projectSummaries({ partition, max: 100, cursor })
+      cursor = page.cursor ?? undefined
+    } while (cursor !== undefined)
+  }
+}

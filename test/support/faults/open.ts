@@ -1,0 +1,15 @@
+import type { TestBackend } from '../backends.js'
+import type { Faults, StoreFaults } from './faults.js'
+import { createModelFaults } from './model-faults.js'
+import { createSqlFaults } from './sql-faults.js'
+
+/** The fault hooks of the store that a test has open. */
+export function createFaults({ inside, partitions }: TestBackend): Faults {
+  return 'model' in inside ? createModelFaults(inside.model) : createSqlFaults(inside, partitions)
+}
+
+/** The hooks that only a store with tables has; throws on the model, whose project leaves such files out. */
+export function createStoreFaults({ inside, partitions, name }: TestBackend): StoreFaults {
+  if ('model' in inside) throw new Error(`${name} has no tables to break`)
+  return createSqlFaults(inside, partitions)
+}

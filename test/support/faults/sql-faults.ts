@@ -1,0 +1,120 @@
+import {
+  type ExecutionId,
+  makeExecutionId,
+  must,
+  type PartitionTag,
+  parseEntryId,
+  partitionIndexOf,
+  partitionOfTag,
+  uuidOf,
+} from '@flowfabric/core'
+import type { SqlPool } from '../backends.js'
+import type { StoreFaults } from './faults.js'
+
+/** Writes to the tables behind the backend's back. */
+export function createSqlFaults(
+  { pool, schema }: { readonly pool: SqlPool; readonly schema: string },
+  partitions: readonly PartitionTag[],
+): StoreFaults {
+  const on = (id: ExecutionId) => [partitionIndexOf(id), uuidOf(id)]
+  let triggers = 0
+  const refuse = async (table: string, idColumn: string, id: ExecutionId) => {
+    triggers += 1
+    const name = `fault_${triggers}`
+    await pool.query(
+      `create function ${schema}.${name}() returns trigger language plpgsql as
+       $$ begin raise exception 'a fault of the test' using errcode = 'XX001'; end $$`,
+    )
+    await pool.query(
+      `create trigger ${name} before update or delete on ${schema}.${table} for each row
+       when (old.${idColumn} = '${uuidOf(id)}') execute function ${schema}.${name}()`,
+    )
+    return async () => {
+      await pool.query(`drop function ${schema}.${name}() cascade`)
+    }
+  }
+  return {
+    outbox: async () => {
+      const { rows } = await pool.query(
+        `select partition_key, id, execution_id from ${schema}.completion_event order by seq`,
+      )
+      return rows.map(({ partition_key, id, execution_id }) => ({
+        entryId: parseEntryId(`{fp:${partition_key}}:${id}`),
+        executionId:
+          execution_id === null ? null : makeExecutionId(Number(partition_key), String(execution_id)),
+      }))
+    },
+
+    leaveEntry: async ({ executionId, generation }) => {
+      const partition = partitionIndexOf(executionId)
+      const { rows } = await pool.query(
+        `insert into ${schema}.completion_event (partition_key, kind, flow_id, execution_id, generation)
+         select $1, 'completion', x.flow_id, x.id, $3
+           from ${schema}.execution x where x.partition_key = $1 and x.id = $2
+         returning id`,
+        [partition, uuidOf(executionId), generation],
+      )
+      return parseEntryId(`{fp:${partition}}:${must(rows[0], `execution ${executionId}`).id}`)
+    },
+
+    dropOutbox: async () => {
+      const indexes = partitions.map((tag) => partitionOfTag(tag).index)
+      await pool.query(`delete from ${schema}.completion_event where partition_key = any($1::int[])`, [
+        indexes,
+      ])
+    },
+
+    storePolicyKind: async (node, kind) => {
+      await pool.query(
+        `update ${schema}.edge_group set policy_kind = $3 where partition_key = $1 and downstream_id = $2`,
+        [partitionIndexOf(node), uuidOf(node), kind],
+      )
+    },
+
+    pendingTuples: async () => {
+      const { rows } = await pool.query(
+        `select partition_key, flow_id, downstream_id from ${schema}.pending_cancel_group order by enqueued_at`,
+      )
+      return rows.map((row) => `${row.flow_id}|{fp:${row.partition_key}}:${row.downstream_id}`)
+    },
+
+    purge: async (id) => {
+      await pool.query(`delete from ${schema}.execution where partition_key = $1 and id = $2`, on(id))
+    },
+
+    purgeFlow: async (flowId) => {
+      await pool.query(`delete from ${schema}.flow where id = $1`, [flowId])
+    },
+
+    removeGroup: async (node) => {
+      await pool.query(
+        `delete from ${schema}.edge_group where partition_key = $1 and downstream_id = $2`,
+        on(node),
+      )
+    },
+
+    clearCancelFlag: async (node) => {
+      await pool.query(
+        `update ${schema}.edge_group set cancel_pending = false where partition_key = $1 and downstream_id = $2`,
+        on(node),
+      )
+    },
+
+    forgetOnDecided: async (node) => {
+      await pool.query(
+        `update ${schema}.edge_group set on_decided = null where partition_key = $1 and downstream_id = $2`,
+        on(node),
+      )
+    },
+
+    refuseWrites: (id) => refuse('execution', 'id', id),
+    refuseGroupWrites: (node) => refuse('edge_group', 'downstream_id', node),
+
+    storeSummaryState: async (flowId, publicFlowState) => {
+      await pool.query(
+        `update ${schema}.flow set summary = jsonb_set(summary, '{publicFlowState}', to_jsonb($2::text)) where id = $1`,
+        [flowId, publicFlowState],
+      )
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import type {
+  AttemptRecord,
+  Cursor,
+  EngineEvent,
+  Execution,
+  ExecutionId,
+  Flow,
+  FlowId,
+  FlowNodeView,
+  FoundationBackend,
+  Namespace,
+  Page,
+  StepRecord,
+} from '@flowfabric/core'
+
+/** Whole listings, page by page. */
+
+async function all<Item>(read: (cursor: Cursor | undefined) => Promise<Page<Item>>): Promise<Item[]> {
+  const items: Item[] = []
+  let cursor: Cursor | undefined
+  do {
+    const page = await read(cursor)
+    items.push(...page.items)
+    cursor = page.nextCursor ?? undefined
+  } while (cursor !== undefined)
+  return items
+}
+
+export function allExecutions(backend: FoundationBackend, namespace: Namespace): Promise<Execution[]> {
+  return all((cursor) => backend.executions.list({ namespace, cursor, limit: 1_000 }))
+}
+
+export function allFlows(backend: FoundationBackend, namespace: Namespace): Promise<Flow[]> {
+  return all((cursor) => backend.flows.list({ namespace, cursor, limit: 1_000 }))
+}
+
+export function allNodes(
+  backend: FoundationBackend,
+  namespace: Namespace,
+  flowId: FlowId,
+): Promise<FlowNodeView[]> {
+  return all((cursor) => backend.flows.getGraph({ namespace, flowId, cursor, limit: 1_000 }))
+}
+
+export function allAttempts(
+  backend: FoundationBackend,
+  namespace: Namespace,
+  executionId: ExecutionId,
+): Promise<AttemptRecord[]> {
+  return all((cursor) => backend.attempts.list({ namespace, executionId, cursor, limit: 1_000 }))
+}
+
+export function allSteps(
+  backend: FoundationBackend,
+  namespace: Namespace,
+  executionId: ExecutionId,
+): Promise<StepRecord[]> {
+  return all((cursor) => backend.attempts.loadSteps({ namespace, executionId, cursor, limit: 1_000 }))
+}
+
+/** Every event of the namespace that the feed still holds. */
+export async function allEvents(backend: FoundationBackend, namespace: Namespace): Promise<EngineEvent[]> {
+  const events: EngineEvent[] = []
+  let cursor: string | undefined
+  for (;;) {
+    const page = await backend.events.read({ namespace, cursor, limit: 1_000 })
+    events.push(...page.events)
+    // A page without events may still have moved on past other namespaces' ones.
+    if (page.events.length === 0 && page.cursor === cursor) return events
+    cursor = page.cursor
+  }
+}

@@ -1,0 +1,72 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { isSoak } from './soak.js'
+
+/** How often each operation was answered what, by its name. */
+export type Tallies = Map<string, Map<string, number>>
+
+export function tally(tallies: Tallies, operation: string, outcome: string): void {
+  const counts = tallies.get(operation) ?? new Map<string, number>()
+  counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+  tallies.set(operation, counts)
+}
+
+/** `FF_SEED` replays a run; without it `npm test` always takes the same seed and a soak a new one. */
+export function chooseSeed(): number {
+  const given = process.env.FF_SEED
+  if (given !== undefined) return Number(given)
+  return isSoak ? Date.now() & 0x7fffffff : 20_260_101
+}
+
+/** Longest time for the random runs of one test, in ms: short in `npm test`, `FF_SOAK_MINUTES` (default 10) in a soak. */
+export function timeLimitMs(shortMs: number): number {
+  return isSoak ? Number(process.env.FF_SOAK_MINUTES ?? 10) * 60_000 : shortMs
+}
+
+/**
+ * Runs a property, prints its seed, writes what happened into the report, and throws the shrunk counter-example of a
+ * failure with the command that replays it.
+ */
+export async function runRandomly<Input>(
+  name: string,
+  property: fc.IAsyncProperty<Input>,
+  options: { readonly numRuns: number; readonly shortMs: number; readonly tallies: Tallies },
+): Promise<void> {
+  const seed = chooseSeed()
+  const startedAt = performance.now()
+  const run = await fc.check(property, {
+    numRuns: options.numRuns,
+    seed,
+    interruptAfterTimeLimit: timeLimitMs(options.shortMs),
+    markInterruptAsFailure: false,
+  })
+  const seconds = Math.round((performance.now() - startedAt) / 1_000)
+  const line = `${name}: ${run.numRuns} runs with seed ${seed} in ${seconds} s, ${run.failed ? 'a difference' : 'no difference'}`
+  process.stdout.write(`${line}\n`)
+  writeReport(name, {
+    seed,
+    runs: run.numRuns,
+    seconds,
+    failed: run.failed,
+    operations: plain(options.tallies),
+  })
+  if (!run.failed) return
+  const replay = `FF_SEED=${seed} npx vitest run --project differential`
+  throw new Error(`${line}\n${replay}\n${fc.defaultReportMessage(run) ?? ''}`, { cause: run.errorInstance })
+}
+
+function plain(tallies: Tallies): Record<string, Record<string, number>> {
+  return Object.fromEntries(
+    [...tallies].sort().map(([operation, counts]) => [operation, Object.fromEntries(counts)]),
+  )
+}
+
+/** Reports are kept where `FF_REPORT_DIR` says; without it there is none. */
+function writeReport(name: string, report: object): void {
+  const folder = process.env.FF_REPORT_DIR
+  if (folder === undefined) return
+  mkdirSync(folder, { recursive: true })
+  const file = `${name.replaceAll(/[^a-z0-9]+/gi, '-')}.json`
+  writeFileSync(join(folder, file), `${JSON.stringify({ name, ...report }, null, 2)}\n`)
+}
