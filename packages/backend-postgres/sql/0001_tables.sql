@@ -1,5 +1,6 @@
 -- Tables of the foundation roles. All times are bigint, in ms since the epoch, by the store's clock.
--- `partition_key` leads the keys that a distributed Postgres would distribute by.
+-- `partition_key` is part of every key, so that a distributed Postgres could distribute by it. It never comes first where an
+-- id is part of the key: on small tables a prefix scan looks as cheap as a look-up, and a plan made then stays cached.
 -- The schema itself is created, and search_path set, by the migrator.
 
 create type lifecycle_phase as enum ('submitted', 'runnable', 'active', 'suspended', 'terminal');
@@ -82,6 +83,7 @@ create table execution (
     end) stored,
   generation integer not null default 1,
   epoch bigint not null default 0,
+  generation_epoch bigint not null default 0, -- the epoch when this generation began: claimed since, if it was raised
   attempt_count integer not null default 0,
   retry_count integer not null default 0,
   reclaim_count integer not null default 0,
@@ -103,7 +105,7 @@ create table execution (
   retention_ms bigint,
   deadline_at bigint,
   queue_ttl_at bigint,
-  -- the lease, null unless active
+  -- the lease; all but lease_id may be left from the last one while it isn't active
   lease_id uuid,
   lease_expires_at bigint,
   worker_id text,
@@ -124,7 +126,7 @@ create table execution (
   due_at bigint,                      -- its next timer; for a terminal solo execution, when it is purged
   created_at bigint not null,
   terminal_at bigint,
-  primary key (partition_key, id),
+  primary key (id, partition_key),
   constraint v1_terminal_has_outcome check ((lifecycle_phase = 'terminal') = (terminal_outcome <> 'none')),
   constraint v2_active_is_leased check ((lifecycle_phase = 'active') = (ownership_state = 'leased')),
   constraint v3_reclaimable_is_runnable check (ownership_state <> 'lease_expired_reclaimable' or lifecycle_phase = 'runnable'),
@@ -138,10 +140,11 @@ create table execution (
 
 -- Claim: the heads of each served route, in claim order. Terminal and leased rows leave it.
 create index execution_claim on execution (route_id, score, seq) where eligibility_state = 'eligible_now';
--- Timers and purging: one entry per execution, its earliest.
-create index execution_due on execution (partition_key, due_at) where due_at is not null;
--- What an instance holds, and how much of a capped lane is active.
-create index execution_active on execution (lane_id, instance_id) where lifecycle_phase = 'active';
+-- Timers: one entry per execution, its earliest. Purging has an index of its own, so that neither hides the other.
+create index execution_timer on execution (partition_key, due_at) where due_at is not null and lifecycle_phase <> 'terminal';
+create index execution_purge on execution (partition_key, due_at) where due_at is not null and lifecycle_phase = 'terminal';
+-- What an instance holds, and by which claim. How much of a capped lane is active comes from lane_depth.
+create index execution_active on execution (instance_id, claim_id) where lifecycle_phase = 'active';
 -- Members of a flow; the partial one answers "is any member still open".
 create index execution_flow on execution (flow_id, seq) where flow_id is not null;
 create index execution_flow_open on execution (flow_id) where flow_id is not null and lifecycle_phase <> 'terminal';
@@ -166,7 +169,7 @@ create table execution_info (
   created_at bigint not null,
   progress_percent real,
   progress_message text,
-  primary key (partition_key, id)
+  primary key (id, partition_key)
 );
 create index execution_info_listing on execution_info (lane_id, created_at desc, id desc);
 create index execution_info_tags on execution_info using gin (tags jsonb_path_ops) where tags <> '{}';
@@ -177,7 +180,7 @@ create table execution_result (
   id uuid not null,
   result bytea,
   failure jsonb,
-  primary key (partition_key, id)
+  primary key (id, partition_key)
 );
 
 -- Attempts that ended or were put aside. The running one is in the hot row: a claim writes one row, not two.
@@ -195,11 +198,11 @@ create table attempt (
   started_at bigint not null,
   ended_at bigint,
   ended_by ended_by,
-  end_op text check (end_op in ('complete', 'fail', 'delay')),
+  end_op text check (end_op in ('complete', 'fail', 'delay', 'yield')),
   end_answer jsonb,                   -- what the holder was answered, when it needs more than the operation's name
   late boolean not null default false,
   failure jsonb,
-  primary key (partition_key, execution_id, idx)
+  primary key (execution_id, idx, partition_key)
 );
 
 create table step (
@@ -211,8 +214,8 @@ create table step (
   result bytea,
   attempt_index integer not null,
   recorded_at bigint not null,
-  primary key (partition_key, execution_id, ordinal),
-  unique (partition_key, execution_id, name)
+  primary key (execution_id, ordinal, partition_key),
+  unique (execution_id, name, partition_key)
 );
 
 create table flow (
@@ -234,15 +237,16 @@ create table flow (
   cancel_policy text check (cancel_policy in ('cancel_all', 'cancel_pending', 'flow_only')),
   cancel_finalisers boolean,
   cancel_requested_at bigint,
-  reopened_from_cancel boolean not null default false, -- the cause `flow` then counts as `operator`
-  result_members jsonb,               -- frozen by flow_only
-  changed_at bigint not null,         -- moves with every member's transition that the dispatcher sees
+  frozen_result jsonb,                -- which members' results and failures flow_only left as the flow's
+  unprojected boolean not null default true, -- something changed since the summary was written
   summary jsonb,
   summary_at bigint,
-  primary key (partition_key, id)
+  primary key (id, partition_key)
 ) with (fillfactor = 70);
-create index flow_due on flow (partition_key, due_at) where due_at is not null;
+create index flow_timer on flow (partition_key, due_at) where due_at is not null and state in ('draft', 'open', 'cancelling', 'replaying');
+create index flow_purge on flow (partition_key, due_at) where due_at is not null and state in ('completed', 'failed', 'cancelled');
 create index flow_live on flow (partition_key, id) where state in ('draft', 'open', 'cancelling', 'replaying');
+create index flow_unprojected on flow (partition_key, id) where unprojected;
 create index flow_listing on flow (namespace, created_at desc, id desc);
 
 create table edge (
@@ -255,10 +259,11 @@ create table edge (
   state edge_state not null default 'pending',
   seen_state public_state,            -- of the upstream, when the group decided
   seen_satisfied boolean,
-  primary key (partition_key, upstream_id, downstream_id)
-);
-create index edge_downstream on edge (partition_key, downstream_id);
-create index edge_pending on edge (partition_key, upstream_id) where state = 'pending';
+  exempt boolean not null default false, -- its upstream was replayed after the group decided: its pending cancel wants it no more
+  primary key (upstream_id, downstream_id, partition_key)
+) with (fillfactor = 80);
+-- None on the state: resolving an edge changes no index.
+create index edge_downstream on edge (downstream_id, partition_key);
 
 create table edge_group (
   partition_key integer not null,
@@ -279,10 +284,9 @@ create table edge_group (
   released boolean not null default false,
   cancel_reason text,
   cancel_pending boolean not null default false,
-  primary key (partition_key, downstream_id),
+  primary key (downstream_id, partition_key),
   constraint counters_within_n check (succeeded + failed + skipped <= n)
 ) with (fillfactor = 70);
-create index edge_group_flow on edge_group (flow_id);
 
 create table pending_cancel_group (
   partition_key integer not null,
@@ -310,9 +314,24 @@ create table completion_event (
   generation integer,
   available_at bigint not null default 0,
   failures integer not null default 0,
-  primary key (partition_key, id)
+  primary key (id, partition_key)
 );
 create index completion_event_due on completion_event (partition_key, available_at, seq);
+-- Whether a flow has ends that nobody has looked at yet.
+create index completion_event_flow on completion_event (flow_id) where flow_id is not null;
+
+-- What a replay reopens, downstreams before their upstreams. The rows go when the flow is open again.
+create table replay_member (
+  partition_key integer not null,
+  flow_id uuid not null,
+  ordinal integer not null,
+  execution_id uuid not null,
+  has_input boolean not null default false,
+  input bytea,
+  stage smallint not null default 0,  -- 1: reset; 2: its edges from outside have been counted
+  primary key (partition_key, flow_id, ordinal)
+);
+create index replay_member_execution on replay_member (execution_id, partition_key);
 
 -- The feed. One row holds the transitions of one statement and partition; numbers are given after commit.
 create table event (
@@ -321,7 +340,10 @@ create table event (
   first_number bigint,
   count integer not null,
   at bigint not null,
-  body jsonb not null
+  -- An array of arrays, in the order of the transitions. First element `x` (execution): namespace, lane, kind, id, flow,
+  -- name, state, previous state, attempt index, generation, cancel cause. `f` (flow): namespace, id, state, previous
+  -- state, graph revision, generation. Self-contained, so that it reads the same after what it names is gone.
+  body json not null
 );
 create index event_unnumbered on event (partition_key, seq) where first_number is null;
 create unique index event_feed on event (partition_key, first_number) where first_number is not null;
@@ -379,5 +401,9 @@ create table deployment (
   budget_partitions integer not null,
   quota_partitions integer not null,
   layout_version integer not null,
-  virtual_now_ms bigint               -- tests only: the clock stands here
+  virtual_now_ms bigint,              -- tests only: the clock stands here
+  -- Raised by every new route and every change of a lane, so that processes know when their copies are old.
+  catalog_version bigint not null default 0,
+  -- Whether the end of a solo execution leaves an entry in the outbox too.
+  solo_entries boolean not null default false
 );

@@ -1,0 +1,284 @@
+-- Clock, barrier, derivations, and the one place that emits. Everything here is called by 0003 and later too.
+
+-- The store's clock. `prepare` replaces it in a store for tests by one that stands still.
+create function now_ms() returns bigint language sql volatile parallel safe
+  return floor(date_part('epoch', clock_timestamp()) * 1000)::bigint;
+
+-- Taken shared by whatever hands out or holds back work, first thing in its transaction, so that the statements after it
+-- see every flag whose writer has taken it exclusively (`quiesce`). It is a number of this schema.
+create function barrier_key() returns bigint language plpgsql immutable parallel safe as $$ begin return 0; end $$;
+do $$
+begin
+  execute format('create or replace function barrier_key() returns bigint language sql immutable parallel safe return %s::bigint',
+    hashtextextended('flowfabric/barrier/' || current_schema(), 0));
+end $$;
+
+create function lane_key(p_lane integer) returns bigint language sql immutable parallel safe
+  return barrier_key() # (p_lane::bigint + 1);
+
+create function enter_barrier() returns void language plpgsql set search_path from current as $$
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+end $$;
+
+-- Waits until every transaction that may not have seen a flag committed before this call has ended.
+create function quiesce() returns void language plpgsql set search_path from current set lock_timeout = '10s' as $$
+begin
+  perform pg_advisory_xact_lock(barrier_key());
+end $$;
+
+-- ---- Derivations, the same as core's `runnableVector`; inlined into the statements that use them.
+
+create function runnable_eligibility(p_deps boolean, p_held boolean, p_not_before bigint, p_now bigint)
+  returns eligibility_state language sql immutable parallel safe
+  return case
+    when p_deps then 'blocked_by_dependencies'::eligibility_state
+    when p_held then 'blocked_by_operator'::eligibility_state
+    when p_not_before > p_now then 'not_eligible_until_time'::eligibility_state
+    else 'eligible_now'::eligibility_state end;
+
+create function runnable_reason(p_deps boolean, p_held boolean, p_not_before bigint, p_delay delay_reason, p_now bigint)
+  returns blocking_reason language sql immutable parallel safe
+  return case
+    when p_deps then 'waiting_for_children'::blocking_reason
+    when p_held then 'paused_by_operator'::blocking_reason
+    when p_not_before > p_now then case p_delay
+      when 'retry_backoff' then 'waiting_for_retry_backoff'::blocking_reason
+      when 'reclaim_backoff' then 'waiting_for_reclaim_backoff'::blocking_reason
+      when 'resume_delay' then 'waiting_for_resume_delay'::blocking_reason
+      else 'waiting_for_delay'::blocking_reason end
+    else 'waiting_for_worker'::blocking_reason end;
+
+-- No fact blocks it.
+create function is_eligible(p_deps boolean, p_held boolean, p_not_before bigint, p_now bigint)
+  returns boolean language sql immutable parallel safe
+  return not p_deps and not p_held and coalesce(p_not_before <= p_now, true);
+
+-- What the claim orders by: lower first.
+create function score_of(p_ready_at bigint, p_priority integer, p_ageing_ms bigint)
+  returns bigint language sql immutable parallel safe
+  return p_ready_at - p_priority * coalesce(p_ageing_ms, 1000000000000);
+
+-- The next timer of a runnable execution: its start when only time blocks it, its deadline, its queue's time to live.
+create function runnable_due(p_deps boolean, p_held boolean, p_not_before bigint, p_now bigint, p_deadline_at bigint, p_queue_ttl_at bigint)
+  returns bigint language sql immutable parallel safe
+  return least(case when not p_deps and not p_held and p_not_before > p_now then p_not_before end, p_deadline_at, p_queue_ttl_at);
+
+-- Whether whatever would make an active execution runnable again ends it as cancelled instead.
+create function is_doomed(p_grace_ends_at bigint, p_always_node boolean, p_flow_state flow_state, p_cancel_finalisers boolean)
+  returns boolean language sql immutable parallel safe
+  return p_grace_ends_at is not null
+    or (coalesce(p_flow_state = 'cancelling', false) and not (p_always_node and coalesce(p_cancel_finalisers, true)));
+
+-- Writes what follows from the facts that hold rows back, after changing the facts that are given (null: unchanged). The
+-- caller holds the rows' locks. Rows that become eligible for the first time start their deadline and time to live; by
+-- `p_by_time` they count as eligible since their due time. Draft roots change only with `p_seal`.
+create function set_blocks(p_partitions integer[], p_ids uuid[], p_deps boolean, p_held boolean, p_by_time boolean, p_seal boolean,
+  p_now bigint) returns table (partition_key integer, id uuid, lane_id integer, flow_id uuid, eligibility_state eligibility_state, due_at bigint)
+language plpgsql set search_path from current as $$
+#variable_conflict use_column
+begin
+  return query
+  update execution e set
+    lifecycle_phase = case when e.lifecycle_phase = 'submitted' and not p_seal then e.lifecycle_phase else 'runnable' end,
+    deps_blocked = n.deps,
+    held = n.held,
+    not_before = case when n.eligible then null else e.not_before end,
+    delay_reason = case when n.eligible then null else e.delay_reason end,
+    eligibility_state = case when e.lifecycle_phase = 'submitted' and not p_seal then e.eligibility_state
+      else runnable_eligibility(n.deps, n.held, e.not_before, p_now) end,
+    blocking_reason = case when e.lifecycle_phase = 'submitted' and not p_seal then e.blocking_reason
+      else runnable_reason(n.deps, n.held, e.not_before, e.delay_reason, p_now) end,
+    attempt_state = case when n.eligible and e.attempt_state = 'attempt_interrupted' then 'pending_resume' else e.attempt_state end,
+    first_eligible_at = n.first_eligible_at,
+    ready_at = n.ready_at,
+    score = case when not n.eligible or (e.score is not null and e.ready_at is not null) then e.score
+      else score_of(n.ready_at, e.priority, l.ageing_ms) end,
+    deadline_at = n.deadline_at,
+    queue_ttl_at = n.queue_ttl_at,
+    due_at = runnable_due(n.deps, n.held, e.not_before, p_now, n.deadline_at, n.queue_ttl_at)
+  from unnest(p_partitions, p_ids) as i (partition_key, id)
+  join execution x on x.partition_key = i.partition_key and x.id = i.id
+  join lane l on l.id = x.lane_id
+  cross join lateral (select
+    coalesce(p_deps, x.deps_blocked) as deps,
+    coalesce(p_held, x.held) as held,
+    case when p_by_time then coalesce(x.not_before, p_now) else p_now end as eligible_at
+  ) f
+  cross join lateral (select
+    (x.lifecycle_phase = 'runnable' or p_seal) and is_eligible(f.deps, f.held, x.not_before, p_now) as eligible
+  ) g
+  cross join lateral (select f.deps, f.held, g.eligible,
+    case when g.eligible then coalesce(x.first_eligible_at, f.eligible_at) else x.first_eligible_at end as first_eligible_at,
+    case when g.eligible then coalesce(x.ready_at, f.eligible_at) else x.ready_at end as ready_at,
+    case when g.eligible and x.first_eligible_at is null then f.eligible_at + x.deadline_ms else x.deadline_at end as deadline_at,
+    case when g.eligible and x.first_eligible_at is null then f.eligible_at + x.queue_ttl_ms else x.queue_ttl_at end as queue_ttl_at
+  ) n
+  where e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase in ('submitted', 'runnable')
+  returning e.partition_key, e.id, e.lane_id, e.flow_id, e.eligibility_state, e.due_at;
+end $$;
+
+-- Ends executions that are not terminal, by other hands than the holder's: the one way for deadlines, cancels, skips and
+-- lost leases. Open attempts end as cancelled, unless `p_attempt_state` says otherwise. The caller holds the rows' locks.
+create function end_executions(p_partitions integer[], p_ids uuid[], p_outcome terminal_outcome, p_ended_by ended_by,
+  p_attempt_state attempt_record_state, p_cause cancel_cause, p_failure jsonb, p_now bigint)
+returns table (partition_key integer, id uuid, flow_id uuid, lane_id integer, was_active boolean)
+language plpgsql set search_path from current as $$
+#variable_conflict use_column
+begin
+  return query
+  with doomed as materialized (
+    select e.*, l.retention_ms as lane_retention_ms
+    from unnest(p_partitions, p_ids) as i (partition_key, id)
+    join execution e on e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase <> 'terminal'
+    join lane l on l.id = e.lane_id
+  ), running as (
+    insert into attempt (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
+      started_at, ended_at, ended_by, failure)
+    select d.partition_key, d.id, d.attempt_count - 1, d.attempt_type, d.generation, p_attempt_state, d.epoch, d.lease_id, d.worker_id,
+      d.instance_id, d.attempt_started_at, p_now, p_ended_by,
+      case when p_attempt_state = 'ended_failure' then p_failure end
+    from doomed d where d.lifecycle_phase = 'active'
+    on conflict (partition_key, execution_id, idx) do update set state = excluded.state, epoch = excluded.epoch,
+      lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
+      ended_by = excluded.ended_by, end_op = null, end_answer = null, failure = excluded.failure
+  ), put_aside as (
+    update attempt a set state = 'ended_cancelled', ended_at = p_now, ended_by = p_ended_by
+    from doomed d
+    where d.attempt_state in ('attempt_interrupted', 'pending_resume')
+      and a.partition_key = d.partition_key and a.execution_id = d.id and a.idx = d.attempt_count - 1
+  ), recorded as (
+    insert into execution_result (partition_key, id, failure)
+    select d.partition_key, d.id, p_failure from doomed d where p_failure is not null
+    on conflict (partition_key, id) do update set result = null, failure = excluded.failure
+  )
+  update execution e set
+    lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
+    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', lease_id = null, worker_id = null, instance_id = null, claim_id = null,
+    deps_blocked = false, held = false, not_before = null, delay_reason = null, queue_ttl_at = null, grace_ends_at = null,
+    cancel_cause = case when p_outcome = 'cancelled' then coalesce(e.cancel_cause, p_cause) end,
+    terminal_at = p_now, due_at = case when e.flow_id is null then p_now + coalesce(e.retention_ms, d.lane_retention_ms) end
+  from doomed d
+  where e.partition_key = d.partition_key and e.id = d.id
+  returning e.partition_key, e.id, e.flow_id, e.lane_id, d.lifecycle_phase = 'active';
+end $$;
+
+-- ---- Lanes and routes
+
+create function ensure_lane(p_namespace text, p_lane text) returns integer language plpgsql set search_path from current as $$
+declare v_id integer;
+begin
+  select id into v_id from lane where namespace = p_namespace and name = p_lane;
+  if v_id is null then
+    insert into lane (namespace, name) values (p_namespace, p_lane) on conflict (namespace, name) do nothing;
+    select id into v_id from lane where namespace = p_namespace and name = p_lane;
+  end if;
+  return v_id;
+end $$;
+
+-- The route's id, or null when its lane has `p_max` others.
+create function ensure_route(p_namespace text, p_lane text, p_kind text, p_capabilities text[], p_max integer)
+  returns integer language plpgsql set search_path from current as $$
+declare
+  v_lane integer := ensure_lane(p_namespace, p_lane);
+  v_id integer;
+begin
+  select id into v_id from route where lane_id = v_lane and kind = p_kind and capabilities = p_capabilities;
+  if v_id is null then
+    perform 1 from lane where id = v_lane for no key update;
+    -- Routes are never removed; those without work don't count. The long look is only for lanes that ever had so many.
+    if (select count(*) from route where lane_id = v_lane) >= p_max
+      and (select count(distinct e.route_id) from execution e where e.lane_id = v_lane and e.lifecycle_phase <> 'terminal') >= p_max then
+      return null;
+    end if;
+    insert into route (lane_id, kind, capabilities) values (v_lane, p_kind, p_capabilities) on conflict do nothing;
+    select id into v_id from route where lane_id = v_lane and kind = p_kind and capabilities = p_capabilities;
+  end if;
+  return v_id;
+end $$;
+
+create function raise_catalog_version() returns trigger language plpgsql set search_path from current as $$
+begin
+  update deployment set catalog_version = catalog_version + 1;
+  return null;
+end $$;
+create trigger lane_changed after insert or update on lane for each statement execute function raise_catalog_version();
+create trigger route_changed after insert or delete on route for each statement execute function raise_catalog_version();
+
+-- ---- The one place that emits: depth, events and the outbox follow from what a statement changed.
+
+create function execution_inserted() returns trigger language plpgsql set search_path from current set enable_seqscan = off as $$
+begin
+  insert into lane_depth (lane_id, public_state, n)
+    select lane_id, public_state, count(*) from new_rows group by lane_id, public_state;
+  insert into event (partition_key, count, at, body)
+    select n.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, n.id, n.flow_id,
+      i.name, n.public_state, null, null, n.generation, n.cancel_cause) order by n.seq)
+    from new_rows n
+    join lane l on l.id = n.lane_id
+    join route r on r.id = n.route_id
+    -- Members' infos are written before their rows.
+    left join execution_info i on n.flow_id is not null and i.partition_key = n.partition_key and i.id = n.id
+    where n.flow_id is not null or l.event_level = 'all'
+    group by n.partition_key;
+  return null;
+end $$;
+
+create function execution_updated() returns trigger language plpgsql set search_path from current set enable_seqscan = off as $$
+begin
+  with changed as materialized (
+    select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
+      n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
+    from new_rows n join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+    where n.public_state <> o.public_state or n.generation <> o.generation
+  ), depth as (
+    insert into lane_depth (lane_id, public_state, n)
+      select lane_id, state, sum(change) from (
+        select lane_id, public_state as state, 1 as change from changed
+        union all select lane_id, previous_state, -1 from changed
+      ) moves group by lane_id, state having sum(change) <> 0
+  ), outbox as (
+    insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
+      select partition_key, 'completion', flow_id, id, generation from changed
+      where terminal_outcome <> 'none' and (flow_id is not null or (select solo_entries from deployment where singleton))
+      order by seq
+  )
+  insert into event (partition_key, count, at, body)
+    select c.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, c.id, c.flow_id,
+      i.name, c.public_state, c.previous_state, case when c.attempt_count > 0 then c.attempt_count - 1 end, c.generation,
+      c.cancel_cause) order by c.seq)
+    from changed c
+    join lane l on l.id = c.lane_id
+    join route r on r.id = c.route_id
+    left join execution_info i on c.flow_id is not null and i.partition_key = c.partition_key and i.id = c.id
+    where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
+    group by c.partition_key;
+  return null;
+end $$;
+
+create function execution_deleted() returns trigger language plpgsql set search_path from current set enable_seqscan = off as $$
+begin
+  insert into lane_depth (lane_id, public_state, n)
+    select lane_id, public_state, -count(*) from old_rows group by lane_id, public_state;
+  return null;
+end $$;
+
+create trigger execution_inserted after insert on execution
+  referencing new table as new_rows for each statement execute function execution_inserted();
+create trigger execution_updated after update on execution
+  referencing old table as old_rows new table as new_rows for each statement execute function execution_updated();
+create trigger execution_deleted after delete on execution
+  referencing old table as old_rows for each statement execute function execution_deleted();
+
+create function flow_changed() returns trigger language plpgsql set search_path from current as $$
+begin
+  if tg_op = 'UPDATE' and new.state = old.state and new.graph_revision = old.graph_revision and new.generation = old.generation then
+    return null;
+  end if;
+  insert into event (partition_key, count, at, body) values (new.partition_key, 1, now_ms(),
+    json_build_array(json_build_array('f', new.namespace, new.id, new.state,
+      case when tg_op = 'UPDATE' then old.state end, new.graph_revision, new.generation)));
+  return null;
+end $$;
+create trigger flow_changed after insert or update of state, graph_revision, generation on flow
+  for each row execute function flow_changed();

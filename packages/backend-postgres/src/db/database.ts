@@ -1,0 +1,194 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { engineError, isEngineError, limits } from '@flowfabric/core'
+import pg from 'pg'
+import { contentionStates, sqlStateOf, toEngineError } from './fault.js'
+
+/** One parameter of a statement. Arrays become SQL arrays. */
+export type SqlValue = string | number | bigint | boolean | Uint8Array | null | undefined | readonly SqlValue[]
+
+/**
+ * Runs statements. In a text, `ff.` stands for the schema: no statement relies on a search path, so that a pool of the
+ * caller's and a transaction pooler both do.
+ */
+export interface Executor {
+  query<Row extends object>(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
+  /** Several statements in one round trip, without parameters or answer. */
+  script(text: string): Promise<void>
+}
+
+export interface TransactionOptions {
+  /** How long to wait for a lock before it counts as contention (default 2 s). */
+  readonly lockTimeoutMs?: number | undefined
+  /** Snapshot over all statements, for reads that must agree with each other. */
+  readonly isolation?: 'read committed' | 'repeatable read' | undefined
+}
+
+/** The one door to the store. */
+export interface Database extends Executor {
+  readonly schema: string
+  /** Read committed; contention is tried three times in all, then it is `retry_exhausted`. */
+  transaction<T>(run: (tx: Executor) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** As `query` outside a transaction, tried again on contention: for functions that carry their own lock timeout. */
+  call<Row extends object>(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
+  pool(): Promise<pg.Pool>
+  close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  readonly schema: string
+  readonly pooler: boolean
+  readonly pool: Promise<pg.Pool>
+  /** Whether `close` ends the pool. */
+  readonly isOwner: boolean
+}
+
+export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOptions): Database {
+  const statements = new StatementTexts(schema, pooler)
+  // An unused failed pool must not end the process; whoever uses it sees the failure.
+  pool.catch(() => {})
+  let closing: Promise<void> | undefined
+
+  const open = async (): Promise<pg.Pool> => {
+    if (closing !== undefined) throw engineError('closed', 'The backend was closed')
+    return pool.catch((fault) => {
+      throw toEngineError(fault, false)
+    })
+  }
+
+  const database: Database = {
+    schema,
+    async query<Row extends object>(text: string, values: readonly SqlValue[] = []) {
+      return run<Row>(await open(), statements.configOf(text, values), true)
+    },
+    call: <Row extends object>(text: string, values?: readonly SqlValue[]) =>
+      withTries(() => database.query<Row>(text, values)),
+    async script(text) {
+      await run(await open(), { text: statements.resolve(text) }, true)
+    },
+    transaction: (body, options) => withTries(async () => runTransaction(await open(), statements, body, options ?? {})),
+    pool: open,
+    close() {
+      closing ??= pool.then(
+        async (opened) => {
+          if (isOwner) await opened.end()
+        },
+        () => {},
+      )
+      return closing
+    },
+  }
+  return database
+}
+
+async function runTransaction<T>(
+  pool: pg.Pool,
+  statements: StatementTexts,
+  body: (tx: Executor) => Promise<T>,
+  { lockTimeoutMs = 2_000, isolation = 'read committed' }: TransactionOptions,
+): Promise<T> {
+  const client = await pool.connect().catch((fault) => {
+    throw toEngineError(fault, false)
+  })
+  let broken: Error | undefined
+  const onError = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onError)
+  try {
+    await run(client, { text: `begin isolation level ${isolation}; set local lock_timeout = ${lockTimeoutMs}` }, false)
+    const answer = await body({
+      query: (text, values = []) => run(client, statements.configOf(text, values), false),
+      async script(text) {
+        await run(client, { text: statements.resolve(text) }, false)
+      },
+    })
+    await run(client, { text: 'commit' }, true)
+    return answer
+  } catch (fault) {
+    // After a lost connection there is nothing to roll back; the pool drops the client.
+    await client.query('rollback').catch((failure: Error) => {
+      broken ??= failure
+    })
+    throw fault
+  } finally {
+    client.off('error', onError)
+    client.release(broken)
+  }
+}
+
+interface StatementConfig {
+  readonly text: string
+  readonly name?: string
+  readonly values?: unknown[]
+}
+
+async function run<Row extends object>(
+  target: pg.Pool | pg.PoolClient,
+  config: StatementConfig,
+  mayHaveCommitted: boolean,
+): Promise<readonly Row[]> {
+  try {
+    const result = await target.query<Row>(config as pg.QueryConfig)
+    return result.rows
+  } catch (fault) {
+    throw toEngineError(fault, mayHaveCommitted)
+  }
+}
+
+/** Contention is tried three times in all, with 5 and 10 ms between; nothing else is tried again. */
+async function withTries<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt()
+    } catch (fault) {
+      if (!isEngineError(fault) || !contentionStates.has(sqlStateOf(fault))) throw fault
+      if (tries >= limits.hopTriesMax) {
+        throw engineError('retry_exhausted', `Contention outlasted ${tries} tries: ${fault.message}`, { tries }, { cause: fault })
+      }
+      await pause(limits.hopBackoffInitialMs * 2 ** (tries - 1))
+    }
+  }
+}
+
+/** Texts with the schema put in, and the names under which they stay prepared. */
+class StatementTexts {
+  readonly #prefix: string
+  readonly #isNamed: boolean
+  /** PGlite is one session for all pools that were ever opened on it, and keeps the statements of those before. */
+  readonly #session = randomBytes(4).toString('hex')
+  readonly #known = new Map<string, { readonly text: string; readonly name?: string }>()
+
+  constructor(schema: string, pooler: boolean) {
+    this.#prefix = `${pg.escapeIdentifier(schema)}.`
+    this.#isNamed = !pooler
+  }
+
+  resolve(text: string): string {
+    return text.replace(/\bff\./g, this.#prefix)
+  }
+
+  configOf(text: string, values: readonly SqlValue[]): StatementConfig {
+    let known = this.#known.get(text)
+    if (known === undefined) {
+      const resolved = this.resolve(text)
+      // A name per text: two texts never share one, and the schema is part of what is hashed.
+      const name = `ff_${this.#session}_${createHash('sha1').update(resolved).digest('hex').slice(0, 24)}`
+      known = this.#isNamed ? { text: resolved, name } : { text: resolved }
+      // Texts are constants of this package; the bound only guards against a mistake.
+      if (this.#known.size < 2_000) this.#known.set(text, known)
+    }
+    return { ...known, values: values.map(toParameter) }
+  }
+}
+
+function toParameter(value: SqlValue): unknown {
+  if (value instanceof Uint8Array) return asBuffer(value)
+  if (Array.isArray(value)) return value.map(toParameter)
+  return value
+}
+
+/** The same bytes as a Buffer, which is what `pg` sends as bytea; never a copy. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

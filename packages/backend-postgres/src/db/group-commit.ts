@@ -1,0 +1,99 @@
+import { type EngineError, engineError, isEngineError } from '@flowfabric/core'
+
+/** How calls of one kind share statements. */
+export interface GroupOptions<Item, Outcome> {
+  /** Items of one statement. */
+  readonly itemsMax: number
+  /** Items with the same key never share a statement; the later one waits for the next. */
+  keyOf(item: Item): string
+  /** One statement: outcomes in the order of the items. */
+  run(items: readonly Item[]): Promise<readonly Outcome[]>
+}
+
+/** Joins what is called at the same time into few statements, and gives each caller its own outcomes. */
+export interface Group<Item, Outcome> {
+  /** Rejects when the statement failed for a reason that is none of this item's. */
+  add(item: Item): Promise<Outcome>
+}
+
+interface Entry<Item, Outcome> {
+  readonly item: Item
+  readonly key: string
+  resolve(outcome: Outcome): void
+  reject(error: EngineError): void
+}
+
+/**
+ * Group commit in the process: an item goes out at once when nothing of its kind is under way, otherwise it joins the
+ * next statement. Under load a statement so carries what came during the one before it, and one commit pays for all.
+ */
+export function createGroup<Item, Outcome>({ itemsMax, keyOf, run }: GroupOptions<Item, Outcome>): Group<Item, Outcome> {
+  let waiting: Entry<Item, Outcome>[] = []
+  let isBusy = false
+
+  const take = (): Entry<Item, Outcome>[] => {
+    const batch: Entry<Item, Outcome>[] = []
+    const keys = new Set<string>()
+    let taken = 0
+    for (const entry of waiting) {
+      // Order is kept: what would have to wait holds back what came after it.
+      if (batch.length === itemsMax || keys.has(entry.key)) break
+      keys.add(entry.key)
+      batch.push(entry)
+      taken += 1
+    }
+    waiting = taken === waiting.length ? [] : waiting.slice(taken)
+    return batch
+  }
+
+  const drain = async () => {
+    while (waiting.length > 0) await runHalving(take(), run)
+    isBusy = false
+  }
+
+  return {
+    add: (item) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ item, key: keyOf(item), resolve, reject })
+        if (isBusy) return
+        isBusy = true
+        // After the callbacks of this turn, which may bring more of the same.
+        setImmediate(() => void drain())
+      }),
+  }
+}
+
+/** A failing statement is tried again in halves, down to the item that is the cause. */
+async function runHalving<Item, Outcome>(
+  entries: readonly Entry<Item, Outcome>[],
+  run: (items: readonly Item[]) => Promise<readonly Outcome[]>,
+): Promise<void> {
+  let outcomes: readonly Outcome[]
+  try {
+    outcomes = await run(entries.map(({ item }) => item))
+  } catch (fault) {
+    const error = isEngineError(fault) ? fault : internalError(fault)
+    if (entries.length === 1 || !mayBeOneItems(error)) {
+      for (const entry of entries) entry.reject(error)
+      return
+    }
+    const middle = Math.ceil(entries.length / 2)
+    await runHalving(entries.slice(0, middle), run)
+    await runHalving(entries.slice(middle), run)
+    return
+  }
+  entries.forEach((entry, index) => {
+    const outcome = outcomes[index]
+    if (outcome === undefined) entry.reject(internalError(new Error('A statement answered too few items')))
+    else entry.resolve(outcome)
+  })
+}
+
+/** A store that isn't there, or whose connection broke, is nobody's fault: half of the items would fare no better. */
+function mayBeOneItems({ kind, code }: EngineError): boolean {
+  return code === 'internal_error' || (kind !== 'transport' && kind !== 'unavailable')
+}
+
+function internalError(cause: unknown): EngineError {
+  return engineError('internal_error', cause instanceof Error ? cause.message : String(cause), {}, { cause })
+}

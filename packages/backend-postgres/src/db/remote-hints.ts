@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Hint } from '@flowfabric/core'
+import pg from 'pg'
+import type { PostgresBackendOptions } from '../options.js'
+import type { Database } from './database.js'
+import type { HintHub } from './hint-hub.js'
+
+/** Hints between processes, by NOTIFY. Best effort: without them latency is that of the pulse. */
+export interface RemoteHints {
+  stop(): Promise<void>
+}
+
+/** At most one NOTIFY in so many ms and process. */
+const COALESCE_MS = 5
+/** Hints of one NOTIFY. Its payload must stay below 8000 bytes; what doesn't fit is left to the pulse. */
+const PAYLOAD_BYTES_MAX = 7_500
+const RECONNECT_MS_MIN = 500
+const RECONNECT_MS_MAX = 30_000
+
+/** Hints that wake somebody in another process; the others concern whoever caused them, or are found by reading. */
+const remoteTypes: ReadonlySet<Hint['type']> = new Set(['ready', 'outbox', 'ended', 'attention', 'due', 'events'])
+
+/**
+ * Sends this process's hints after their commit, never inside it, and hears those of others on a connection of its own.
+ * Both begin with the first listener: a process that waits for nothing pays nothing.
+ */
+export function startRemoteHints(db: Database, hub: HintHub, options: PostgresBackendOptions): RemoteHints {
+  const channel = channelOf(db.schema)
+  const origin = createHash('sha1').update(`${process.pid} ${performance.timeOrigin} ${Math.random()}`).digest('hex').slice(0, 12)
+  const stopping = new AbortController()
+  const sender = createSender(db, channel, origin, stopping.signal)
+  hub.forward(sender)
+  const { connectionString } = options
+  // A pool of the caller's gives no connection that could be kept: it only sends.
+  const hearing =
+    connectionString === undefined ? Promise.resolve() : hear(connectionString, channel, origin, hub, stopping.signal)
+  return {
+    async stop() {
+      stopping.abort()
+      await hearing
+    },
+  }
+}
+
+/** A channel for each schema; its name is an identifier. */
+function channelOf(schema: string): string {
+  return `${schema}_hints`
+}
+
+function createSender(db: Database, channel: string, origin: string, signal: AbortSignal): (hint: Hint) => void {
+  const pending = new Map<string, Hint>()
+  let isSending = false
+
+  const send = async () => {
+    while (pending.size > 0 && !signal.aborted) {
+      await pause(COALESCE_MS, undefined, { signal }).catch(() => {})
+      const hints = takeFitting(pending)
+      await db.query('select pg_notify($1, $2)', [channel, `${origin} ${JSON.stringify(hints)}`]).catch(() => {})
+    }
+    isSending = false
+  }
+
+  return (hint) => {
+    if (!remoteTypes.has(hint.type) || signal.aborted) return
+    const key = keyOf(hint)
+    pending.set(key, merge(pending.get(key), hint))
+    if (isSending) return
+    isSending = true
+    void send()
+  }
+}
+
+/** As many as one payload holds, in order; what comes after them waits for the next. */
+function takeFitting(pending: Map<string, Hint>): Hint[] {
+  const hints: Hint[] = []
+  let bytes = 64
+  for (const [key, hint] of pending) {
+    bytes += JSON.stringify(hint).length + 1
+    if (bytes > PAYLOAD_BYTES_MAX) break
+    pending.delete(key)
+    hints.push(hint)
+  }
+  return hints
+}
+
+function keyOf(hint: Hint): string {
+  switch (hint.type) {
+    case 'ready':
+      return `ready ${hint.namespace}/${hint.lane}`
+    case 'ended':
+      return `ended ${hint.id}`
+    case 'attention':
+      return `attention ${hint.executionId}`
+    default:
+      return `${hint.type} ${hint.partition}`
+  }
+}
+
+function merge(earlier: Hint | undefined, hint: Hint): Hint {
+  if (earlier?.type === 'ready' && hint.type === 'ready') {
+    // 0: nobody knows how much; that stays so.
+    return { ...hint, count: earlier.count === 0 || hint.count === 0 ? 0 : earlier.count + hint.count }
+  }
+  if (earlier?.type === 'due' && hint.type === 'due') {
+    return { ...hint, dueAtMs: Math.min(earlier.dueAtMs, hint.dueAtMs) }
+  }
+  return hint
+}
+
+/** Keeps one connection listening until the signal; a lost one is made again, later and later. */
+async function hear(
+  connectionString: string,
+  channel: string,
+  origin: string,
+  hub: HintHub,
+  signal: AbortSignal,
+): Promise<void> {
+  let pauseMs = RECONNECT_MS_MIN
+  while (!signal.aborted) {
+    const wasConnected = await listenOnce(connectionString, channel, origin, hub, signal)
+    if (signal.aborted) return
+    pauseMs = wasConnected ? RECONNECT_MS_MIN : Math.min(pauseMs * 2, RECONNECT_MS_MAX)
+    await pause(pauseMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+async function listenOnce(
+  connectionString: string,
+  channel: string,
+  origin: string,
+  hub: HintHub,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const client = new pg.Client({ connectionString, application_name: 'flowfabric hints', connectionTimeoutMillis: 10_000 })
+  const ended = new Promise<void>((resolve) => {
+    client.on('error', () => resolve())
+    client.on('end', () => resolve())
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  client.on('notification', ({ payload }) => receive(payload ?? '', origin, hub))
+  try {
+    await client.connect()
+    await client.query(`listen ${pg.escapeIdentifier(channel)}`)
+    await ended
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+function receive(payload: string, origin: string, hub: HintHub): void {
+  const space = payload.indexOf(' ')
+  if (payload.slice(0, space) === origin) return
+  let hints: unknown
+  try {
+    hints = JSON.parse(payload.slice(space + 1))
+  } catch {
+    // Not ours, or a newer version's: a hint that isn't understood is a lost one.
+    return
+  }
+  if (!Array.isArray(hints)) return
+  for (const hint of hints as Hint[]) if (remoteTypes.has(hint?.type)) hub.receive(hint)
+}

@@ -1,0 +1,166 @@
+import {
+  checkReadEvents,
+  type EngineEvent,
+  type EventFilter,
+  type EventsPage,
+  engineError,
+  limits,
+  type ReadEvents,
+} from '@flowfabric/core'
+import type { PostgresContext } from '../db/context.js'
+import { decodeCursor, encodeCursor, type Positions } from './cursor.js'
+import { type EventRow, toEvents } from './event-row.js'
+import { numberEvents } from './numbering.js'
+
+/** Rows of a partition that one look reads at most; the filter may let few of their events through. */
+const ROWS_PER_PARTITION = 500
+/** Between two looks of one that waits, should the hints be lost. */
+const LOOK_MS_MAX = 1_000
+
+interface HeadRow {
+  readonly partition_key: number
+  readonly next_number: number
+  readonly trimmed_below: number
+}
+
+/** Events after a cursor, over all partitions; waits for the first that the filter lets through. */
+export async function readEvents(ctx: PostgresContext, params: ReadEvents): Promise<EventsPage> {
+  const counts = await ctx.partitions()
+  checkReadEvents(params, counts)
+  const partitions = Array.from({ length: counts.flow }, (_, index) => index)
+  await numberEvents(ctx, partitions)
+  const start = await startOf(ctx, params, counts.flow)
+  const deadline = Date.now() + (params.waitMs ?? 0)
+  let from = start
+  let news = listenForNews(ctx, params.signal)
+  try {
+    for (;;) {
+      const page = await readPage(ctx, params, partitions, from)
+      const leftMs = deadline - Date.now()
+      if (page.events.length > 0 || leftMs <= 0 || params.signal?.aborted || ctx.closing.aborted) {
+        return { outcome: 'events', events: page.events, cursor: encodeCursor(page.positions) }
+      }
+      // What the filter held back is behind this reader.
+      from = page.positions
+      if (!page.more) {
+        await news.wait(Math.min(leftMs, LOOK_MS_MAX))
+        news.end()
+        news = listenForNews(ctx, params.signal)
+        await numberEvents(ctx, partitions)
+      }
+    }
+  } finally {
+    news.end()
+  }
+}
+
+/** Where the reading stands is fixed by its first look, so that `now` doesn't move while it waits. */
+async function startOf(ctx: PostgresContext, params: ReadEvents, partitionCount: number): Promise<Positions> {
+  const heads = await ctx.db.query<HeadRow>('select partition_key, next_number, trimmed_below from ff.event_head')
+  if (params.cursor === undefined) {
+    const isNow = params.from === 'now'
+    return new Map(heads.map((head) => [head.partition_key, isNow ? head.next_number : head.trimmed_below]))
+  }
+  const positions = decodeCursor(params.cursor, partitionCount)
+  const lost = heads.find(({ partition_key, trimmed_below }) => (positions.get(partition_key) ?? 1) < trimmed_below)
+  if (lost === undefined) return positions
+  throw engineError('cursor_expired', `Events of partition ${lost.partition_key} after the cursor were removed`)
+}
+
+interface EventPage {
+  readonly events: readonly EngineEvent[]
+  readonly positions: Positions
+  /** Whether rows were left unread. */
+  readonly more: boolean
+}
+
+async function readPage(
+  ctx: PostgresContext,
+  params: ReadEvents,
+  partitions: readonly number[],
+  from: Positions,
+): Promise<EventPage> {
+  const limit = params.limit ?? limits.pageSizeDefault
+  const rows = await ctx.db.query<EventRow>(
+    `select e.partition_key, e.first_number, e.count, e.at, e.body
+     from unnest($1::integer[], $2::bigint[]) as p(key, next)
+     cross join lateral (
+       select e.* from ff.event e
+       where e.partition_key = p.key and e.first_number is not null and e.first_number >= coalesce((
+         select b.first_number from ff.event b where b.partition_key = p.key and b.first_number <= p.next
+         order by b.first_number desc limit 1), 0) and e.first_number + e.count > p.next
+       order by e.first_number limit $3
+     ) e order by e.partition_key, e.first_number`,
+    [partitions, partitions.map((index) => from.get(index) ?? 1), ROWS_PER_PARTITION],
+  )
+  const queues = new Map<number, EngineEvent[]>()
+  for (const row of rows) {
+    const events = toEvents(row, from.get(row.partition_key) ?? 1)
+    const queue = queues.get(row.partition_key)
+    if (queue === undefined) queues.set(row.partition_key, events)
+    else queue.push(...events)
+  }
+  return merge(queues, from, params, limit)
+}
+
+/** By time among the partitions, by number in each: an order that keeps every promise and reads like a story. */
+function merge(
+  queues: ReadonlyMap<number, readonly EngineEvent[]>,
+  from: Positions,
+  { namespace, filter }: ReadEvents,
+  limit: number,
+): EventPage {
+  const positions = new Map(from)
+  const open = [...queues].map(([partition, events]) => ({ partition, events, at: 0 }))
+  const chosen: EngineEvent[] = []
+  while (chosen.length < limit) {
+    let best: { readonly queue: (typeof open)[number]; readonly event: EngineEvent } | undefined
+    for (const queue of open) {
+      const event = queue.events[queue.at]
+      if (event !== undefined && (best === undefined || event.atMs < best.event.atMs)) best = { queue, event }
+    }
+    if (best === undefined) break
+    best.queue.at += 1
+    positions.set(best.queue.partition, best.event.number + 1)
+    if (best.event.namespace === namespace && passes(best.event, filter)) chosen.push(best.event)
+  }
+  return { events: chosen, positions, more: chosen.length === limit || open.some(({ events }) => events.length >= ROWS_PER_PARTITION) }
+}
+
+function passes(event: EngineEvent, { executionId, flowId, lane, types }: EventFilter = {}): boolean {
+  return (
+    (types === undefined || types.includes(event.type)) &&
+    (flowId === undefined || event.flowId === flowId) &&
+    (executionId === undefined || (event.type === 'execution' && event.executionId === executionId)) &&
+    (lane === undefined || (event.type === 'execution' && event.lane === lane))
+  )
+}
+
+/** Remembers news from its beginning on, so that none falls between a look and the wait for the next. */
+function listenForNews(ctx: PostgresContext, signal: AbortSignal | undefined) {
+  let wake: () => void = () => {}
+  const heard = new Promise<void>((resolve) => {
+    wake = resolve
+  })
+  const end = ctx.hints.listen((hint) => {
+    if (hint.type === 'events') wake()
+  })
+  const onAbort = () => wake()
+  signal?.addEventListener('abort', onAbort)
+  ctx.closing.addEventListener('abort', onAbort)
+  return {
+    async wait(ms: number) {
+      let timer: NodeJS.Timeout | undefined
+      const over = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms)
+      })
+      await Promise.race([heard, over])
+      clearTimeout(timer)
+    },
+    end() {
+      end()
+      signal?.removeEventListener('abort', onAbort)
+      ctx.closing.removeEventListener('abort', onAbort)
+    },
+  }
+}

@@ -1,0 +1,62 @@
+import { makeExecutionId, makePartitionTag } from '@flowfabric/core'
+import type { PostgresContext } from '../db/context.js'
+import { kickDispatch } from '../resolution/dispatch.js'
+
+/** What the committed end of an attempt, or of an execution, means to those who wait. */
+export interface EndFacts {
+  readonly partition_key: number
+  readonly id: string
+  readonly lane_id: number | null
+  readonly flow_id: string | null
+  readonly is_terminal: boolean
+  /** It is claimable again at once. */
+  readonly is_eligible: boolean
+  readonly due_at?: number | null | undefined
+  /** Its holder should look: the lease was taken by others. */
+  readonly was_active?: boolean | undefined
+}
+
+/** After the commit: dispatches what ended, and tells everyone whom it may concern. Never fails the operation. */
+export function announceEnds(ctx: PostgresContext, ends: readonly EndFacts[]): void {
+  const outbox = new Set<number>()
+  const everySolo = ctx.settings.inlineResolveEdges === 0
+  for (const { is_terminal, flow_id, partition_key } of ends) {
+    if (is_terminal && (everySolo || flow_id !== null)) outbox.add(partition_key)
+  }
+  if (outbox.size > 0) kickDispatch(ctx, outbox)
+  if (!ctx.hints.hasListeners) return
+
+  const readyByLane = new Map<number, number>()
+  const dueByPartition = new Map<number, number>()
+  const partitions = new Set<number>()
+  for (const end of ends) {
+    partitions.add(end.partition_key)
+    if (end.is_terminal) ctx.hints.emit({ type: 'ended', id: makeExecutionId(end.partition_key, end.id) })
+    if (end.was_active === true) {
+      ctx.hints.emit({ type: 'attention', executionId: makeExecutionId(end.partition_key, end.id) })
+    }
+    if (end.is_eligible && end.lane_id !== null) {
+      readyByLane.set(end.lane_id, (readyByLane.get(end.lane_id) ?? 0) + 1)
+    }
+    const due = end.due_at
+    if (!end.is_terminal && typeof due === 'number') {
+      dueByPartition.set(end.partition_key, Math.min(due, dueByPartition.get(end.partition_key) ?? due))
+    }
+  }
+  announceReady(ctx, readyByLane)
+  for (const [partition, dueAtMs] of dueByPartition) {
+    ctx.hints.emit({ type: 'due', partition: makePartitionTag('flow', partition), dueAtMs })
+  }
+  for (const partition of partitions) ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
+}
+
+/** Tells waiting claims of work in their lanes. */
+export function announceReady(ctx: PostgresContext, countByLane: ReadonlyMap<number, number>): void {
+  for (const [laneId, count] of countByLane) {
+    ctx.catalog.lane(laneId).then(
+      ({ namespace, name }) => ctx.hints.emit({ type: 'ready', namespace, lane: name, count }),
+      // A hint only; whoever waits looks again by himself.
+      () => {},
+    )
+  }
+}

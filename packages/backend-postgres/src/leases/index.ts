@@ -1,0 +1,21 @@
+import type { LeaseOperations } from '@flowfabric/core'
+import type { PostgresContext } from '../db/context.js'
+import { createClaimer } from './claim.js'
+import { createFinisher } from './finish.js'
+import { delayLeases, yieldLeases } from './hand-back.js'
+import { createRenew } from './renew.js'
+import { revokeLease } from './revoke.js'
+
+export function createLeases(ctx: PostgresContext): LeaseOperations {
+  const claimer = createClaimer(ctx)
+  const finisher = createFinisher(ctx, claimer)
+  return {
+    claim: (params) => claimer.claim(params),
+    renew: createRenew(ctx),
+    complete: (params) => finisher.complete(params),
+    fail: (params) => finisher.fail(params),
+    delay: (params) => delayLeases(ctx, params),
+    yield: (params) => yieldLeases(ctx, params),
+    revoke: (params) => revokeLease(ctx, params),
+  }
+}

@@ -1,0 +1,26 @@
+import type { MaintenanceOperations } from '@flowfabric/core'
+import type { PostgresContext } from '../db/context.js'
+import { advanceTime, readServerTimeMs } from './clock.js'
+import { describeStore, pingStore } from './describe.js'
+import { drainTimers } from './drain-timers.js'
+import { prepare } from './prepare.js'
+import { pulse } from './pulse.js'
+import { reconcileIndexes } from './reconcile-indexes.js'
+import { trimRetention } from './trim-retention.js'
+import { upkeep } from './upkeep.js'
+
+export function createMaintenance(ctx: PostgresContext, close: () => Promise<void>): MaintenanceOperations {
+  return {
+    pulse: (params) => pulse(ctx, params),
+    drainTimers: (params) => drainTimers(ctx, params),
+    reconcileIndexes: (params) => reconcileIndexes(ctx, params),
+    trimRetention: (params) => trimRetention(ctx, params),
+    upkeep: (params) => upkeep(ctx, params),
+    describe: () => describeStore(ctx),
+    serverTimeMs: () => readServerTimeMs(ctx),
+    ping: () => pingStore(ctx),
+    prepare: (params) => prepare(ctx, params),
+    advanceTime: (params) => advanceTime(ctx, params),
+    close,
+  }
+}

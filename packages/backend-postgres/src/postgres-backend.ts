@@ -1,0 +1,76 @@
+import type { FoundationBackend, PartitionConfig } from '@flowfabric/core'
+import { createAttempts } from './attempts/index.js'
+import { createCatalog } from './db/catalog.js'
+import type { PostgresContext } from './db/context.js'
+import { createHintHub } from './db/hint-hub.js'
+import { openDatabase } from './db/open.js'
+import { type RemoteHints, startRemoteHints } from './db/remote-hints.js'
+import { createEngines } from './engines/index.js'
+import { createEvents } from './events/index.js'
+import { createExecutions } from './executions/index.js'
+import { createFlows } from './flows/index.js'
+import { createLanes } from './lanes/index.js'
+import { createLeases } from './leases/index.js'
+import { createMaintenance } from './maintenance/index.js'
+import { readPartitions } from './maintenance/prepare.js'
+import { type PostgresBackendOptions, readSettings } from './options.js'
+import { createResolution } from './resolution/index.js'
+import { createWorkers } from './workers/index.js'
+
+/**
+ * The contract on PostgreSQL, or on PGlite in this process. Nothing is sent before the first call; `maintenance.prepare`
+ * makes the schema. Throws `invalid_configuration`.
+ */
+export function createPostgresBackend(options: PostgresBackendOptions): FoundationBackend {
+  const { ctx, close } = createContext(options)
+  return {
+    kind: 'postgres',
+    executions: createExecutions(ctx),
+    leases: createLeases(ctx),
+    attempts: createAttempts(ctx),
+    flows: createFlows(ctx),
+    resolution: createResolution(ctx),
+    lanes: createLanes(ctx),
+    workers: createWorkers(ctx),
+    engines: createEngines(ctx),
+    events: createEvents(ctx),
+    maintenance: createMaintenance(ctx, close),
+  }
+}
+
+/** What every operation is given, over one pool. */
+export function createContext(options: PostgresBackendOptions): {
+  readonly ctx: PostgresContext
+  close(): Promise<void>
+} {
+  const settings = readSettings(options)
+  const db = openDatabase(options, settings)
+  const hints = createHintHub()
+  const closing = new AbortController()
+  let partitions: Promise<PartitionConfig> | undefined
+  const remote: RemoteHints | undefined = settings.listen ? startRemoteHints(db, hints, options) : undefined
+  const ctx: PostgresContext = {
+    db,
+    settings,
+    hints,
+    catalog: createCatalog(db),
+    isPglite: options.pglite !== undefined,
+    partitions() {
+      partitions ??= readPartitions(db).catch((fault) => {
+        // A store that isn't prepared yet may be at the next call.
+        partitions = undefined
+        throw fault
+      })
+      return partitions
+    },
+    closing: closing.signal,
+  }
+  return {
+    ctx,
+    async close() {
+      closing.abort()
+      await remote?.stop()
+      await db.close()
+    },
+  }
+}

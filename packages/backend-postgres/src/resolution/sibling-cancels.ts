@@ -1,0 +1,121 @@
+import {
+  checkScanRequest,
+  type FlowId,
+  isEngineError,
+  limits,
+  makeExecutionId,
+  makePartitionTag,
+  type ScanRequest,
+  type ScanResult,
+  type SiblingCancelItem,
+  type SiblingReconcileItem,
+} from '@flowfabric/core'
+import type { PostgresContext } from '../db/context.js'
+import { kickDispatch } from './dispatch.js'
+import { type LostMember, tellEnded } from './hop.js'
+
+interface Tuple {
+  readonly flow_id: FlowId
+  readonly downstream_id: string
+}
+
+interface Sibling {
+  readonly id: string
+  readonly via: 'sibling'
+  readonly disposition: 'not_found' | 'already_terminal' | 'spared'
+}
+
+interface DrainAnswer {
+  readonly siblings: readonly Sibling[]
+  readonly lost: readonly LostMember[]
+  readonly drained: boolean
+}
+
+/** Carries out pending sibling cancels, one short step for each group. */
+export async function drainSiblingCancels(
+  ctx: PostgresContext,
+  params: ScanRequest,
+): Promise<ScanResult<SiblingCancelItem>> {
+  const partition = checkScanRequest(params, await ctx.partitions())
+  const max = Math.min(params.max, limits.siblingCancelGroupsMax)
+  const tuples = await ctx.db.query<Tuple>(
+    `select p.flow_id, p.downstream_id from ff.pending_cancel_group p
+     where p.partition_key = $1 order by p.enqueued_at, p.downstream_id limit $2`,
+    [partition, max + 1],
+  )
+  const items: SiblingCancelItem[] = []
+  let membersLeft = limits.siblingCancelMembersMax as number
+  let more = tuples.length > max
+  for (const tuple of tuples.slice(0, max)) {
+    if (membersLeft <= 0) return { items, more: true }
+    const item = await drainOne(ctx, partition, tuple, membersLeft)
+    if (item === undefined) continue
+    items.push(item)
+    membersLeft -= item.siblings.length
+    more ||= item.outcome === 'partial'
+  }
+  return { items, more }
+}
+
+/** Answers nothing for a group of a flow that is being reset: its cancels wait. */
+async function drainOne(
+  ctx: PostgresContext,
+  partition: number,
+  tuple: Tuple,
+  membersMax: number,
+): Promise<SiblingCancelItem | undefined> {
+  const key = { flowId: tuple.flow_id, downstreamId: makeExecutionId(partition, tuple.downstream_id) }
+  try {
+    const [row] = await ctx.db.call<{ drain: DrainAnswer | null }>('select ff.drain_sibling_cancel($1, $2, $3, $4) as drain', [
+      partition,
+      tuple.flow_id,
+      tuple.downstream_id,
+      membersMax,
+    ])
+    const drain = row?.drain
+    if (drain === undefined || drain === null) return undefined
+    if (drain.lost.length > 0) {
+      tellEnded(ctx, drain.lost)
+      ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
+      kickDispatch(ctx, [partition])
+    }
+    return { ...key, outcome: drain.drained ? 'drained' : 'partial', siblings: toDispositions(partition, drain) }
+  } catch (fault) {
+    // The tuple stays, and the next pass goes on.
+    if (!isEngineError(fault) || fault.kind === 'unavailable' || fault.kind === 'transport') throw fault
+    return { ...key, outcome: 'error', siblings: [] }
+  }
+}
+
+function toDispositions(partition: number, { siblings, lost }: DrainAnswer): SiblingCancelItem['siblings'] {
+  const cancelled = new Set(lost.map(({ id }) => id))
+  return [
+    ...siblings.filter(({ id }) => !cancelled.has(id)).map(({ id, via, disposition }) => ({ id, via, disposition })),
+    ...lost.map(({ id, via }) => ({ id, via, disposition: 'cancelled' as const })),
+  ].map((each) => ({ ...each, id: makeExecutionId(partition, each.id) }))
+}
+
+/**
+ * Finishes what a crash left between the two writes of a drain. It takes only what nobody holds, decides by what is
+ * there, and leaves the dispatcher's work alone: a group with a sibling that still runs is not touched.
+ */
+export async function reconcileSiblingCancels(
+  ctx: PostgresContext,
+  params: ScanRequest,
+): Promise<ScanResult<SiblingReconcileItem>> {
+  const partition = checkScanRequest(params, await ctx.partitions())
+  const sample = await ctx.db.query<Tuple>(
+    `select flow_id, downstream_id from ff.pending_cancel_group where partition_key = $1 order by random() limit $2`,
+    [partition, Math.min(params.max, limits.siblingReconcileSampleMax)],
+  )
+  const items: SiblingReconcileItem[] = []
+  for (const { flow_id, downstream_id } of sample) {
+    const tuple = `${flow_id}|${makeExecutionId(partition, downstream_id)}`
+    const [row] = await ctx.db.call<{ outcome: SiblingReconcileItem['outcome'] }>(
+      'select ff.reconcile_sibling_cancel($1, $2, $3) as outcome',
+      [partition, flow_id, downstream_id],
+    )
+    items.push({ outcome: row?.outcome ?? 'no_op', tuple })
+  }
+  return { items, more: false }
+}
