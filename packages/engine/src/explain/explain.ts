@@ -1,0 +1,64 @@
+import { type ExplainFacts, publicStateOf } from '@flowfabric/core'
+import { explainDependencies } from './dependencies.js'
+import { explainEnd, explainHeld, explainRun, explainSuspension } from './execution-state.js'
+import type { ExplainReason, Explanation } from './explanation.js'
+import { explainFlow } from './flow-state.js'
+import { explainQueue } from './queue.js'
+import { explainTime } from './time.js'
+
+/**
+ * Judges one consistent reading: why the execution isn't running, or that it runs or has ended. Pure, so that every answer
+ * can be tested; what would refuse it at a claim is asked of the admission rules themselves.
+ */
+export function explainFrom(facts: ExplainFacts): Explanation {
+  const reasons = reasonsOf(facts)
+  const [dominant] = reasons
+  if (dominant === undefined) throw new Error(`execution ${facts.execution.id} has no reason for its state`)
+  const { id, state } = facts.execution
+  return { executionId: id, publicState: publicStateOf(state), dominant, reasons }
+}
+
+/** In the order in which they count: the flow as a whole, then the blocks as the vector ranks them, then lane and workers. */
+function reasonsOf(facts: ExplainFacts): readonly ExplainReason[] {
+  switch (facts.execution.state.lifecyclePhase) {
+    case 'terminal':
+      return [explainEnd(facts)]
+    case 'active':
+      return [explainRun(facts)]
+    case 'suspended':
+      return [explainSuspension(facts)]
+    case 'submitted':
+      return blocksOf(facts)
+    case 'runnable': {
+      const blocks = blocksOf(facts)
+      return blocks.length > 0 ? [...blocks, ...explainQueue(facts, 'blocks')] : explainQueue(facts, 'all')
+    }
+  }
+}
+
+function blocksOf(facts: ExplainFacts): readonly ExplainReason[] {
+  const found = [
+    explainFlow(facts, 'draft'),
+    explainFlow(facts, 'cancelling'),
+    explainFlow(facts, 'replaying'),
+    explainDependencies(facts),
+    explainHeld(facts),
+    explainTime(facts),
+  ].filter((reason) => reason !== undefined)
+  return found.length > 0 ? found : explainUnknownBlock(facts)
+}
+
+/** Fails visibly rather than say "queued" about something that no claim would hand out. */
+function explainUnknownBlock({ execution }: ExplainFacts): readonly ExplainReason[] {
+  const { eligibilityState, blockingReason, lifecyclePhase } = execution.state
+  if (lifecyclePhase === 'runnable' && eligibilityState === 'eligible_now') return []
+  return [
+    {
+      reason: 'blocked',
+      message: `Blocked: ${eligibilityState}, ${blockingReason}.`,
+      evidence: { eligibilityState, blockingReason },
+      sinceMs: null,
+      releasedBy: 'the end of that block',
+    },
+  ]
+}
