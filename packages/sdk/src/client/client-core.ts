@@ -1,0 +1,16 @@
+import type { ExecutionSubmission, Namespace, SubmitExecutionOutcome } from '@flowfabric/core'
+import type { CallBatcher } from '../calls/call-batcher.js'
+import type { ClientConnectionBackend } from '../connection/connection.js'
+import type { Codec } from '../payload/codec.js'
+import type { Ends } from './ends.js'
+import type { Placement } from './placement.js'
+
+/** What a client and its handles share. */
+export interface ClientCore {
+  readonly backend: ClientConnectionBackend
+  readonly namespace: Namespace
+  readonly codec: Codec
+  readonly ends: Ends
+  readonly placement: Placement
+  readonly submits: CallBatcher<ExecutionSubmission, SubmitExecutionOutcome>
+}

@@ -1,0 +1,120 @@
+import {
+  type EngineError,
+  type Execution,
+  type ExecutionFilter,
+  type ExecutionId,
+  type Flow,
+  type FlowId,
+  type ListFlows,
+  limits,
+  type Page,
+  type PageRequest,
+  parseExecutionId,
+  parseFlowId,
+  parseLaneId,
+} from '@flowfabric/core'
+import { CallBatcher } from '../calls/call-batcher.js'
+import { callSafely } from '../calls/call-safely.js'
+import { type ClientConnectionBackend, type Connect, openConnection } from '../connection/connection.js'
+import type { FlowDefinition } from '../flows/define-flow.js'
+import { type Codec, jsonCodec } from '../payload/codec.js'
+import type { NoUpstream, Task } from '../tasks/task.js'
+import type { ClientCore } from './client-core.js'
+import { Ends } from './ends.js'
+import { createExecutionHandle, type ExecutionHandle } from './execution-handle.js'
+import { createFlowHandle, type FlowHandle } from './flow-handle.js'
+import { type EventBatch, type FollowOptions, followEvents } from './follow-events.js'
+import { Placement } from './placement.js'
+import { submitExecution, submitExecutions } from './submit-execution.js'
+import { type FlowSubmitOptions, submitFlow } from './submit-flow.js'
+import type { SubmitOptions, TaskInput } from './submit-options.js'
+
+export interface ClientOptions {
+  readonly connect: Connect<ClientConnectionBackend>
+  /** Default JSON. */
+  readonly codec?: Codec | undefined
+}
+
+/** What became of one item of `submitMany`. */
+export type Submitted<Output> =
+  | { readonly outcome: 'accepted' | 'duplicate'; readonly handle: ExecutionHandle<Output> }
+  | { readonly outcome: 'error'; readonly error: EngineError }
+
+/** Submits work and looks after it. */
+export interface Client {
+  /** Resolves once the store has accepted it. Throws the refusal's `EngineError`, or `invalid_params` for its input. */
+  submit<Input, Output>(
+    task: Task<Input, Output, NoUpstream, unknown>,
+    ...rest: TaskInput<Input, SubmitOptions>
+  ): Promise<ExecutionHandle<Output>>
+  submit<Input, Results>(
+    flow: FlowDefinition<Input, Results>,
+    ...rest: TaskInput<Input, FlowSubmitOptions>
+  ): Promise<FlowHandle<Results>>
+
+  /** One execution for each input, in as few calls as the limits allow. One that is refused leaves the others unharmed. */
+  submitMany<Input, Output>(
+    task: Task<Input, Output, NoUpstream, unknown>,
+    inputs: readonly Input[],
+    options?: SubmitOptions | ((input: Input, index: number) => SubmitOptions),
+  ): Promise<readonly Submitted<Output>[]>
+
+  /** A handle of an execution that somebody submitted; with its task the result has a type. */
+  handle<Output = unknown>(id: string, task?: Task<never, Output, never, unknown>): ExecutionHandle<Output>
+  /** A handle of a flow that somebody submitted. */
+  flow(id: string): FlowHandle
+
+  list(params?: PageRequest & { readonly filter?: ExecutionFilter | undefined }): Promise<Page<Execution>>
+  count(filter?: ExecutionFilter): Promise<number>
+  listFlows(params?: Omit<ListFlows, 'namespace'>): Promise<Page<Flow>>
+
+  /** The change feed, batch by batch, until the signal is aborted. */
+  events(options?: FollowOptions): AsyncGenerator<EventBatch>
+
+  /** An id for `submit`'s option of that name, in the right place for that lane. */
+  mintId(lane?: string): Promise<ExecutionId>
+  /** Ends what waits for results, and the connection. */
+  close(): void
+}
+
+/** Opens nothing yet: the first call does. */
+export function createClient(options: ClientOptions): Client {
+  const connection = openConnection(options.connect)
+  const { backend, namespace } = connection
+  const core: ClientCore = {
+    backend,
+    namespace,
+    codec: options.codec ?? jsonCodec,
+    ends: new Ends(backend, namespace),
+    placement: new Placement(backend, namespace),
+    submits: new CallBatcher({
+      send: async (items) => (await backend.executions.submit({ namespace, items })).items,
+      itemsMax: limits.submitBatchMax,
+      // A body stays well below the server's limit.
+      bytesMax: limits.bodyBytesMax / 4,
+      sizeOf: ({ input }) => input?.byteLength ?? 0,
+    }),
+  }
+
+  const submit = (what: Task | FlowDefinition<unknown, unknown>, input?: unknown, more?: object) =>
+    'plan' in what ? submitFlow(core, what, input, more) : submitExecution(core, what, input, more)
+
+  return {
+    submit: submit as unknown as Client['submit'],
+    submitMany: (task, inputs, more) => submitExecutions(core, task, inputs, more as never),
+    handle: (id) => createExecutionHandle(core, parseExecutionId(id)),
+    flow: (id) => createFlowHandle(core, parseFlowId(id) as FlowId),
+    list: (params = {}) => callSafely(() => backend.executions.list({ namespace, ...params })),
+    count: async (filter) => (await callSafely(() => backend.executions.count({ namespace, filter }))).count,
+    listFlows: (params = {}) => callSafely(() => backend.flows.list({ namespace, ...params })),
+    events: (params = {}) => followEvents(backend.events, namespace, params),
+    async mintId(lane = 'default') {
+      await core.placement.prepare()
+      return core.placement.mint(parseLaneId(lane))
+    },
+    close() {
+      core.ends.close()
+      connection.close()
+    },
+  }
+}

@@ -1,0 +1,12 @@
+/** A server, by its address. */
+export interface HttpConnectOptions {
+  /** Such as `http://127.0.0.1:7400`. */
+  readonly url: string
+  readonly token?: string | undefined
+  /** Default `default`. */
+  readonly namespace?: string | undefined
+  /** How long a call may take beyond the time that it asks the server to wait, default 30 s. */
+  readonly timeoutMs?: number | undefined
+  /** For tests and proxies; default: the global one. */
+  readonly fetch?: typeof globalThis.fetch | undefined
+}

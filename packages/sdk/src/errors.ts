@@ -1,0 +1,99 @@
+import type {
+  CancelCause,
+  ExecutionId,
+  Failure,
+  FlowId,
+  FlowResultOutcome,
+  RecordedOutcome,
+} from '@flowfabric/core'
+
+/** Thrown by a handler: this attempt has failed, and no other one will do better. */
+export class TerminalError extends Error {
+  override readonly name: string = 'TerminalError'
+  /** The category of the recorded failure. */
+  readonly category: string
+
+  constructor(message: string, options: { readonly category?: string; readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.category = options.category ?? 'terminal'
+  }
+}
+
+/** Thrown by `ctx.retryAt`: this attempt has failed, and the next one should not start before that store time. */
+export class RetryAtError extends Error {
+  override readonly name = 'RetryAtError'
+  readonly atMs: number
+
+  constructor(atMs: number, message: string) {
+    super(message)
+    this.atMs = atMs
+  }
+}
+
+/** An awaited execution has ended, and not with success. */
+export class ExecutionNotSucceededError extends Error {
+  override readonly name = 'ExecutionNotSucceededError'
+  readonly executionId: ExecutionId
+  readonly outcome: Exclude<RecordedOutcome, 'success'>
+  readonly failure: Failure | null
+  readonly cancelCause: CancelCause | null
+
+  constructor(end: {
+    readonly executionId: ExecutionId
+    readonly outcome: Exclude<RecordedOutcome, 'success'>
+    readonly failure: Failure | null
+    readonly cancelCause: CancelCause | null
+  }) {
+    const why = end.failure?.message ?? end.cancelCause
+    super(`Execution ${end.executionId} ended as ${end.outcome}${why == null ? '' : `: ${why}`}`)
+    this.executionId = end.executionId
+    this.outcome = end.outcome
+    this.failure = end.failure
+    this.cancelCause = end.cancelCause
+  }
+}
+
+type FlowFailures = Exclude<FlowResultOutcome, { outcome: 'pending' }>['failures']
+
+/** An awaited flow has ended, and not as completed. */
+export class FlowNotCompletedError extends Error {
+  override readonly name = 'FlowNotCompletedError'
+  readonly flowId: FlowId
+  readonly outcome: 'failed' | 'cancelled'
+  /** Members whose end nothing made good. */
+  readonly failures: FlowFailures
+
+  constructor(end: {
+    readonly flowId: FlowId
+    readonly outcome: 'failed' | 'cancelled'
+    readonly failures: FlowFailures
+  }) {
+    const members = end.failures.map(({ name, id, publicState }) => `${name ?? id} ${publicState}`).join(', ')
+    super(`Flow ${end.flowId} ended as ${end.outcome}${members === '' ? '' : `: ${members}`}`)
+    this.flowId = end.flowId
+    this.outcome = end.outcome
+    this.failures = end.failures
+  }
+}
+
+/** The result was not there in the time that the caller gave. The execution or flow goes on. */
+export class ResultTimeoutError extends Error {
+  override readonly name = 'ResultTimeoutError'
+  readonly id: string
+
+  constructor(id: string, timeoutMs: number) {
+    super(`No result of ${id} within ${timeoutMs} ms`)
+    this.id = id
+  }
+}
+
+/** This run of the handler does not count any more: what it still writes is refused. */
+export class AttemptLostError extends Error {
+  override readonly name = 'AttemptLostError'
+  readonly refusal: string
+
+  constructor(refusal: string) {
+    super(`The attempt is not held any more (${refusal.replaceAll('_', ' ')})`)
+    this.refusal = refusal
+  }
+}

@@ -1,0 +1,59 @@
+import {
+  checkGraph,
+  type ExecutionId,
+  engineError,
+  type FlowEdge,
+  type FlowNode,
+  isEngineError,
+  makeExecutionId,
+} from '@flowfabric/core'
+import { deriveUuid } from '../payload/derive-uuid.js'
+import type { Graph } from './graph.js'
+
+/**
+ * Refuses a graph that no server would accept: `empty_flow`, `duplicate_name`, `unknown_node`, `cycle` (with its path)
+ * and so on, with the names of the nodes in the details.
+ */
+export function validateGraph(graph: Graph): void {
+  if (graph.nodes.length === 0) throw engineError('empty_flow', `The flow ${graph.name} has no nodes`)
+  const names = new Map<string, string>()
+  const idOf = (name: string): ExecutionId => {
+    const id = makeExecutionId(0, deriveUuid('name', name))
+    names.set(id, name)
+    return id
+  }
+  const seen = new Set<string>()
+  for (const { name } of graph.nodes) {
+    if (seen.has(name)) throw engineError('duplicate_name', `Two nodes are named ${name}`, { name })
+    seen.add(name)
+  }
+  const nodes: FlowNode[] = graph.nodes.map(({ name, kind, lane, join }) => ({
+    id: idOf(name),
+    name,
+    kind,
+    lane,
+    input: null,
+    join,
+  }))
+  const edges: FlowEdge[] = graph.edges.map(({ from, to, as }) => ({ from: idOf(from), to: idOf(to), as }))
+  try {
+    checkGraph({ nodes, edges })
+  } catch (error) {
+    throw isEngineError(error) ? nameNodes(error, names) : error
+  }
+}
+
+/** The same error with names in place of the ids that stood for them. */
+function nameNodes(error: unknown, names: ReadonlyMap<string, string>): unknown {
+  if (!isEngineError(error)) return error
+  const rename = (value: unknown): unknown => {
+    if (typeof value === 'string') return value.replace(ID_PATTERN, (id) => names.get(id) ?? id)
+    return Array.isArray(value) ? value.map(rename) : value
+  }
+  const details = Object.fromEntries(
+    Object.entries(error.details).map(([key, value]) => [key, rename(value)]),
+  )
+  return engineError(error.code, String(rename(error.message)), details as never, { cause: error })
+}
+
+const ID_PATTERN = /\{fp:0\}:[0-9a-f-]{36}/g

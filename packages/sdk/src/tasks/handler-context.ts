@@ -1,0 +1,93 @@
+import type { AttemptType, ExecutionId, FlowId, Kind, LaneId, Namespace, Tags } from '@flowfabric/core'
+import type { SubmitOptions, TaskInput } from '../client/submit-options.js'
+import type { SpawnBuilder } from '../flows/spawn-builder.js'
+import type { NoUpstream, Task } from './task.js'
+import type { UpstreamList, UpstreamViews } from './upstream.js'
+
+/** What a handler works with. It belongs to one run of one attempt. */
+export interface HandlerContext<Input = undefined, Upstream = unknown> {
+  /** The input, checked against the task's schema. */
+  readonly input: Input
+  /** What each named upstream handed down, by the name of its edge. */
+  readonly upstream: UpstreamViews<Upstream>
+  /** The result of one upstream. Throws a `TerminalError` when it has none. */
+  resultOf<Name extends SingleNames<Upstream>>(name: Name): Upstream[Name]
+  /** The results of a list, in its order, without those that have none. */
+  resultsOf<Name extends ListNames<Upstream>>(name: Name): readonly ListItem<Upstream[Name]>[]
+
+  /** Aborted when this run should stop; `signal.reason` is an `AbortReason`. */
+  readonly signal: AbortSignal
+  readonly attempt: AttemptInfo
+  readonly execution: ExecutionInfo
+  /** The store's time now, in ms since the epoch, as far as this process can tell. */
+  now(): number
+
+  /**
+   * Runs `fn` once and records what it returns: later attempts get the recorded value without running it. Names are
+   * unique within a run. Steps may run side by side.
+   */
+  step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result>
+  /** Waits. Short pauses are waited for in place; longer ones as `sleepUntil`. */
+  sleep(ms: number): Promise<void>
+  /**
+   * Waits until a store time. Beyond the worker's limit for waiting in place, this run ends here: the lease is given
+   * back, and when the time has come the handler runs again from its top, with its steps replayed.
+   */
+  sleepUntil(time: number | Date): Promise<void>
+
+  /** Reports how far this attempt is. The last report wins; they are sent in batches. */
+  progress(percent: number, message?: string): void
+  readonly log: ContextLog
+
+  /** Grows the flow that this execution is a member of. Running it again adds nothing twice. Throws `execution_not_in_flow`. */
+  spawn(build: (f: SpawnBuilder) => void): Promise<void>
+  /** Submits other work, exactly once however often this handler runs: its id follows from this execution and the name. */
+  submit<Input>(
+    name: string,
+    task: Task<Input, unknown, NoUpstream, unknown>,
+    ...rest: TaskInput<Input, SpawnedOptions>
+  ): Promise<ExecutionId>
+
+  /** Ends this attempt as failed, and asks for the next one at that store time instead of the computed one. */
+  retryAt(time: number | Date, message?: string): never
+}
+
+/** What a submit from inside a handler may say. */
+export type SpawnedOptions = Omit<SubmitOptions, 'id' | 'idempotencyKey' | 'idempotencyTtlMs'>
+
+type ListNames<Upstream> = {
+  [Name in keyof Upstream]: Upstream[Name] extends UpstreamList<unknown> ? Name : never
+}[keyof Upstream]
+type SingleNames<Upstream> = Exclude<keyof Upstream, ListNames<Upstream>>
+type ListItem<Value> = Value extends UpstreamList<infer Output> ? Output : never
+
+export interface AttemptInfo {
+  /** From 0, over all generations of the execution. */
+  readonly index: number
+  readonly type: AttemptType
+  /** Store time at which the attempt times out. */
+  readonly deadlineAtMs: number | null
+}
+
+export interface ExecutionInfo {
+  readonly id: ExecutionId
+  readonly namespace: Namespace
+  readonly flowId: FlowId | null
+  /** Its name as a node of its flow. */
+  readonly name: string | null
+  readonly kind: Kind
+  readonly lane: LaneId
+  readonly priority: number
+  readonly generation: number
+  readonly tags: Tags
+  readonly traceContext: string | null
+}
+
+export interface ContextLog {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+export type LogFields = Readonly<Record<string, unknown>>

@@ -1,0 +1,188 @@
+import { createEngine, type Engine } from '@flowfabric/engine'
+import { foundationScanners } from '@flowfabric/scanners'
+import {
+  allOf,
+  type Client,
+  createClient,
+  createWorker,
+  defineFlow,
+  defineTask,
+  listOf,
+  type,
+  type Worker,
+} from '@flowfabric/sdk'
+import { createApp } from '@flowfabric/server'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createModel, type ModelBackend } from '../model/index.js'
+
+type App = Awaited<ReturnType<typeof createApp>>
+const token = 'token-of-the-test'
+let store: ModelBackend
+let engine: Engine
+let app: App
+let url: string
+let client: Client
+let workers: Worker[]
+
+beforeEach(async () => {
+  store = createModel({ partitions: { flow: 4 } })
+  engine = createEngine({ backend: store, scanners: foundationScanners() })
+  await engine.start()
+  app = await createApp({ engine, token })
+  url = await app.listen({ host: '127.0.0.1', port: 0 })
+  client = createClient({ connect: { url, token } })
+  workers = []
+})
+
+afterEach(async () => {
+  client.close()
+  await Promise.all(workers.map((worker) => worker.drain({ graceMs: 0 })))
+  await app.close()
+  await engine.stop({ graceMs: 1_000 })
+})
+
+async function startWorker(
+  options: Partial<Parameters<typeof createWorker>[0]> & Pick<Parameters<typeof createWorker>[0], 'tasks'>,
+) {
+  const worker = createWorker({ workerId: 'remote', connect: { url, token }, ...options })
+  workers.push(worker)
+  await worker.start()
+  return worker
+}
+
+const part = defineTask({
+  kind: 'part',
+  input: type<number>(),
+  handler: ({ input }) => ({ squared: input * input }),
+})
+const sum = defineTask({
+  kind: 'sum',
+  upstream: { items: listOf(part) },
+  handler: ({ resultsOf }) => resultsOf('items').reduce((total, { squared }) => total + squared, 0),
+})
+
+describe('over HTTP', () => {
+  test('a task runs as it does in process', async () => {
+    await startWorker({ tasks: [part] })
+    const handle = await client.submit(part, 7)
+    expect(await handle.result({ timeoutMs: 5_000 })).toEqual({ squared: 49 })
+    expect((await handle.attempts()).map(({ state }) => state)).toEqual(['ended_success'])
+  })
+
+  test('a flow hands results down and answers its own', async () => {
+    const flow = defineFlow('squares', (f, input: readonly number[]) => ({
+      total: f.map(input, part).join(sum),
+    }))
+    await startWorker({ tasks: [part, sum] })
+    const handle = await client.submit(flow, [1, 2, 3])
+    expect(await handle.result({ timeoutMs: 5_000 })).toEqual({ total: 14 })
+    expect(await handle.graph()).toHaveLength(4)
+  })
+
+  test('a worker waits for work, and gets it by a hint', async () => {
+    await startWorker({ tasks: [part] })
+    const warm = await client.submit(part, 1)
+    await warm.result({ timeoutMs: 5_000 })
+    await expect.poll(() => engine.health().claimsWaiting, { timeout: 2_000 }).toBe(1)
+    const began = performance.now()
+    const handle = await client.submit(part, 2)
+    await handle.result({ timeoutMs: 5_000 })
+    // Without hints it would be the re-check after a second.
+    expect(performance.now() - began).toBeLessThan(900)
+  })
+
+  test('steps, progress, submits and spawns are recorded', async () => {
+    const parent = defineTask({
+      kind: 'parent',
+      retry: { backoff: { initialMs: 0, maxMs: 0 } },
+      async handler({ step, progress, submit, spawn, attempt }) {
+        const drawn = await step('draw', () => attempt.index)
+        progress(50, 'half')
+        await submit('solo', part, 3)
+        await spawn((f) => f.feed(f.existing('sum', sum), { items: f.map([1, 2], part) }))
+        if (attempt.index === 0) throw new Error('once more')
+        return drawn
+      },
+    })
+    const flow = defineFlow('grows', (f) => ({ total: f.after(allOf(f.node(parent))).openNode(sum) }))
+    await startWorker({ tasks: [parent, part, sum] })
+    const handle = await client.submit(flow)
+    expect(await handle.result({ timeoutMs: 5_000 })).toEqual({ total: 5 })
+    expect(await (await handle.member('parent')).result()).toBe(0)
+    expect(await client.count({ kind: part.kind })).toBe(3)
+  })
+
+  test('a handler learns within a second that it was cancelled', async () => {
+    const reasons: unknown[] = []
+    const waits = defineTask({
+      kind: 'waits',
+      handler: ({ signal }) =>
+        new Promise<never>((_, reject) => {
+          signal.addEventListener('abort', () => {
+            reasons.push(signal.reason)
+            reject(signal.reason as Error)
+          })
+        }),
+    })
+    await startWorker({ tasks: [waits] })
+    const handle = await client.submit(waits)
+    await expect.poll(async () => (await handle.status()).publicState, { timeout: 5_000 }).toBe('active')
+    await handle.cancel()
+    await expect.poll(() => reasons, { timeout: 1_000 }).toMatchObject([{ kind: 'cancelled' }])
+    expect(await handle.end({ timeoutMs: 5_000 })).toMatchObject({
+      outcome: 'cancelled',
+      cancelCause: 'operator',
+    })
+  })
+
+  test('the change feed is followed', async () => {
+    const ending = new AbortController()
+    const seen: string[] = []
+    const following = (async () => {
+      for await (const { events } of client.events({ from: 'now', signal: ending.signal })) {
+        for (const event of events) if (event.type === 'execution') seen.push(event.publicState)
+        if (seen.includes('completed')) break
+      }
+    })()
+    await startWorker({ tasks: [part] })
+    await (await client.submit(part, 1)).result({ timeoutMs: 5_000 })
+    await expect.poll(() => seen, { timeout: 5_000 }).toContain('completed')
+    ending.abort()
+    await following
+  })
+
+  test('refusals and errors are what they are in process', async () => {
+    const id = await client.mintId()
+    await client.submit(part, 1, { id })
+    await expect(client.submit(part, 2, { id })).rejects.toMatchObject({
+      code: 'execution_conflict',
+      kind: 'conflict',
+    })
+    await expect(client.handle('{fp:1}:0190a5f0-7a4c-7cc3-98c4-dc0c0c07398f').status()).rejects.toMatchObject(
+      {
+        code: 'execution_not_found',
+      },
+    )
+    const stranger = createClient({ connect: { url, token: 'another-token' } })
+    await expect(stranger.submit(part, 1)).rejects.toMatchObject({ code: 'unauthorized' })
+    stranger.close()
+    const elsewhere = createClient({ connect: { url, token, namespace: 'other' } })
+    await expect(elsewhere.handle(id).status()).rejects.toMatchObject({ code: 'execution_not_found' })
+    elsewhere.close()
+  })
+
+  test('a worker survives a restart of its server', async () => {
+    await startWorker({ tasks: [part] })
+    const { port } = new URL(url)
+    await app.close()
+    app = await createApp({ engine, token })
+    await app.listen({ host: '127.0.0.1', port: Number(port) })
+    const handle = await client.submit(part, 4)
+    expect(await handle.result({ timeoutMs: 10_000 })).toEqual({ squared: 16 })
+  })
+
+  test('explain tells why nothing happens', async () => {
+    const handle = await client.submit(part, 1)
+    expect(await handle.explain()).toMatchObject({ dominant: { reason: 'no_worker' } })
+  })
+})
