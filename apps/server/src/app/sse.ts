@@ -1,0 +1,66 @@
+import type { FastifyReply } from 'fastify'
+
+export interface SseMessage {
+  /** What the client sends as Last-Event-ID when it comes back. */
+  readonly id?: string | undefined
+  readonly event?: string | undefined
+  /** One line of text. Absent: only the id moves. */
+  readonly data?: string | undefined
+}
+
+/** An answer that is a stream of server-sent events. */
+export interface SseStream {
+  /** Resolves when there is room for more: a slow reader slows its own stream down and fills no memory. */
+  send(message: SseMessage): Promise<void>
+  end(): void
+}
+
+/** Begins the stream. The signal fires when the client goes away or the server closes. */
+export function openSse(reply: FastifyReply, signal: AbortSignal): SseStream {
+  const { raw } = reply
+  reply.hijack()
+  const headers = reply.getHeaders() as Record<string, string>
+  raw.writeHead(200, {
+    ...headers,
+    'content-type': 'text/event-stream; charset=utf-8',
+    'x-accel-buffering': 'no',
+  })
+  // Proxies and clients that hear nothing for long give a connection up.
+  const beat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS)
+  const end = () => {
+    clearInterval(beat)
+    raw.end()
+  }
+  signal.addEventListener('abort', end, { once: true })
+  raw.write(': \n\n')
+  return {
+    end,
+    async send(message) {
+      if (signal.aborted) return
+      if (!raw.write(format(message))) await drained(reply, signal)
+    },
+  }
+}
+
+const HEARTBEAT_MS = 15_000
+
+function format({ id, event, data }: SseMessage): string {
+  const lines = [
+    ...(id === undefined ? [] : [`id: ${id}`]),
+    ...(event === undefined ? [] : [`event: ${event}`]),
+    ...(data === undefined ? [] : [`data: ${data}`]),
+  ]
+  return `${lines.join('\n')}\n\n`
+}
+
+function drained({ raw }: FastifyReply, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      raw.off('drain', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    raw.once('drain', done)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}

@@ -1,0 +1,90 @@
+import { limits } from '@flowfabric/core'
+import { z } from 'zod'
+import { defaultHost, defaultPort } from '../start-server.js'
+
+const wholeNumber = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const onOff = z.union([
+  z.boolean(),
+  z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1'),
+])
+
+/**
+ * Every setting of a server, once: files, environment and flags are read by it, and the table in the docs is made from
+ * it. The environment's name of a setting is `FF_` and its name in capitals: `FF_POSTGRES_URL`.
+ */
+export const settingsSchema = z.strictObject({
+  backend: z
+    .enum(['pglite', 'postgres'])
+    .optional()
+    .describe(
+      'The store: embedded in a folder, or a Postgres server. `serve` asks for it; `dev` takes `pglite`.',
+    ),
+  folder: z.string().min(1).default('.flowfabric').describe('Folder of the embedded store.'),
+  postgresUrl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Address of the Postgres server: `postgres://…`.')
+    .meta({ secret: true }),
+  postgresSchema: z.string().default('flowfabric').describe('Schema that holds all tables.'),
+  postgresConnectionsMax: wholeNumber(1, 1_000).default(10).describe('Connections to the Postgres server.'),
+  postgresPooler: onOff.default(false).describe('Whether a transaction pooler stands between.'),
+  durability: z
+    .enum(['process-death', 'power-loss'])
+    .default('process-death')
+    .describe(
+      'What of an embedded store survives; the second flushes each commit, at a quarter of the speed.',
+    ),
+  flowPartitions: wholeNumber(1, 65_535)
+    .optional()
+    .describe('Partitions of flows and executions, fixed at the first boot (32).'),
+  budgetPartitions: wholeNumber(1, 65_535)
+    .optional()
+    .describe('Partitions of budgets, fixed at the first boot (8).'),
+  quotaPartitions: wholeNumber(1, 65_535)
+    .optional()
+    .describe('Partitions of quotas and records, fixed at the first boot (8).'),
+  token: z
+    .string()
+    .min(16)
+    .optional()
+    .describe('The token that callers must bear, at least 16 characters. `dev` mints one.')
+    .meta({ secret: true }),
+  host: z.string().min(1).default(defaultHost).describe('Address to listen on.'),
+  port: wholeNumber(0, 65_535).default(defaultPort).describe('Port to listen on; 0 takes any.'),
+  api: onOff.default(true).describe('Whether this process serves HTTP.'),
+  scanners: onOff.default(true).describe('Whether this process runs the background scanners.'),
+  bodyBytesMax: wholeNumber(1_024, 1_073_741_824)
+    .default(limits.bodyBytesMax)
+    .describe('The longest body of a request.'),
+  shutdownGraceMs: wholeNumber(0, 600_000)
+    .default(10_000)
+    .describe('How long running passes may take to end at a shutdown.'),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least level that is logged.'),
+})
+
+export type Settings = z.output<typeof settingsSchema>
+export type SettingName = keyof Settings
+
+export const settingNames = Object.keys(settingsSchema.shape) as readonly SettingName[]
+
+/** `postgresUrl` → `FF_POSTGRES_URL`. */
+export function environmentName(name: SettingName): string {
+  return `FF_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+/** `postgresUrl` → `--postgres-url`. */
+export function flagName(name: SettingName): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+export function isSecret(name: SettingName): boolean {
+  return (settingsSchema.shape[name] as z.ZodType).meta()?.secret === true
+}
+
+export function describeSetting(name: SettingName): string {
+  return (settingsSchema.shape[name] as z.ZodType).description ?? ''
+}

@@ -1,0 +1,66 @@
+import type { FoundationBackend } from '@flowfabric/core'
+import { type IdMint, submitExecution, type WireOperation, wire } from '@flowfabric/core/wire'
+import type { FastifyInstance } from 'fastify'
+import { serveOperation } from './serve-operation.js'
+
+/**
+ * The routes that are the contract's operations as they stand. A claim, a result and the feed wait, and have files of
+ * their own.
+ */
+export function serveContract(app: FastifyInstance, backend: FoundationBackend, mint: IdMint): void {
+  const { executions, leases, attempts, flows, lanes, workers, maintenance } = backend
+  const serve = <Params, Answer>(
+    operation: WireOperation<Params, Answer>,
+    carry: (params: Params) => Promise<Answer>,
+  ) => serveOperation(app, mint, operation, carry)
+
+  serve(wire.executions.submit, (params) => executions.submit(params))
+  serve(submitExecution, async (params) => {
+    const [item] = (await executions.submit(params)).items
+    if (item === undefined) throw new Error('a submit of one item was answered with none')
+    // Alone in its call, an item's error is the call's.
+    if (item.outcome === 'error') throw item.error
+    return item
+  })
+  serve(wire.executions.get, (params) => executions.get(params))
+  serve(wire.executions.getResult, (params) => executions.getResult(params))
+  serve(wire.executions.list, (params) => executions.list(params))
+  serve(wire.executions.count, (params) => executions.count(params))
+  serve(wire.executions.cancel, (params) => executions.cancel(params))
+  serve(wire.executions.replay, (params) => executions.replay(params))
+  serve(wire.executions.hold, (params) => executions.hold(params))
+  serve(wire.executions.release, (params) => executions.release(params))
+  serve(wire.executions.changePriority, (params) => executions.changePriority(params))
+  serve(wire.executions.setTags, (params) => executions.setTags(params))
+  serve(wire.executions.explainFacts, (params) => executions.explainFacts(params))
+  serve(wire.attempts.list, (params) => attempts.list(params))
+  serve(wire.attempts.loadSteps, (params) => attempts.loadSteps(params))
+  serve(wire.attempts.loadUpstream, (params) => attempts.loadUpstream(params))
+  serve(wire.leases.revoke, (params) => leases.revoke(params))
+
+  serve(wire.flows.submit, (params) => flows.submit(params))
+  serve(wire.flows.createDraft, (params) => flows.createDraft(params))
+  serve(wire.flows.extend, (params) => flows.extend(params))
+  serve(wire.flows.seal, (params) => flows.seal(params))
+  serve(wire.flows.get, (params) => flows.get(params))
+  serve(wire.flows.getGraph, (params) => flows.getGraph(params))
+  serve(wire.flows.list, (params) => flows.list(params))
+  serve(wire.flows.cancel, (params) => flows.cancel(params))
+  serve(wire.flows.replay, (params) => flows.replay(params))
+
+  serve(wire.workers.register, (params) => workers.register(params))
+  serve(wire.workers.heartbeat, (params) => workers.heartbeat(params))
+  serve(wire.workers.list, (params) => workers.list(params))
+  serve(wire.workers.drain, (params) => workers.drain(params))
+
+  serve(wire.leases.renew, (params) => leases.renew(params))
+  serve(wire.leases.delay, (params) => leases.delay(params))
+  serve(wire.leases.yield, (params) => leases.yield(params))
+  serve(wire.attempts.recordProgress, (params) => attempts.recordProgress(params))
+  serve(wire.attempts.recordStep, (params) => attempts.recordStep(params))
+
+  serve(wire.lanes.configure, (params) => lanes.configure(params))
+  serve(wire.lanes.list, (params) => lanes.list(params))
+  serve(wire.lanes.setState, (params) => lanes.setState(params))
+  serve(wire.maintenance.describe, () => maintenance.describe())
+}

@@ -1,0 +1,122 @@
+import type { EventsPage } from '@flowfabric/core'
+import { limits, type ReadEvents } from '@flowfabric/core'
+import { executionEvents, flowEvents, type IdMint, type WireOperation, wire } from '@flowfabric/core/wire'
+import type { Engine } from '@flowfabric/engine'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Waits } from '../app/closing.js'
+import { toEngineError } from '../app/problem.js'
+import { openSse } from '../app/sse.js'
+import { describeRoute, fastifyPath } from './serve-operation.js'
+
+/**
+ * The change feed: a page of JSON, or for who accepts `text/event-stream` a stream that goes on where Last-Event-ID
+ * says. The id of a streamed event is a cursor over all partitions; it comes with the last event of each page, so that a
+ * connection lost inside a page gets that page again, and never misses one.
+ */
+export function serveEvents(app: FastifyInstance, engine: Engine, mint: IdMint, waits: Waits): void {
+  for (const operation of [wire.events.read, executionEvents, flowEvents])
+    serveFeed(app, engine, mint, waits, operation)
+  serveHints(app, engine, waits)
+}
+
+function serveFeed(
+  app: FastifyInstance,
+  engine: Engine,
+  mint: IdMint,
+  waits: Waits,
+  operation: WireOperation<ReadEvents, EventsPage>,
+): void {
+  app.route({
+    method: 'GET',
+    url: `/v1${fastifyPath(operation.path)}`,
+    schema: describeRoute(operation),
+    handler: async (request, reply) => {
+      const { params } = operation.readRequest({
+        namespace: request.namespace,
+        path: request.params,
+        query: request.query,
+        body: undefined,
+        mint,
+      })
+      const signal = waits.signalOf(reply)
+      if (!acceptsStream(request))
+        return operation.writeAnswer(await engine.backend.events.read({ ...params, signal }))
+      const cursor = lastEventId(request) ?? params.cursor
+      // Read once before the stream begins, so that a bad cursor is a problem document and no broken stream.
+      const first = await engine.backend.events.read({ ...params, cursor, waitMs: 0, signal })
+      await streamEvents(reply, engine, { ...params, signal }, first)
+      return reply
+    },
+  })
+}
+
+async function streamEvents(
+  reply: FastifyReply,
+  engine: Engine,
+  params: ReadEvents & { readonly signal: AbortSignal },
+  first: EventsPage,
+): Promise<void> {
+  const { signal } = params
+  const stream = openSse(reply, signal)
+  let page = first
+  try {
+    while (!signal.aborted) {
+      for (const [place, event] of page.events.entries()) {
+        const id = place === page.events.length - 1 ? page.cursor : undefined
+        await stream.send({ id, event: event.type, data: JSON.stringify(event) })
+      }
+      // A filter that let nothing through moved the cursor all the same.
+      if (page.events.length === 0) await stream.send({ id: page.cursor })
+      page = await engine.backend.events.read({ ...params, cursor: page.cursor, waitMs: limits.waitMsMax })
+    }
+  } catch (error) {
+    // The status is sent; the client reads the reason in the stream, and comes back with its last id.
+    const { code, message } = toEngineError(error)
+    await stream.send({ event: 'error', data: JSON.stringify({ code, message }) })
+  } finally {
+    stream.end()
+  }
+}
+
+/** Best-effort hints for clients and workers of other processes: they make waits short, and nothing depends on them. */
+function serveHints(app: FastifyInstance, engine: Engine, waits: Waits): void {
+  app.route({
+    method: 'GET',
+    url: '/v1/hints',
+    schema: {
+      operationId: 'events.listen',
+      summary:
+        'Best-effort hints that something may have changed, as a stream; they may be lost, doubled or late.',
+      tags: ['events'],
+    } as object,
+    handler: async (_request, reply) => {
+      const signal = waits.signalOf(reply)
+      const stream = openSse(reply, signal)
+      let queued = 0
+      const stop = engine.backend.events.listen({
+        onHint: (hint) => {
+          // Who reads too slowly loses hints, not memory. Hints of one step come together, and all of them count.
+          if (queued >= HINTS_QUEUED_MAX) return
+          queued++
+          void stream.send({ data: JSON.stringify(hint) }).then(() => {
+            queued--
+          })
+        },
+      })
+      signal.addEventListener('abort', stop, { once: true })
+      return reply
+    },
+  })
+}
+
+/** Hints that wait for a slow reader of one stream. */
+const HINTS_QUEUED_MAX = 1_000
+
+function acceptsStream(request: FastifyRequest): boolean {
+  return (request.headers.accept ?? '').includes('text/event-stream')
+}
+
+function lastEventId(request: FastifyRequest): string | undefined {
+  const header = request.headers['last-event-id']
+  return header === undefined || header === '' ? undefined : String(header)
+}

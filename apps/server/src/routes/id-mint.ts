@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+import { formatUuid, makeExecutionId, parseFlowId } from '@flowfabric/core'
+import type { IdMint } from '@flowfabric/core/wire'
+import type { Engine } from '@flowfabric/engine'
+
+/**
+ * Mints what a caller leaves out. Ids of members follow from the flow's id and the node's name, and a keyed flow's id from
+ * its key: a repeat of the same request names the same.
+ */
+export function createIdMint(engine: Engine): IdMint {
+  return {
+    soloId: (namespace, lane) => engine.router.mintSoloId({ namespace, lane }),
+    flowId: () => engine.router.mintFlowId(),
+    memberId: (flowId, name) => {
+      if (name === undefined) return engine.router.mintMemberId(flowId)
+      return makeExecutionId(engine.router.partitionForFlow(flowId).index, deriveUuid('member', flowId, name))
+    },
+    keyedFlowId: (namespace, key) => parseFlowId(deriveUuid('flow', namespace, key)),
+  }
+}
+
+/** A UUID (version 8) that follows from its parts alone. Parts are length-prefixed: ('a', 'bc') and ('ab', 'c') differ. */
+function deriveUuid(...parts: readonly string[]): string {
+  const digest = createHash('sha256')
+  for (const part of parts) digest.update(`${part.length}:${part}`)
+  const bytes = digest.digest().subarray(0, 16)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  return formatUuid(bytes)
+}

@@ -1,0 +1,74 @@
+import { hostname } from 'node:os'
+import type { FoundationBackend, PartitionConfig } from '@flowfabric/core'
+import { createEngine, type Engine, type EngineOptions } from '@flowfabric/engine'
+import { type FoundationScannerOptions, foundationScanners } from '@flowfabric/scanners'
+import { openStore } from './open-store.js'
+import { describeAddress, readStoreAddress, type StoreAddress } from './store-address.js'
+
+export interface EmbeddedOptions {
+  /** A folder (an embedded store, locked to this process), `:memory:`, or `postgres://…`. */
+  readonly store: string
+  /** Counts at the first boot; later they must agree when given. */
+  readonly partitions?: Partial<PartitionConfig> | undefined
+  /** Schema of the tables (default `flowfabric`). */
+  readonly schema?: string | undefined
+  /** Connections to a Postgres server (default 10). */
+  readonly connectionsMax?: number | undefined
+  /** Behind a transaction pooler. */
+  readonly pooler?: boolean | undefined
+  /** What of an embedded store survives: a killed process (default), or a power failure too, more slowly. */
+  readonly durability?: 'process-death' | 'power-loss' | undefined
+  /** Settings of the background scanners; `false` runs none, for a process that leaves them to others. */
+  readonly scanners?: FoundationScannerOptions | false | undefined
+  /** Settings of the engine. */
+  readonly engine?: Omit<EngineOptions, 'backend' | 'scanners'> | undefined
+}
+
+/** Everything in one process: a store, and the engine that makes it go. */
+export interface Embedded {
+  /** The contract's roles: what clients and workers of this process are given. */
+  readonly backend: FoundationBackend
+  readonly engine: Engine
+  readonly info: EmbeddedInfo
+  /** Tells a second process that wants the same folder where this one can be reached. */
+  announce(url: string): void
+  /** Starts the engine. Idempotent. */
+  start(): Promise<void>
+  /** Stops the engine, closes the store and gives the folder up. Idempotent. */
+  stop(params?: { readonly graceMs?: number | undefined }): Promise<void>
+}
+
+export interface EmbeddedInfo {
+  readonly kind: StoreAddress['kind']
+  /** For people; without a password. */
+  readonly store: string
+}
+
+/**
+ * Opens the store, prepares it, and puts an engine over it. Throws `store_in_use` when another process has the folder,
+ * `invalid_configuration` when a package is missing, and what `maintenance.prepare` throws.
+ */
+export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const address = readStoreAddress(options.store)
+  // Settings are judged before the folder is locked.
+  const scanners = options.scanners === false ? [] : foundationScanners(options.scanners)
+  const store = await openStore(address, options)
+  const engine = createEngine({
+    label: `${hostname()}:${process.pid}`,
+    ...options.engine,
+    backend: store.backend,
+    scanners,
+  })
+  let stopping: Promise<void> | undefined
+  return {
+    backend: engine.backend,
+    engine,
+    info: { kind: address.kind, store: describeAddress(address) },
+    announce: (url) => store.announce(url),
+    start: () => engine.start(),
+    stop: ({ graceMs } = {}) => {
+      stopping ??= engine.stop({ graceMs }).finally(() => store.close())
+      return stopping
+    },
+  }
+}

@@ -1,0 +1,1 @@
+export { createEmbedded, type Embedded, type EmbeddedInfo, type EmbeddedOptions } from './create-embedded.js'

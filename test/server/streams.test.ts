@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { until } from '../support/until.js'
+import { startTestServer, type TestServer } from './support/test-server.js'
+
+let server: TestServer
+beforeEach(async () => {
+  server = await startTestServer()
+})
+afterEach(() => server.stop())
+
+interface SseEvent {
+  readonly id?: string
+  readonly event?: string
+  readonly data?: string
+}
+
+/** An open event stream, read until it has what is asked for. */
+async function openStream(path: string, headers: Readonly<Record<string, string>> = {}) {
+  const controller = new AbortController()
+  const response = await fetch(`${server.url}${path}`, {
+    headers: { authorization: `Bearer ${server.token}`, accept: 'text/event-stream', ...headers },
+    signal: controller.signal,
+  })
+  const reader = response.body?.getReader()
+  const decoder = new TextDecoder()
+  const events: SseEvent[] = []
+  let rest = ''
+  return {
+    response,
+    events,
+    close: () => controller.abort(),
+    /** Reads on until `count` events with data have come, or the stream ends. */
+    async take(count: number): Promise<readonly SseEvent[]> {
+      while (events.filter(({ data }) => data !== undefined).length < count) {
+        const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
+        if (done) break
+        const blocks = (rest + decoder.decode(value, { stream: true })).split('\n\n')
+        rest = blocks.pop() ?? ''
+        for (const block of blocks) {
+          const lines = block.split('\n').filter((line) => line !== '' && !line.startsWith(':'))
+          if (lines.length > 0)
+            events.push(Object.fromEntries(lines.map((line) => line.split(/: (.*)/s).slice(0, 2))))
+        }
+      }
+      return events.filter(({ data }) => data !== undefined)
+    },
+  }
+}
+
+const submit = (fields: object = {}) =>
+  server.call('POST', '/v1/executions', { body: { kind: 'x', lane: 'feed', ...fields } })
+const cancel = (id: unknown) => server.call('POST', `/v1/executions/${encodeURIComponent(String(id))}/cancel`)
+const namesOf = (events: readonly SseEvent[]) =>
+  events.map(({ data }) => {
+    const { executionId, publicState } = JSON.parse(data ?? '{}') as Record<string, string>
+    return `${executionId} ${publicState}`
+  })
+
+describe('the event stream', () => {
+  it('carries what happens, and goes on after Last-Event-ID', async () => {
+    const stream = await openStream('/v1/events?from=now')
+    expect(stream.response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    const first = (await submit()).json.id
+    await cancel(first)
+    const events = await stream.take(1)
+    expect(namesOf(events)).toEqual([`${first} cancelled`])
+    const lastId = stream.events.findLast(({ id }) => id !== undefined)?.id
+    stream.close()
+
+    const second = (await submit()).json.id
+    await cancel(second)
+    const again = await openStream('/v1/events', { 'last-event-id': String(lastId) })
+    expect(namesOf(await again.take(1))).toEqual([`${second} cancelled`])
+    again.close()
+  })
+
+  it('refuses a bad cursor as a problem, before it begins', async () => {
+    const { response } = await openStream('/v1/events', { 'last-event-id': 'nonsense' })
+    expect(response.status).toBe(400)
+  })
+
+  it('is a page of JSON for who asks for JSON', async () => {
+    const id = (await submit()).json.id
+    await cancel(id)
+    const { json } = await server.call('GET', '/v1/events?waitMs=20000')
+    expect(json).toMatchObject({ outcome: 'events', events: [{ executionId: id, publicState: 'cancelled' }] })
+    const later = await server.call('GET', `/v1/events?cursor=${encodeURIComponent(String(json.cursor))}`)
+    expect(later.json.events).toEqual([])
+  })
+
+  it('can be narrowed to one execution', async () => {
+    const [a, b] = [(await submit()).json.id, (await submit()).json.id]
+    await cancel(a)
+    await cancel(b)
+    const { json } = await server.call(
+      'GET',
+      `/v1/executions/${encodeURIComponent(String(b))}/events?waitMs=20000`,
+    )
+    expect(json.events).toMatchObject([{ executionId: b }])
+  })
+})
+
+describe('the stream of hints', () => {
+  it('tells that something ended', async () => {
+    const stream = await openStream('/v1/hints')
+    const { id } = (await submit()).json
+    await cancel(id)
+    let seen: readonly SseEvent[] = []
+    while (!seen.some(({ data }) => data?.includes('"ended"'))) seen = await stream.take(seen.length + 1)
+    expect(seen.map(({ data }) => JSON.parse(data ?? ''))).toContainEqual({ type: 'ended', id })
+    stream.close()
+  })
+})
+
+const claim = (fields: object) => ({
+  claimId: '0190a5f0-7a4c-7cc3-98c4-dc0c0c070001',
+  workerId: 'w',
+  instanceId: '0190a5f0-7a4c-7cc3-98c4-dc0c0c070002',
+  lanes: ['polled'],
+  kinds: ['x'],
+  waitMs: 30_000,
+  ...fields,
+})
+
+describe('a long poll', () => {
+  it('is answered when work comes', async () => {
+    const waiting = server.call('POST', '/v1/claims', { body: claim({}) })
+    await until('the claim waits', () => server.engine.health().claimsWaiting === 1)
+    const { id } = (await submit({ lane: 'polled' })).json
+    expect((await waiting).json).toMatchObject({ outcome: 'claimed', leases: [{ executionId: id }] })
+  })
+
+  it('ends when its client goes away, and takes no work with it', async () => {
+    const gone = new AbortController()
+    const waiting = server
+      .call('POST', '/v1/claims', { body: claim({}), signal: gone.signal })
+      .catch(() => 'gone')
+    await until('the claim waits', () => server.engine.health().claimsWaiting === 1)
+    gone.abort()
+    expect(await waiting).toBe('gone')
+    await until('nobody waits', () => server.engine.health().claimsWaiting === 0)
+    const { id } = (await submit({ lane: 'polled' })).json
+    const { json } = await server.call('GET', `/v1/executions/${encodeURIComponent(String(id))}`)
+    expect(json.publicState).toBe('waiting')
+  })
+})
+
+describe('a shutdown', () => {
+  it('ends streams and long polls at once', async () => {
+    const stream = await openStream('/v1/events?from=now')
+    const waiting = server.call('POST', '/v1/claims', { body: claim({}) })
+    await until('the claim waits', () => server.engine.health().claimsWaiting === 1)
+    const startedAt = performance.now()
+    await server.server.stop()
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    expect((await waiting).json).toMatchObject({ outcome: 'empty' })
+    expect(await stream.take(1)).toEqual([])
+    await expect(server.call('GET', '/healthz')).rejects.toThrow()
+  })
+})
