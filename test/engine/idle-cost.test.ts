@@ -1,37 +1,9 @@
-import { mintInstanceId, parseWorkerId } from '@flowfabric/core'
-import type { Engine } from '@flowfabric/engine'
 import { describe, expect, it } from 'vitest'
-import { kind, lane, namespace, openStage, type Stage } from './stage.js'
+import { runIdleWorker } from './idle-worker.js'
+import { openStage } from './stage.js'
 
 const workersCount = 16
 const measuredMs = 300_000
-
-/** A worker as the contract describes it: one long poll after the other, and a heartbeat every 10 s. */
-function runIdleWorker(stage: Stage, engine: Engine, isOver: () => boolean): void {
-  const instanceId = mintInstanceId()
-  const { workers, leases } = engine.backend
-  void workers.register({
-    namespaces: [namespace],
-    workerId: parseWorkerId('w'),
-    instanceId,
-    lanes: [lane],
-    kinds: [kind],
-    capabilities: [],
-    concurrency: 1,
-  })
-  const beat = () => {
-    if (isOver()) return
-    void workers.heartbeat({ namespaces: [namespace], instanceId, active: 0 })
-    stage.clock.setTimer(10_000, beat)
-  }
-  beat()
-  void (async () => {
-    while (!isOver()) await leases.claim(stage.aClaim({ instanceId }))
-  })().catch((error: unknown) => {
-    // The engine refuses claims once it stops; anything else must show.
-    if (!isOver()) throw error
-  })
-}
 
 describe.each([1, 4])('an idle system with %i engine(s), 32 partitions and 16 workers', (enginesCount) => {
   it('costs at most 10 calls a second in all', { timeout: 60_000 }, async () => {
@@ -41,7 +13,7 @@ describe.each([1, 4])('an idle system with %i engine(s), 32 partitions and 16 wo
     for (const engine of engines) await engine.start()
     for (let worker = 0; worker < workersCount; worker++) {
       const engine = engines[worker % enginesCount]
-      if (engine !== undefined) runIdleWorker(stage, engine, () => over)
+      if (engine !== undefined) runIdleWorker(stage.clock, engine, () => over)
     }
     // What settles once, such as the first passes of a new owner, is not idling.
     await stage.clock.advance(120_000)

@@ -2,6 +2,7 @@ import {
   checkEntryId,
   checkScanRequest,
   type DispatchItem,
+  type DispatchOutcome,
   limits,
   must,
   partitionTagOf,
@@ -26,7 +27,7 @@ export function createDispatching(
         const entry = model.outbox.get(entryId)
         if (entry === undefined || !isDispatchable(model, entry)) return { outcome: 'noop' as const }
         const item = dispatch(model, entry, model.options.hopMaxEdges)
-        return item.outcome === 'advanced' ? pickAdvance(item) : { outcome: 'noop' as const }
+        return answerOf(item)
       }),
 
     dispatchCompletions: (params) => operate(model, () => dispatchPartition(model, params)),
@@ -67,7 +68,12 @@ function settle(model: Model, entry: OutboxEntry): DispatchItem {
   return { outcome: 'settled', flowId: flow.id, flowState: flow.state }
 }
 
-function pickAdvance(item: Extract<DispatchItem, { readonly outcome: 'advanced' }>) {
+/** What a dispatcher is told of one entry: a settlement moves no edges, but it is work done. */
+function answerOf(item: DispatchItem): DispatchOutcome {
+  if (item.outcome === 'noop') return { outcome: 'noop' }
+  if (item.outcome !== 'advanced') {
+    return { outcome: 'advanced', edges: 0, satisfied: 0, impossible: 0, skipped: 0, corrupt: [] }
+  }
   const { outcome, edges, satisfied, impossible, skipped, corrupt } = item
   return { outcome, edges, satisfied, impossible, skipped, corrupt }
 }

@@ -22,7 +22,7 @@ export async function startEngine(
   await engine.start()
   const backend = wrap(engine.backend)
   const client = createClient({
-    connect: { backend: { ...backend, explain: (params) => engine.explain(params) } },
+    connect: { backend, explain: engine.explain },
   })
   const workers: Worker[] = []
   return {

@@ -78,9 +78,7 @@ async function openPostgres(
   options: TestBackendOptions,
   partitions: PartitionConfig,
 ): Promise<Opened> {
-  const { createPostgresBackend } = (await import('@flowfabric/backend-postgres')) as unknown as {
-    createPostgresBackend(options: object): FoundationBackend
-  }
+  const { createPostgresBackend } = await import('@flowfabric/backend-postgres')
   const { inlineResolveEdges, hopMaxEdges } = options
   const place = name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15)
   const backend = createPostgresBackend({

@@ -130,6 +130,8 @@ export function inNamespace(opened: TestBackend, namespace: Namespace): TestStor
     },
 
     eventsOf: async (executionId) => {
+      // Some stores number their events after the fact.
+      for (const partition of partitions) await backend.maintenance.upkeep({ partition, max: 500 })
       const events: ExecutionEvent[] = []
       let cursor: string | undefined
       for (;;) {
@@ -149,12 +151,12 @@ export function inNamespace(opened: TestBackend, namespace: Namespace): TestStor
   }
 }
 
-/** Looking into the outbox is no fault; all else that the hooks do is one. */
+/** Looking into the store is no fault; all else that the hooks do is one. */
 function watchFaults(faults: Faults, onPlanted: () => void): Faults {
   const watched = Object.entries(faults).map(([name, hook]) => [
     name,
     (...params: never[]) => {
-      if (name !== 'outbox') onPlanted()
+      if (name !== 'outbox' && name !== 'pendingTuples') onPlanted()
       return (hook as (...params: never[]) => unknown)(...params)
     },
   ])

@@ -1,0 +1,158 @@
+import {
+  type ExecutionId,
+  type ExecutionSubmission,
+  makeExecutionId,
+  mintSoloExecutionId,
+  mintUuid,
+  type PublicState,
+  publicStates,
+} from '@flowfabric/core'
+import type { Chooser } from '../chooser.js'
+import { type Call, kinds, lanes, type World } from '../world.js'
+import { chooseSpec, encode } from './spec.js'
+
+/** An execution that was submitted, or, now and then, one that nobody has. */
+export function chooseExecution(c: Chooser, world: World): ExecutionId {
+  const known = c.among(world.executions)
+  return known === undefined || c.rarely(25) ? makeExecutionId(0, mintUuid()) : known
+}
+
+/** The caller's namespace, or, now and then, one to which the object doesn't belong. */
+export const chooseNamespace = (c: Chooser, world: World) => (c.rarely(25) ? world.foreign : world.namespace)
+
+export function submit(c: Chooser, world: World): Call {
+  const { namespace } = world
+  const items: ExecutionSubmission[] = Array.from({ length: 1 + c.below(3) }, () => {
+    const lane = c.of(lanes)
+    const fresh = mintSoloExecutionId({ namespace, lane, shards: 1, count: world.partitions.length })
+    const id = c.rarely(8)
+      ? (c.among(world.executions) ?? fresh)
+      : c.rarely(40)
+        ? makeExecutionId(9_999, mintUuid())
+        : fresh
+    const key = c.rarely(4) ? { idempotencyKey: `key-${c.below(3)}` } : {}
+    return { ...chooseSpec(c, { id, lane, kind: c.of(kinds) }), ...key }
+  })
+  return {
+    text: `executions.submit ${JSON.stringify(items.map(({ id, lane, kind }) => [id, lane, kind]))}`,
+    on: (backend) => backend.executions.submit({ namespace, items }),
+    keep: ({ model }) => {
+      for (const item of (model as { items?: readonly { outcome: string; id?: ExecutionId }[] }).items ??
+        []) {
+        if (item.outcome === 'accepted' && item.id !== undefined) world.executions.push(item.id)
+      }
+    },
+  }
+}
+
+export function get(c: Chooser, world: World): Call {
+  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world) }
+  return { text: `executions.get ${params.id}`, on: (backend) => backend.executions.get(params) }
+}
+
+export function getResult(c: Chooser, world: World): Call {
+  const ids = [chooseExecution(c, world), chooseExecution(c, world)]
+  const namespace = chooseNamespace(c, world)
+  return {
+    text: `executions.getResult ${ids}`,
+    on: (backend) => backend.executions.getResult({ namespace, ids: [...new Set(ids)] }),
+  }
+}
+
+function chooseFilter(c: Chooser, world: World) {
+  const states: PublicState[] = c.below(2) === 0 ? [] : [c.of(publicStates), c.of(publicStates)]
+  const flowId = c.rarely(3) ? c.among(world.flows) : undefined
+  return {
+    ...(c.rarely(3) ? { lane: c.of(lanes) } : {}),
+    ...(c.rarely(3) ? { kind: c.of(kinds) } : {}),
+    ...(states.length === 0 ? {} : { states: [...new Set(states)] }),
+    ...(flowId === undefined ? {} : { flowId }),
+    ...(c.rarely(4) ? { tags: { 'team.name': 'blue' } } : {}),
+  }
+}
+
+/** All pages, each store along its own cursors. */
+export function list(c: Chooser, world: World): Call {
+  const filter = chooseFilter(c, world)
+  const limit = 1 + c.below(5)
+  const { namespace } = world
+  const broken = c.rarely(12)
+  return {
+    text: `executions.list ${JSON.stringify(filter)} by ${limit}${broken ? ', with a broken cursor' : ''}`,
+    on: async (backend) => {
+      const pages: unknown[] = []
+      let cursor: string | undefined = broken ? 'broken' : undefined
+      do {
+        const page = await backend.executions.list({ namespace, filter, limit, cursor })
+        pages.push(page.items)
+        cursor = page.nextCursor ?? undefined
+      } while (cursor !== undefined)
+      return { outcome: 'listed', pages }
+    },
+  }
+}
+
+export function count(c: Chooser, world: World): Call {
+  const filter = { ...chooseFilter(c, world), ...(c.rarely(8) ? { createdFromMs: -1.5 } : {}) }
+  const namespace = chooseNamespace(c, world)
+  return {
+    text: `executions.count ${JSON.stringify(filter)}`,
+    on: (backend) => backend.executions.count({ namespace, filter }),
+  }
+}
+
+export function cancel(c: Chooser, world: World): Call {
+  const graceMs = c.rarely(3) ? c.of([5_000, 60_000]) : 0
+  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world), graceMs }
+  return {
+    text: `executions.cancel ${params.id} in ${graceMs}`,
+    on: (backend) => backend.executions.cancel(params),
+  }
+}
+
+export function replay(c: Chooser, world: World): Call {
+  const id = chooseExecution(c, world)
+  const params = {
+    namespace: chooseNamespace(c, world),
+    id,
+    ...(c.rarely(3) ? { input: encode('forked') } : {}),
+  }
+  return { text: `executions.replay ${id}`, on: (backend) => backend.executions.replay(params) }
+}
+
+export function hold(c: Chooser, world: World): Call {
+  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world) }
+  return { text: `executions.hold ${params.id}`, on: (backend) => backend.executions.hold(params) }
+}
+
+export function release(c: Chooser, world: World): Call {
+  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world) }
+  return { text: `executions.release ${params.id}`, on: (backend) => backend.executions.release(params) }
+}
+
+export function changePriority(c: Chooser, world: World): Call {
+  const priority = c.rarely(8) ? 9_001 : c.below(4)
+  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world), priority }
+  return {
+    text: `executions.changePriority ${params.id} to ${priority}`,
+    on: (backend) => backend.executions.changePriority(params),
+  }
+}
+
+export function setTags(c: Chooser, world: World): Call {
+  const set: Record<string, string> = c.rarely(8) ? { bad: 'tag' } : { 'team.name': c.of(['blue', 'red']) }
+  const params = {
+    namespace: chooseNamespace(c, world),
+    id: chooseExecution(c, world),
+    ...(c.rarely(3) ? { remove: ['team.name'] } : { set }),
+  }
+  return { text: `executions.setTags ${params.id}`, on: (backend) => backend.executions.setTags(params) }
+}
+
+export function explainFacts(c: Chooser, world: World): Call {
+  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world) }
+  return {
+    text: `executions.explainFacts ${params.id}`,
+    on: (backend) => backend.executions.explainFacts(params),
+  }
+}

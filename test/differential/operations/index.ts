@@ -1,0 +1,63 @@
+import type { Chooser } from '../chooser.js'
+import type { Call, Play, World } from '../world.js'
+import * as attempts from './attempts.js'
+import * as executions from './executions.js'
+import * as flows from './flows.js'
+import * as leases from './leases.js'
+import * as registries from './registries.js'
+import * as time from './time.js'
+
+export interface Operation {
+  readonly weight: number
+  readonly choose: (c: Chooser, world: World) => Call | Play
+}
+
+const of = (weight: number, choose: Operation['choose']): Operation => ({ weight, choose })
+
+/** Every operation that both are asked, and how often. */
+export const operations: Readonly<Record<string, Operation>> = {
+  'executions.submit': of(10, executions.submit),
+  'leases.claim': of(22, leases.claim),
+  'leases.complete': of(16, leases.complete),
+  'leases.fail': of(8, leases.fail),
+  'leases.renew': of(4, leases.renew),
+  'leases.delay': of(4, leases.delay),
+  'leases.yield': of(4, leases.yield),
+  'leases.revoke': of(3, leases.revoke),
+  'flows.submit': of(7, flows.submit),
+  'flows.createDraft': of(2, flows.createDraft),
+  'flows.extend': of(5, flows.extend),
+  'flows.seal': of(3, flows.seal),
+  'flows.cancel': of(3, flows.cancel),
+  'flows.replay': of(4, flows.replay),
+  'flows.get': of(1, flows.get),
+  'flows.getGraph': of(1, flows.getGraph),
+  'flows.getResult': of(2, flows.getResult),
+  'flows.list': of(1, flows.list),
+  'executions.cancel': of(4, executions.cancel),
+  'executions.replay': of(3, executions.replay),
+  'executions.hold': of(2, executions.hold),
+  'executions.release': of(2, executions.release),
+  'executions.changePriority': of(2, executions.changePriority),
+  'executions.setTags': of(1, executions.setTags),
+  'executions.get': of(1, executions.get),
+  'executions.getResult': of(2, executions.getResult),
+  'executions.list': of(2, executions.list),
+  'executions.count': of(2, executions.count),
+  'executions.explainFacts': of(2, executions.explainFacts),
+  'attempts.recordProgress': of(2, attempts.recordProgress),
+  'attempts.recordStep': of(3, attempts.recordStep),
+  'attempts.list': of(1, attempts.list),
+  'attempts.loadSteps': of(1, attempts.loadSteps),
+  'attempts.loadUpstream': of(1, attempts.loadUpstream),
+  'lanes.configure': of(2, registries.configureLane),
+  'lanes.setState': of(3, registries.setLaneState),
+  'lanes.list': of(2, registries.listLanes),
+  'workers.register': of(2, registries.registerWorker),
+  'workers.heartbeat': of(2, registries.beatWorker),
+  'workers.list': of(1, registries.listWorkers),
+  'workers.drain': of(1, registries.drainWorker),
+  'maintenance.advanceTime': of(8, time.advanceTime),
+  'events.read': of(1, time.readEvents),
+  drive: of(8, time.drive),
+}

@@ -1,0 +1,73 @@
+import { laneStates } from '@flowfabric/core'
+import type { Chooser } from '../chooser.js'
+import { type Call, kinds, lanes, type World, workerId } from '../world.js'
+
+export function configureLane(c: Chooser, world: World): Call {
+  const settings = {
+    ...(c.rarely(2) ? { concurrency: c.of([null, 1, 2]) } : {}),
+    ...(c.rarely(3) ? { ageingMs: c.of([null, 1_000]) } : {}),
+    ...(c.rarely(3) ? { eventLevel: c.of(['terminal', 'all', 'none'] as const) } : {}),
+    ...(c.rarely(12) ? { weight: 0 } : {}),
+  }
+  const params = { namespace: world.namespace, lane: c.of(lanes), settings }
+  return {
+    text: `lanes.configure ${params.lane} ${JSON.stringify(settings)}`,
+    on: (backend) => backend.lanes.configure(params),
+  }
+}
+
+export function setLaneState(c: Chooser, world: World): Call {
+  const wrong = c.rarely(12) ? ('closed' as (typeof laneStates)[number]) : undefined
+  const state = wrong ?? (c.below(2) === 0 ? 'active' : c.of(laneStates))
+  const params = { namespace: world.namespace, lane: c.of(lanes), state }
+  return { text: `lanes.setState ${params.lane} ${state}`, on: (backend) => backend.lanes.setState(params) }
+}
+
+export function listLanes(_: Chooser, world: World): Call {
+  return {
+    text: 'lanes.list',
+    on: (backend) => backend.lanes.list({ namespace: world.namespace }),
+  }
+}
+
+export function registerWorker(c: Chooser, world: World): Call {
+  const params = {
+    namespaces: [world.namespace],
+    workerId,
+    instanceId: world.instances[c.below(2)] ?? (world.instances[0] as (typeof world.instances)[number]),
+    lanes: [...lanes],
+    kinds: [...kinds],
+    capabilities: c.rarely(2) ? ['gpu'] : [],
+    concurrency: c.rarely(15) ? 0 : 4,
+  }
+  return { text: `workers.register ${params.instanceId}`, on: (backend) => backend.workers.register(params) }
+}
+
+export function beatWorker(c: Chooser, world: World): Call {
+  const params = {
+    namespaces: [world.namespace],
+    instanceId: world.instances[c.below(2)] ?? (world.instances[0] as (typeof world.instances)[number]),
+    active: c.below(3),
+    ...(c.rarely(4) ? { goodbye: true } : {}),
+  }
+  return {
+    text: `workers.heartbeat ${params.instanceId}${params.goodbye ? ', goodbye' : ''}`,
+    on: (backend) => backend.workers.heartbeat(params),
+  }
+}
+
+export function listWorkers(c: Chooser, world: World): Call {
+  const lane = c.rarely(2) ? { lane: c.of(lanes) } : {}
+  return {
+    text: 'workers.list',
+    on: (backend) => backend.workers.list({ namespace: world.namespace, ...lane }),
+  }
+}
+
+export function drainWorker(c: Chooser, world: World): Call {
+  const instanceId = world.instances[c.below(2)] ?? (world.instances[0] as (typeof world.instances)[number])
+  return {
+    text: `workers.drain ${instanceId}`,
+    on: (backend) => backend.workers.drain({ namespace: world.namespace, instanceId }),
+  }
+}

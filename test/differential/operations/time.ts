@@ -1,0 +1,58 @@
+import type { FoundationBackend } from '@flowfabric/core'
+import { settle } from '../../support/drive.js'
+import type { Chooser } from '../chooser.js'
+import type { Call, World } from '../world.js'
+
+/** The clocks of both, by the same. */
+export function advanceTime(c: Chooser): Call {
+  const byMs = c.of([1_000, 5_000, 30_000, 61_000])
+  return {
+    text: `maintenance.advanceTime ${byMs}`,
+    on: async (backend) => {
+      await backend.maintenance.advanceTime({ byMs })
+      return { outcome: 'advanced', nowMs: await backend.maintenance.serverTimeMs() }
+    },
+  }
+}
+
+const kinds = ['outbox', 'timers', 'sibling_cancels', 'cancel_backlog'] as const
+
+/** Carries out one kind of pending work until none is left, and lets the others wait. */
+export function drive(c: Chooser, world: World): Call {
+  const kind = c.of(kinds)
+  const except = kinds.filter((each) => each !== kind)
+  return {
+    text: `drive ${kind}`,
+    on: async (backend: FoundationBackend) => {
+      await settle(backend, world.partitions, { except })
+      return { outcome: 'driven' }
+    },
+  }
+}
+
+export function readEvents(_: Chooser, world: World): Call {
+  return {
+    text: 'events.read',
+    on: async (backend) => {
+      const seen: unknown[] = []
+      let cursor: string | undefined
+      for (;;) {
+        const page = await backend.events.read({ namespace: world.namespace, cursor, limit: 50 })
+        seen.push(...page.events)
+        if (page.events.length === 0) break
+        cursor = page.cursor
+      }
+      return { outcome: 'events', perObject: groupByObject(seen) }
+    },
+  }
+}
+
+/** Order is promised per execution and along causes in a flow; between others it is each store's own. */
+function groupByObject(events: readonly unknown[]): Record<string, unknown[]> {
+  const groups: Record<string, unknown[]> = {}
+  for (const event of events as { type: string; executionId?: string; flowId?: string | null }[]) {
+    const key = event.type === 'flow' ? `flow ${event.flowId}` : `execution ${event.executionId}`
+    groups[key] = [...(groups[key] ?? []), event]
+  }
+  return Object.fromEntries(Object.entries(groups).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
