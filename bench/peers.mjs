@@ -1,0 +1,97 @@
+/**
+ * FlowFabric as an adapter of a benchmark that runs it beside other systems. It uses what a user of the SDK would write,
+ * and nothing else: the engine in process over Postgres or PGlite, a client, a worker.
+ */
+import { join } from 'node:path'
+import { createEmbedded } from '@flowfabric/embedded'
+import { createClient, createWorker, defineFlow, defineTask, type } from '@flowfabric/sdk'
+
+const scenarios = ['s1', 's1live', 's2', 's4', 's5', 's6', 's7']
+
+export const systems = [
+  {
+    name: 'flowfabric',
+    store: 'postgres',
+    kind: 'workflow',
+    scenarios,
+    variant: {},
+    note: 'engine, client and worker in one process, defaults; S6 retries at once',
+  },
+  {
+    name: 'flowfabric-pglite',
+    store: 'none',
+    kind: 'workflow',
+    scenarios,
+    variant: { isEmbedded: true },
+    note: 'the same on PGlite in a folder, its default durability',
+  },
+]
+
+export async function open(context, { isEmbedded }) {
+  const store = isEmbedded ? join(context.tmp, 'store') : context.pg.connectionString
+  const embedded = await createEmbedded({ store })
+  await embedded.start()
+  const client = createClient({ connect: embedded.engine })
+
+  /** What to say when the store has recorded the end of an execution that runs now. */
+  const whenRecorded = new Map()
+
+  const work = defineTask({
+    kind: 'work',
+    input: type(),
+    retry: { maxAttempts: 3, backoff: { kind: 'fixed', initialMs: 0, maxMs: 0 } },
+    handler({ input, execution }) {
+      whenRecorded.set(execution.id, () => context.done(input.id))
+      return context.handler(input)
+    },
+  })
+  const node = defineTask({
+    kind: 'node',
+    input: type(),
+    handler({ input, execution }) {
+      context.step(input.flow, input.index)
+      if (input.isLast) whenRecorded.set(execution.id, () => context.flowDone(input.flow))
+    },
+  })
+  const chain = defineFlow('chain', (f, { id, nodes, payload }) => {
+    let last
+    for (let index = 0; index < nodes; index++) {
+      const scope = last === undefined ? f : f.after(last)
+      last = scope.node(node, { flow: id, index, payload, isLast: index === nodes - 1 })
+    }
+  })
+  const fan = defineFlow('fan', (f, { id, nodes, payload }) => {
+    const inputs = Array.from({ length: nodes }, (_, index) => ({ flow: id, index, payload }))
+    f.after(f.map(inputs, node)).node(node, { flow: id, index: nodes, isLast: true }, { name: 'parent' })
+  })
+
+  let worker
+  return {
+    hasDone: true,
+    submit: ({ delayMs, ...task }) => client.submit(work, task, { delayMs }),
+    async submitMany(tasks) {
+      const submitted = await client.submitMany(work, tasks)
+      for (const each of submitted) if (each.outcome === 'error') throw each.error
+    },
+    result: (handle) => handle.result(),
+    startChain: (flow) => client.submit(chain, flow),
+    startFan: (flow) => client.submit(fan, flow),
+    async startWorker() {
+      worker = createWorker({
+        connect: embedded.engine,
+        tasks: [work, node],
+        concurrency: context.concurrency,
+        observer: {
+          recorded({ executionId }, { outcome }) {
+            const tell = whenRecorded.get(executionId)
+            whenRecorded.delete(executionId)
+            if (outcome === 'completed') tell?.()
+          },
+        },
+      })
+      await worker.start()
+    },
+    stopWorker: () => worker.drain(),
+    close: () => embedded.stop({ graceMs: 0 }),
+  }
+}
