@@ -11,6 +11,8 @@ interface Project {
   /** Which store the fixture opens, see `test/support/backends.ts`. */
   backend?: string
   timeoutMs?: number
+  /** Test files share the modules of their worker, and so one PGlite, whose start costs more than most of them. */
+  shared?: boolean
   /** After all others, so that what it starts has the machine for itself. */
   last?: boolean
 }
@@ -28,7 +30,7 @@ const projects: Record<string, Project> = {
   },
   // The model has no tables to break: what needs those is in files named `*.store.test.ts`.
   'conformance:model': { include: ['test/conformance/**/!(*.store).test.ts'], backend: 'model' },
-  'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite' },
+  'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite', shared: true },
   'conformance:postgres18': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres18' },
   'conformance:postgres15': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres15' },
   // What only that store has: plans, migrations, its own API.
@@ -47,13 +49,14 @@ export default defineConfig({
     maxWorkers: 2,
     passWithNoTests: true,
     projects: Object.entries(projects).map(
-      ([name, { include, backend, timeoutMs = 30_000, last = false }]) => ({
+      ([name, { include, backend, timeoutMs = 30_000, shared = false, last = false }]) => ({
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: {
           name,
           include,
           pool: 'forks' as const,
+          isolate: !shared,
           sequence: { groupOrder: last ? 1 : 0 },
           testTimeout: timeoutMs * patience,
           hookTimeout: Math.max(timeoutMs, 60_000),

@@ -4,9 +4,12 @@
  * outside `exports` must not resolve, and no package may bring the driver of a store that the set
  * doesn't name.
  */
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import ts from 'typescript'
@@ -14,36 +17,43 @@ import { outputOf, pnpmOutput, root } from './workspace.mjs'
 
 /**
  * What is installed together; `beside` is what the user adds from the registry, and `program` is in
- * `test/packages`. Drivers that are not listed must not be there.
+ * `test/packages`. Drivers that are not listed must not be there. The server comes first, because the
+ * programs find it running: at `FF_URL`, with `FF_TOKEN`.
  */
 const sets = [
+  { packages: ['server'], program: 'server.mts', drivers: ['pg', '@electric-sql/pglite'] },
   { packages: ['core'], program: 'core.mts', drivers: [] },
   {
     packages: ['core', 'backend-postgres', 'engine'],
     beside: ['@electric-sql/pglite'],
     program: 'service.mts',
-    drivers: ['pg', 'kysely', '@electric-sql/pglite'],
+    drivers: ['pg', '@electric-sql/pglite'],
   },
   { packages: ['sdk'], program: 'sdk.mts', drivers: [] },
   {
     packages: ['embedded', 'sdk', 'backend-postgres'],
     beside: ['@electric-sql/pglite'],
     program: 'embedded.mts',
-    drivers: ['pg', 'kysely', '@electric-sql/pglite'],
+    drivers: ['pg', '@electric-sql/pglite'],
   },
   { packages: ['engine', 'scanners'], program: 'composition.mts', drivers: [] },
-  { packages: ['server'], program: 'server.mts', drivers: ['pg', 'kysely', '@electric-sql/pglite'] },
 ]
 const everyDriver = ['pg', 'kysely', '@electric-sql/pglite', 'iovalkey']
 
 const catalog = await readFile(join(root, 'pnpm-workspace.yaml'), 'utf8')
 const problems = []
+let server
 const work = await mkdtemp(join(tmpdir(), 'flowfabric-packages-'))
 try {
   const tarballs = await pack()
   for (const [name, tarball] of tarballs) await lint(name, tarball)
-  for (const set of sets) await installAlone(set, tarballs)
+  for (const set of sets) {
+    const project = await installAlone(set, tarballs)
+    server ??= await startServer(project)
+    await typeCheckAndRun(set, project)
+  }
 } finally {
+  server?.process.kill('SIGKILL')
   await rm(work, { recursive: true, force: true })
 }
 for (const problem of problems) console.error(problem)
@@ -64,9 +74,8 @@ async function pack() {
     for (const path of paths.filter((each) => /\.test\.|(^|\/)src\/|\.tsbuildinfo$/.test(each))) {
       problems.push(`${name}: ships ${path}`)
     }
-    for (const path of ['README.md', 'LICENSE'].filter((each) => !paths.includes(each))) {
-      problems.push(`${name}: ships no ${path}`)
-    }
+    // pnpm adds the workspace's licence, without listing it.
+    if (!paths.includes('README.md')) problems.push(`${name}: ships no README.md`)
   }
   return tarballs
 }
@@ -93,7 +102,7 @@ async function lint(name, tarball) {
   })
 }
 
-async function installAlone({ packages, beside = [], program, drivers }, tarballs) {
+async function installAlone({ packages, beside = [], drivers }, tarballs) {
   const title = packages.join(' + ')
   const project = join(work, packages.join('-'))
   await mkdir(project)
@@ -118,7 +127,23 @@ async function installAlone({ packages, beside = [], program, drivers }, tarball
     problems.push(`${title}: brings ${name}`)
   }
   for (const name of packages) await refuseInnerPaths(project, `@flowfabric/${name}`)
-  await typeCheckAndRun(title, project, program)
+  return project
+}
+
+/** What `npx flowfabric dev` starts in that project. */
+async function startServer(project) {
+  const token = randomBytes(16).toString('hex')
+  const command = join(project, 'node_modules/.bin/flowfabric')
+  const child = spawn(command, ['dev'], {
+    cwd: project,
+    env: { ...process.env, FF_TOKEN: token, FF_PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = /http:\/\/\S+?(?=,|$)/.exec(line)?.[0]
+    if (url !== undefined) return { process: child, env: { FF_URL: url, FF_TOKEN: token } }
+  }
+  throw new Error('flowfabric dev ended without telling its address')
 }
 
 /** From the workspace's catalog. */
@@ -139,7 +164,8 @@ async function refuseInnerPaths(project, name) {
     problems.push(`${name}/dist/index.js: ${answer.trim()}`)
 }
 
-async function typeCheckAndRun(title, project, program) {
+async function typeCheckAndRun({ packages, program }, project) {
+  const title = packages.join(' + ')
   const source = join(project, program)
   await cp(join(root, 'test/packages', program), source)
   const compiled = ts.createProgram([source], {
@@ -166,7 +192,11 @@ async function typeCheckAndRun(title, project, program) {
   }
   if (diagnostics.length > 0) return
   compiled.emit()
-  await outputOf(process.execPath, [source.replace(/\.mts$/, '.mjs')], { cwd: project }).catch((error) => {
+  await outputOf(process.execPath, [source.replace(/\.mts$/, '.mjs')], {
+    cwd: project,
+    env: server.env,
+    timeout: 60_000,
+  }).catch((error) => {
     problems.push(`${title}: ${error.message}`)
   })
 }

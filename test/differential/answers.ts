@@ -17,7 +17,8 @@ export async function answerOf(call: () => Promise<unknown>): Promise<unknown> {
   try {
     return await call()
   } catch (error) {
-    if (isEngineError(error)) return { thrown: error.code }
+    // A fault of the store's own is no answer: its cause is what must be seen.
+    if (isEngineError(error) && error.code !== 'internal_error') return { thrown: error.code }
     throw error
   }
 }

@@ -27,7 +27,11 @@ describe.each(stores)(
 
     it('end as it says, step by step', async () => {
       const { backend, partitions } = opened
-      const stage = { backend, partitionCount: 1, settle: () => settle(backend, partitions) }
+      const stage = {
+        backend,
+        partitionCount: 1,
+        settle: () => settle(backend, partitions, { except: ['projection'] }),
+      }
       const tallies: Tallies = new Map()
       await runRandomly(
         `random DAGs on ${name}, inlineResolveEdges ${inlineResolveEdges ?? 'default'}`,
@@ -36,6 +40,7 @@ describe.each(stores)(
         ),
         { numRuns: rounds(2_000), shortMs: 20_000, tallies },
       )
+      if (!isSoak) return
       // Each way to end was taken, else the script generator has lost its point.
       for (const operation of [
         'leases.complete',

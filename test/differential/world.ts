@@ -37,6 +37,8 @@ export interface World {
   readonly executions: ExecutionId[]
   readonly flows: FlowId[]
   readonly members: Map<FlowId, ExecutionId[]>
+  /** In which call each execution was submitted. */
+  readonly calls: Map<ExecutionId, number>
   readonly handles: HandlePair[]
   readonly lastClaims: ClaimRequest[]
   readonly instances: readonly InstanceId[]
@@ -65,6 +67,7 @@ export function newWorld(
     executions: [],
     flows: [],
     members: new Map(),
+    calls: new Map(),
     handles: [],
     lastClaims: [],
     instances: [mintInstanceId(), mintInstanceId()],

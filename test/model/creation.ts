@@ -72,6 +72,7 @@ export function createExecution(
     failure: null,
     progress: null,
     terminalAtMs: null,
+    keptUntilMs: null,
     steps: [],
   }
   model.executions.set(x.id, x)

@@ -28,7 +28,8 @@ export function explainFacts(model: Model, x: ExecutionRecord): ExplainFacts {
         draining,
       })),
     ahead: Math.min(1_000, [...model.executions.values()].filter((other) => isAhead(other, x)).length),
-    flow: flow === null ? null : { id: flow.id, state: flow.state },
+    flow:
+      flow === null ? null : { id: flow.id, state: flow.state, finalisers: flow.cancel?.finalisers ?? true },
     group: flow === null ? null : explainGroup(model, flow, x),
     lastAttempt: last === undefined ? null : viewAttempt(x, last),
   }

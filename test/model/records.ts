@@ -90,6 +90,8 @@ export interface ExecutionRecord {
   failure: Failure | null
   progress: Execution['progress']
   terminalAtMs: number | null
+  /** Until when it is kept; set by its end. */
+  keptUntilMs: number | null
   steps: StepRecord[]
 }
 

@@ -134,6 +134,7 @@ function clearRun(x: ExecutionRecord, input: Bytes | null | undefined): void {
   x.failure = null
   x.progress = null
   x.terminalAtMs = null
+  x.keptUntilMs = null
 }
 
 function pendingAttemptOf(x: ExecutionRecord): 'pending_first_attempt' | 'pending_replay_attempt' {

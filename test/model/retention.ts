@@ -9,7 +9,6 @@ import {
 } from '@flowfabric/core'
 import { isTerminalFlow, membersOf, openMembersOf } from './facts.js'
 import { flowTagOf } from './feed.js'
-import { laneOf } from './lane-records.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
 import type { Model } from './store.js'
 
@@ -53,9 +52,7 @@ function expiredFlows(model: Model, partition: PartitionTag): FlowRecord[] {
 }
 
 function isPast(model: Model, x: ExecutionRecord): boolean {
-  if (x.terminalAtMs === null) return false
-  const retentionMs = x.retentionMs ?? laneOf(model, x.namespace, x.lane).retentionMs
-  return x.terminalAtMs + retentionMs <= model.clock.nowMs()
+  return x.keptUntilMs !== null && x.keptUntilMs <= model.clock.nowMs()
 }
 
 function removeExecution(model: Model, x: ExecutionRecord): void {

@@ -164,6 +164,7 @@ export function endExecution(model: Model, x: ExecutionRecord, end: End): void {
   x.failure = end.failure ?? null
   x.result = end.result ?? null
   x.terminalAtMs = model.clock.nowMs()
+  x.keptUntilMs = x.terminalAtMs + (x.retentionMs ?? laneOf(model, x.namespace, x.lane).retentionMs)
   transition(model, x, terminalVector(end.outcome))
 }
 

@@ -361,7 +361,12 @@ class Player {
       nodes.push(...page.items)
       cursor = page.nextCursor ?? undefined
     } while (cursor !== undefined)
-    const [{ flow }, result] = await Promise.all([flows.get(params), flows.getResult(params)])
+    const { flow } = await flows.get(params)
+    // Reading the result of an open flow again and again would only say that it is open.
+    const isOpen = flow.terminalAtMs === null && this.#world.flow === 'open'
+    const result = isOpen
+      ? { outcome: 'pending' as const, flowState: flow.state }
+      : await flows.getResult(params)
     return { flow, nodes, result }
   }
 

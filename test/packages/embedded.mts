@@ -21,6 +21,7 @@ const words = defineFlow('words', (f, input: { text: string }) => {
 })
 
 const embedded = await createEmbedded({ store: ':memory:' })
+await embedded.start()
 const connect = { backend: embedded.backend }
 const worker = createWorker({ connect, tasks: [count, double] })
 await worker.start()

@@ -1,14 +1,34 @@
-// The SDK alone: a flow is data, with typed inputs and results, and needs no store to be built.
+// The SDK alone, against a server elsewhere: typed tasks, a flow, a worker over HTTP.
 import assert from 'node:assert/strict'
-import { allOf, defineFlow, defineTask, type } from '@flowfabric/sdk'
+import { allOf, createClient, createWorker, defineFlow, defineTask, type } from '@flowfabric/sdk'
 
-const count = defineTask({ kind: 'count', input: type<{ text: string }>(), output: type<number>() })
-const double = defineTask({ kind: 'double', upstream: { words: count }, output: type<number>() })
+const { FF_URL: url, FF_TOKEN: token } = process.env
+assert(url && token)
+
+const count = defineTask({
+  kind: 'count',
+  input: type<{ text: string }>(),
+  output: type<number>(),
+  handler: ({ input }) => input.text.split(' ').length,
+})
+const double = defineTask({
+  kind: 'double',
+  upstream: { words: count },
+  output: type<number>(),
+  handler: (context) => context.resultOf('words') * 2,
+})
 const words = defineFlow('words', (f, input: { text: string }) => {
   const counted = f.node(count, input)
   return { doubled: f.after(allOf({ words: counted })).node(double) }
 })
 
-const graph = words.graph({ text: 'one two three' })
-assert.equal(graph.nodes.length, 2)
-assert.equal(graph.edges.length, 1)
+const connect = { url, token }
+const worker = createWorker({ connect, tasks: [count, double] })
+await worker.start()
+const client = createClient({ connect })
+
+const flow = await client.submit(words, { text: 'one two three' })
+assert.deepEqual(await flow.result({ timeoutMs: 20_000 }), { doubled: 6 })
+
+await worker.drain()
+client.close()

@@ -37,8 +37,17 @@ export interface TestBackend {
   /** All partitions of the flow family. */
   readonly partitions: readonly PartitionTag[]
   /** The model's records, or how to reach the tables: for the fault hooks of single tests. */
-  readonly inside: { readonly model: ModelBackend } | { readonly pool: SqlPool; readonly schema: string }
+  readonly inside: { readonly model: ModelBackend } | SqlInside
+  /** Another backend on the same store, as another process would have it; closed with this one. */
+  reopen(): FoundationBackend
   close(): Promise<void>
+}
+
+export interface SqlInside {
+  readonly pool: SqlPool
+  readonly schema: string
+  /** Where another session connects to; `null` where there can be only one. */
+  readonly url: string | null
 }
 
 /** What a fault hook needs of a pool. */
@@ -65,12 +74,12 @@ export async function createTestBackend(options: TestBackendOptions = {}): Promi
   return { name, partitionCounts, partitions: flowPartitions(partitionCounts.flow), ...opened }
 }
 
-type Opened = Pick<TestBackend, 'backend' | 'inside' | 'close'>
+type Opened = Pick<TestBackend, 'backend' | 'inside' | 'reopen' | 'close'>
 
 function openModel(options: TestBackendOptions, partitions: PartitionConfig): Opened {
   const { inlineResolveEdges, hopMaxEdges } = options
   const model = createModel({ partitions, inlineResolveEdges, hopMaxEdges })
-  return { backend: model, inside: { model }, close: () => model.maintenance.close() }
+  return { backend: model, inside: { model }, reopen: () => model, close: () => model.maintenance.close() }
 }
 
 async function openPostgres(
@@ -81,19 +90,25 @@ async function openPostgres(
   const { createPostgresBackend } = await import('@flowfabric/backend-postgres')
   const { inlineResolveEdges, hopMaxEdges } = options
   const place = name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15)
-  const backend = createPostgresBackend({
-    ...place.options,
-    partitions,
-    inlineResolveEdges,
-    hopMaxEdges,
-    // Tests carry out the outbox by hand, to see what is in it.
-    dispatchInProcess: false,
-  })
+  const opened: FoundationBackend[] = []
+  const reopen = () => {
+    const backend = createPostgresBackend({
+      ...place.options,
+      partitions,
+      inlineResolveEdges,
+      hopMaxEdges,
+      // Tests carry out the outbox by hand, to see what is in it.
+      dispatchInProcess: false,
+    })
+    opened.push(backend)
+    return backend
+  }
+  const backend = reopen()
   const close = async () => {
-    await backend.maintenance.close()
+    await Promise.all(opened.map((each) => each.maintenance.close()))
     await place.close()
   }
-  return { backend, inside: { pool: place.pool, schema: place.schema }, close }
+  return { backend, inside: { pool: place.pool, schema: place.schema, url: place.url }, reopen, close }
 }
 
 let pglite: Promise<PGlite> | undefined
@@ -108,14 +123,15 @@ async function openPglite() {
   ])
   pglite ??= PGlite.create()
   const instance = await pglite
-  const pool = new pg.Pool(createPgConfig(instance))
+  // Never idle for too long: a client that ends would end the one session that all pools of the instance share.
+  const pool = new pg.Pool(Object.assign(createPgConfig(instance), { idleTimeoutMillis: 0 }))
   schemaCount += 1
   const schema = `test_${schemaCount}`
   const close = async () => {
     await pool.query(`drop schema if exists ${schema} cascade`)
     await pool.end()
   }
-  return { options: { pglite: instance, schema }, pool: toSqlPool(pool), schema, close }
+  return { options: { pglite: instance, schema }, pool: toSqlPool(pool), schema, url: null, close }
 }
 
 /** A database for each store, on the run's shared server. */
@@ -128,7 +144,8 @@ async function openServer(major: PostgresMajor) {
     await pool.end()
     await database.drop()
   }
-  return { options: { connectionString: database.url, schema }, pool: toSqlPool(pool), schema, close }
+  const { url } = database
+  return { options: { connectionString: url, schema }, pool: toSqlPool(pool), schema, url, close }
 }
 
 function toSqlPool(pool: import('pg').Pool): SqlPool {

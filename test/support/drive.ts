@@ -16,7 +16,7 @@ export interface DriveOptions {
   /** Items per call of a scanner operation. */
   readonly max?: number | undefined
   /** Kinds of work that are left alone, to look at the store in between. */
-  readonly except?: readonly Driven[] | undefined
+  readonly except?: readonly (Driven | 'projection')[] | undefined
 }
 
 /**
@@ -33,6 +33,7 @@ export async function settle(
     const work = order.find(
       (kind) => !except.includes(kind) && pulses.some(({ pending }) => pending.includes(kind)),
     )
+    if (work === undefined && except.includes('projection')) return
     if (work === undefined)
       return projectAll(
         backend,

@@ -19,6 +19,7 @@ import {
   type GroupView,
   type JoinSpec,
   type LaneId,
+  limits,
   mintClaimId,
   mintExecutionIdInFlow,
   mintFlowId,
@@ -59,15 +60,17 @@ export class FlowDriver {
   readonly stage: FlowStage
   readonly flowId: FlowId
   readonly lane: LaneId
-  readonly #ids = new Map<string, ExecutionId>()
-  readonly #leases = new Map<string, ClaimedExecution>()
+  readonly #ids: Map<string, ExecutionId>
+  readonly #leases: Map<string, ClaimedExecution>
   readonly #instanceId = mintInstanceId()
 
-  constructor(stage: FlowStage, flowId: FlowId = mintFlowId()) {
+  constructor(stage: FlowStage, flowId: FlowId = mintFlowId(), twin?: FlowDriver) {
     this.stage = stage
     this.flowId = flowId
-    count += 1
-    this.lane = parseLaneId(`flow-${count}`)
+    this.#ids = twin === undefined ? new Map() : twin.#ids
+    this.#leases = twin === undefined ? new Map() : twin.#leases
+    if (twin === undefined) count += 1
+    this.lane = twin === undefined ? parseLaneId(`flow-${count}`) : twin.lane
   }
 
   /** Submits a whole graph; throws unless it is accepted. */
@@ -80,6 +83,11 @@ export class FlowDriver {
     const answer = await driver.submit(plan, options)
     if (answer.outcome !== 'accepted') throw new Error(`the flow was not accepted: ${answer.outcome}`)
     return driver
+  }
+
+  /** The same flow, spoken to through another backend on the same store; leases are shared. */
+  through(backend: FoundationBackend): FlowDriver {
+    return new FlowDriver({ ...this.stage, backend }, this.flowId, this)
   }
 
   submit(plan: GraphPlan, options: Partial<FlowOptions> = {}): Promise<SubmitFlowOutcome> {
@@ -136,8 +144,15 @@ export class FlowDriver {
     if (missed.length > 0) throw new Error(`not claimable: ${missed.join(', ')}`)
   }
 
-  /** Claims what of the named nodes is claimable, and says which were. */
+  /** Claims what of the named nodes is claimable, and says which were. A claim looks at a bounded number of kinds. */
   async tryStart(...names: string[]): Promise<string[]> {
+    const got: string[] = []
+    for (let at = 0; at < names.length; at += limits.routesPerClaimMax)
+      got.push(...(await this.#claim(names.slice(at, at + limits.routesPerClaimMax))))
+    return got
+  }
+
+  async #claim(names: readonly string[]): Promise<string[]> {
     const answer = await this.stage.backend.leases.claim({
       claimId: mintClaimId(),
       workerId: parseWorkerId('driver'),
@@ -146,7 +161,7 @@ export class FlowDriver {
       lanes: [this.lane],
       kinds: names.map(parseKind),
       capabilities: [],
-      max: Math.min(256, names.length),
+      max: names.length,
       leaseTtlMs: 600_000,
     })
     const leases = answer.outcome === 'claimed' ? answer.leases : []

@@ -3,6 +3,7 @@ import {
   decideGroup,
   type EngineEvent,
   type Execution,
+  type ExecutionEvent,
   type Flow,
   type FlowNodeView,
   type FoundationBackend,
@@ -32,7 +33,17 @@ export async function findViolations(scope: InvariantScope): Promise<string[]> {
   const found = await lookOver(scope, [])
   if (scope.hasFaults) return found
   await settle(scope.backend, scope.partitions)
+  // A start alone need not call the projector; its sweep comes round all the same.
+  for (const partition of scope.partitions) await projectAll(scope.backend, partition)
   return [...found, ...(await lookOver(scope, [...settledRules])), ...(await askReconcilers(scope))]
+}
+
+async function projectAll(backend: FoundationBackend, partition: PartitionTag): Promise<void> {
+  let cursor: string | undefined
+  do {
+    const page = await backend.resolution.projectSummaries({ partition, max: 100, cursor })
+    cursor = page.cursor ?? undefined
+  } while (cursor !== undefined)
 }
 
 /** One moment's picture of a namespace. */
@@ -43,6 +54,7 @@ interface Picture {
   readonly nodes: ReadonlyMap<Flow['id'], readonly FlowNodeView[]>
   readonly lanes: readonly LaneView[]
   readonly events: readonly EngineEvent[]
+  readonly eventsOf: ReadonlyMap<Execution['id'], readonly ExecutionEvent[]>
 }
 
 type Rule = (picture: Picture) => string[]
@@ -62,7 +74,15 @@ async function takePicture({ backend, namespace, partitions }: InvariantScope): 
   const nodes = new Map<Flow['id'], FlowNodeView[]>()
   for (const { id } of flows) nodes.set(id, await allNodes(backend, namespace, id))
   const { lanes } = await backend.lanes.list({ namespace })
-  return { executions, attempts, flows, nodes, lanes, events: await allEvents(backend, namespace) }
+  const events = await allEvents(backend, namespace)
+  const eventsOf = new Map<Execution['id'], ExecutionEvent[]>()
+  for (const event of events) {
+    if (event.type !== 'execution') continue
+    const own = eventsOf.get(event.executionId)
+    if (own === undefined) eventsOf.set(event.executionId, [event])
+    else own.push(event)
+  }
+  return { executions, attempts, flows, nodes, lanes, events, eventsOf }
 }
 
 const isTerminal = (execution: Execution) =>
@@ -73,14 +93,15 @@ function perExecution(
   judge: (
     execution: Execution,
     attempts: readonly AttemptRecord[],
-    events: readonly EngineEvent[],
+    events: readonly ExecutionEvent[],
   ) => string[],
 ): Rule {
-  return ({ executions, attempts, events }) =>
-    executions.flatMap((execution) => {
-      const own = events.filter((event) => event.type === 'execution' && event.executionId === execution.id)
-      return judge(execution, attempts.get(execution.id) ?? [], own).map((text) => `${execution.id}: ${text}`)
-    })
+  return ({ executions, attempts, eventsOf }) =>
+    executions.flatMap((execution) =>
+      judge(execution, attempts.get(execution.id) ?? [], eventsOf.get(execution.id) ?? []).map(
+        (text) => `${execution.id}: ${text}`,
+      ),
+    )
 }
 
 const unless = (holds: boolean, text: string) => (holds ? [] : [text])
@@ -195,8 +216,7 @@ function countTries(execution: Execution, attempts: readonly AttemptRecord[]): n
 }
 
 /** One terminal event per terminal transition and generation, and the last one says what is. */
-function judgeEvents(execution: Execution, events: readonly EngineEvent[]): string[] {
-  const shown = events.flatMap((event) => (event.type === 'execution' ? [event] : []))
+function judgeEvents(execution: Execution, shown: readonly ExecutionEvent[]): string[] {
   const ends = shown.filter(({ publicState }) =>
     (terminalPublicStates as readonly string[]).includes(publicState),
   )

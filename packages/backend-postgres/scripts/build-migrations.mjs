@@ -11,7 +11,8 @@ const files = readdirSync(join(root, 'sql'))
   .sort()
 
 files.forEach((file, index) => {
-  if (Number(file.slice(0, 4)) !== index + 1) throw new Error(`sql/${file}: migrations are numbered without gaps`)
+  if (Number(file.slice(0, 4)) !== index + 1)
+    throw new Error(`sql/${file}: migrations are numbered without gaps`)
 })
 
 const entries = files.map((file) => {

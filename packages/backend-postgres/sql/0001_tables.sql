@@ -47,6 +47,7 @@ create table route (
   lane_id integer not null references lane (id),
   kind text not null,
   capabilities text[] not null default '{}',
+  made_at timestamptz not null default clock_timestamp(),
   unique (lane_id, kind, capabilities)
 );
 
@@ -105,7 +106,7 @@ create table execution (
   retention_ms bigint,
   deadline_at bigint,
   queue_ttl_at bigint,
-  -- the lease; all but lease_id may be left from the last one while it isn't active
+  -- the lease; while it isn't active, that of the last one
   lease_id uuid,
   lease_expires_at bigint,
   worker_id text,
@@ -133,7 +134,7 @@ create table execution (
   constraint v4_eligibility_is_runnable check ((lifecycle_phase = 'runnable') = (eligibility_state <> 'not_applicable')),
   constraint v5_attempt_runs_when_active check ((lifecycle_phase = 'active') = (attempt_state = 'running_attempt')),
   constraint v6_attempt_terminal check ((lifecycle_phase = 'terminal') = (attempt_state = 'attempt_terminal')),
-  constraint v9_lease_when_active check ((lifecycle_phase = 'active') = (lease_id is not null)),
+  constraint v9_lease_when_active check (lifecycle_phase <> 'active' or lease_id is not null),
   constraint v10_eligible_has_score check (eligibility_state <> 'eligible_now' or score is not null),
   constraint v11_terminal_at check ((lifecycle_phase = 'terminal') = (terminal_at is not null))
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);

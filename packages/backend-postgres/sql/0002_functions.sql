@@ -1,4 +1,8 @@
 -- Clock, barrier, derivations, and the one place that emits. Everything here is called by 0003 and later too.
+--
+-- How statements over many rows are written, here and later: rows are read one by one through `lateral (… limit 1)`, so
+-- that each costs one look into an index, and changed by `ctid`, under a lock that an earlier statement took. A join
+-- would leave the order to a plan that may have been made while the tables were empty.
 
 -- The store's clock. `prepare` replaces it in a store for tests by one that stands still.
 create function now_ms() returns bigint language sql volatile parallel safe
@@ -75,46 +79,48 @@ create function is_doomed(p_grace_ends_at bigint, p_always_node boolean, p_flow_
 -- `p_by_time` they count as eligible since their due time. Draft roots change only with `p_seal`.
 create function set_blocks(p_partitions integer[], p_ids uuid[], p_deps boolean, p_held boolean, p_by_time boolean, p_seal boolean,
   p_now bigint) returns table (partition_key integer, id uuid, lane_id integer, flow_id uuid, eligibility_state eligibility_state, due_at bigint)
-language plpgsql set search_path from current as $$
+language plpgsql set search_path from current set enable_seqscan = off as $$
 #variable_conflict use_column
 begin
   return query
   update execution e set
-    lifecycle_phase = case when e.lifecycle_phase = 'submitted' and not p_seal then e.lifecycle_phase else 'runnable' end,
+    lifecycle_phase = case when n.stays then e.lifecycle_phase else 'runnable' end,
     deps_blocked = n.deps,
     held = n.held,
     not_before = case when n.eligible then null else e.not_before end,
     delay_reason = case when n.eligible then null else e.delay_reason end,
-    eligibility_state = case when e.lifecycle_phase = 'submitted' and not p_seal then e.eligibility_state
-      else runnable_eligibility(n.deps, n.held, e.not_before, p_now) end,
-    blocking_reason = case when e.lifecycle_phase = 'submitted' and not p_seal then e.blocking_reason
+    eligibility_state = case when n.stays then e.eligibility_state else runnable_eligibility(n.deps, n.held, e.not_before, p_now) end,
+    blocking_reason = case when n.stays then e.blocking_reason
       else runnable_reason(n.deps, n.held, e.not_before, e.delay_reason, p_now) end,
     attempt_state = case when n.eligible and e.attempt_state = 'attempt_interrupted' then 'pending_resume' else e.attempt_state end,
     first_eligible_at = n.first_eligible_at,
     ready_at = n.ready_at,
     score = case when not n.eligible or (e.score is not null and e.ready_at is not null) then e.score
-      else score_of(n.ready_at, e.priority, l.ageing_ms) end,
+      else score_of(n.ready_at, e.priority, n.ageing_ms) end,
     deadline_at = n.deadline_at,
     queue_ttl_at = n.queue_ttl_at,
     due_at = runnable_due(n.deps, n.held, e.not_before, p_now, n.deadline_at, n.queue_ttl_at)
-  from unnest(p_partitions, p_ids) as i (partition_key, id)
-  join execution x on x.partition_key = i.partition_key and x.id = i.id
-  join lane l on l.id = x.lane_id
-  cross join lateral (select
-    coalesce(p_deps, x.deps_blocked) as deps,
-    coalesce(p_held, x.held) as held,
-    case when p_by_time then coalesce(x.not_before, p_now) else p_now end as eligible_at
-  ) f
-  cross join lateral (select
-    (x.lifecycle_phase = 'runnable' or p_seal) and is_eligible(f.deps, f.held, x.not_before, p_now) as eligible
-  ) g
-  cross join lateral (select f.deps, f.held, g.eligible,
-    case when g.eligible then coalesce(x.first_eligible_at, f.eligible_at) else x.first_eligible_at end as first_eligible_at,
-    case when g.eligible then coalesce(x.ready_at, f.eligible_at) else x.ready_at end as ready_at,
-    case when g.eligible and x.first_eligible_at is null then f.eligible_at + x.deadline_ms else x.deadline_at end as deadline_at,
-    case when g.eligible and x.first_eligible_at is null then f.eligible_at + x.queue_ttl_ms else x.queue_ttl_at end as queue_ttl_at
+  from (
+    select g.tid, g.stays, g.deps, g.held, g.eligible, g.ageing_ms,
+      case when g.eligible then coalesce(g.first_eligible_at, g.eligible_at) else g.first_eligible_at end as first_eligible_at,
+      case when g.eligible then coalesce(g.ready_at, g.eligible_at) else g.ready_at end as ready_at,
+      case when g.eligible and g.first_eligible_at is null then g.eligible_at + g.deadline_ms else g.deadline_at end as deadline_at,
+      case when g.eligible and g.first_eligible_at is null then g.eligible_at + g.queue_ttl_ms else g.queue_ttl_at end as queue_ttl_at
+    from unnest(p_partitions, p_ids) as i (partition_key, id)
+    cross join lateral (
+      select f.*, not f.stays and is_eligible(f.deps, f.held, f.not_before, p_now) as eligible from (
+        select x.ctid as tid, x.not_before, x.first_eligible_at, x.ready_at, x.deadline_ms, x.deadline_at, x.queue_ttl_ms, x.queue_ttl_at,
+          (select l.ageing_ms from lane l where l.id = x.lane_id) as ageing_ms,
+          x.lifecycle_phase = 'submitted' and not p_seal as stays,
+          coalesce(p_deps, x.deps_blocked) as deps,
+          coalesce(p_held, x.held) as held,
+          case when p_by_time then coalesce(x.not_before, p_now) else p_now end as eligible_at
+        from execution x
+        where x.partition_key = i.partition_key and x.id = i.id and x.lifecycle_phase in ('submitted', 'runnable') limit 1
+      ) f
+    ) g
   ) n
-  where e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase in ('submitted', 'runnable')
+  where e.ctid = n.tid
   returning e.partition_key, e.id, e.lane_id, e.flow_id, e.eligibility_state, e.due_at;
 end $$;
 
@@ -123,15 +129,19 @@ end $$;
 create function end_executions(p_partitions integer[], p_ids uuid[], p_outcome terminal_outcome, p_ended_by ended_by,
   p_attempt_state attempt_record_state, p_cause cancel_cause, p_failure jsonb, p_now bigint)
 returns table (partition_key integer, id uuid, flow_id uuid, lane_id integer, was_active boolean)
-language plpgsql set search_path from current as $$
+language plpgsql set search_path from current set enable_seqscan = off as $$
 #variable_conflict use_column
 begin
   return query
   with doomed as materialized (
-    select e.*, l.retention_ms as lane_retention_ms
-    from unnest(p_partitions, p_ids) as i (partition_key, id)
-    join execution e on e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase <> 'terminal'
-    join lane l on l.id = e.lane_id
+    select x.* from unnest(p_partitions, p_ids) as i (partition_key, id)
+    cross join lateral (
+      select e.ctid as tid, e.partition_key, e.id, e.flow_id, e.lifecycle_phase, e.attempt_state, e.attempt_count, e.attempt_type,
+        e.generation, e.epoch, e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at,
+        coalesce(e.retention_ms, (select l.retention_ms from lane l where l.id = e.lane_id)) as keep_ms
+      from execution e
+      where e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase <> 'terminal' limit 1
+    ) x
   ), running as (
     insert into attempt (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
       started_at, ended_at, ended_by, failure)
@@ -144,9 +154,11 @@ begin
       ended_by = excluded.ended_by, end_op = null, end_answer = null, failure = excluded.failure
   ), put_aside as (
     update attempt a set state = 'ended_cancelled', ended_at = p_now, ended_by = p_ended_by
-    from doomed d
-    where d.attempt_state in ('attempt_interrupted', 'pending_resume')
-      and a.partition_key = d.partition_key and a.execution_id = d.id and a.idx = d.attempt_count - 1
+    from doomed d cross join lateral (
+      select o.ctid as tid from attempt o
+      where o.partition_key = d.partition_key and o.execution_id = d.id and o.idx = d.attempt_count - 1 limit 1
+    ) t
+    where d.attempt_state in ('attempt_interrupted', 'pending_resume') and a.ctid = t.tid
   ), recorded as (
     insert into execution_result (partition_key, id, failure)
     select d.partition_key, d.id, p_failure from doomed d where p_failure is not null
@@ -154,12 +166,12 @@ begin
   )
   update execution e set
     lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', lease_id = null, worker_id = null, instance_id = null, claim_id = null,
+    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal',
     deps_blocked = false, held = false, not_before = null, delay_reason = null, queue_ttl_at = null, grace_ends_at = null,
     cancel_cause = case when p_outcome = 'cancelled' then coalesce(e.cancel_cause, p_cause) end,
-    terminal_at = p_now, due_at = case when e.flow_id is null then p_now + coalesce(e.retention_ms, d.lane_retention_ms) end
+    terminal_at = p_now, due_at = case when e.flow_id is null then p_now + d.keep_ms end
   from doomed d
-  where e.partition_key = d.partition_key and e.id = d.id
+  where e.ctid = d.tid
   returning e.partition_key, e.id, e.flow_id, e.lane_id, d.lifecycle_phase = 'active';
 end $$;
 
@@ -186,9 +198,13 @@ begin
   select id into v_id from route where lane_id = v_lane and kind = p_kind and capabilities = p_capabilities;
   if v_id is null then
     perform 1 from lane where id = v_lane for no key update;
-    -- Routes are never removed; those without work don't count. The long look is only for lanes that ever had so many.
-    if (select count(*) from route where lane_id = v_lane) >= p_max
-      and (select count(distinct e.route_id) from execution e where e.lane_id = v_lane and e.lifecycle_phase <> 'terminal') >= p_max then
+    -- Routes are never removed; those without work don't count, but for the ones that were made a moment ago and whose
+    -- work is on its way. The long look is only for lanes that ever had so many.
+    if (select count(*) from route where lane_id = v_lane) >= p_max and (
+      select count(*) from (
+        select e.route_id from execution e where e.lane_id = v_lane and e.lifecycle_phase <> 'terminal'
+        union select r.id from route r where r.lane_id = v_lane and r.made_at > clock_timestamp() - interval '5 s'
+      ) live) >= p_max then
       return null;
     end if;
     insert into route (lane_id, kind, capabilities) values (v_lane, p_kind, p_capabilities) on conflict do nothing;
@@ -211,32 +227,47 @@ create function execution_inserted() returns trigger language plpgsql set search
 begin
   insert into lane_depth (lane_id, public_state, n)
     select lane_id, public_state, count(*) from new_rows group by lane_id, public_state;
-  insert into event (partition_key, count, at, body)
-    select n.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, n.id, n.flow_id,
-      i.name, n.public_state, null, null, n.generation, n.cancel_cause) order by n.seq)
-    from new_rows n
-    join lane l on l.id = n.lane_id
-    join route r on r.id = n.route_id
-    -- Members' infos are written before their rows.
-    left join execution_info i on n.flow_id is not null and i.partition_key = n.partition_key and i.id = n.id
-    where n.flow_id is not null or l.event_level = 'all'
-    group by n.partition_key;
+  -- Most statements concern solo executions of lanes that tell only of their ends.
+  if exists (select 1 from new_rows n join lane l on l.id = n.lane_id where n.flow_id is not null or l.event_level = 'all') then
+    insert into event (partition_key, count, at, body)
+      select n.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, n.id, n.flow_id,
+        -- Members' infos are written before their rows.
+        case when n.flow_id is not null then
+          (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
+        n.public_state, null, null, n.generation, n.cancel_cause) order by n.seq)
+      from new_rows n
+      join lane l on l.id = n.lane_id
+      join route r on r.id = n.route_id
+      where n.flow_id is not null or l.event_level = 'all'
+      group by n.partition_key;
+  end if;
   return null;
 end $$;
 
 create function execution_updated() returns trigger language plpgsql set search_path from current set enable_seqscan = off as $$
+declare
+  v_ends boolean;
+  v_tells boolean;
 begin
+  select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all')
+    into v_ends, v_tells
+    from new_rows n join lane l on l.id = n.lane_id;
+  if v_ends is null then return null; end if;
+
+  insert into lane_depth (lane_id, public_state, n)
+    select lane_id, public_state, sum(change) from (
+      select lane_id, public_state, 1 as change from new_rows
+      union all select lane_id, public_state, -1 from old_rows
+    ) moves group by lane_id, public_state having sum(change) <> 0;
+
+  -- Most other statements concern solo executions of lanes that tell only of their ends.
+  if not v_ends and not v_tells then return null; end if;
+
   with changed as materialized (
     select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
       n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
     from new_rows n join old_rows o on o.id = n.id and o.partition_key = n.partition_key
     where n.public_state <> o.public_state or n.generation <> o.generation
-  ), depth as (
-    insert into lane_depth (lane_id, public_state, n)
-      select lane_id, state, sum(change) from (
-        select lane_id, public_state as state, 1 as change from changed
-        union all select lane_id, previous_state, -1 from changed
-      ) moves group by lane_id, state having sum(change) <> 0
   ), outbox as (
     insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
       select partition_key, 'completion', flow_id, id, generation from changed
@@ -245,12 +276,13 @@ begin
   )
   insert into event (partition_key, count, at, body)
     select c.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, c.id, c.flow_id,
-      i.name, c.public_state, c.previous_state, case when c.attempt_count > 0 then c.attempt_count - 1 end, c.generation,
-      c.cancel_cause) order by c.seq)
+      case when c.flow_id is not null then
+        (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
+      c.public_state, c.previous_state, case when c.attempt_count > 0 then c.attempt_count - 1 end, c.generation, c.cancel_cause)
+      order by c.seq)
     from changed c
     join lane l on l.id = c.lane_id
     join route r on r.id = c.route_id
-    left join execution_info i on c.flow_id is not null and i.partition_key = c.partition_key and i.id = c.id
     where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
     group by c.partition_key;
   return null;

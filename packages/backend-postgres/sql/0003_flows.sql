@@ -59,7 +59,7 @@ create function node_fate(p_run_on text, p_decision edge_state)
 -- those whose flow is null there are left out. Roots of drafts wait for the seal. Upstreams' ends are not looked at here.
 create function insert_members(p_partitions integer[], p_flows uuid[], p_namespaces text[], p_drafts boolean[],
   p_nodes json, p_edges json, p_now bigint) returns void
-language plpgsql set search_path from current as $$
+language plpgsql set search_path from current set plan_cache_mode = force_generic_plan as $$
 begin
   with node as materialized (
     select n.*, p_partitions[n.f] as partition_key, p_flows[n.f] as flow_id, p_namespaces[n.f] as namespace, l.ageing_ms,
@@ -131,7 +131,7 @@ end $$;
 -- Records a key. Who committed a live one since the look makes this step start again.
 create function record_flow_key(p_namespace text, p_key text, p_kind text, p_content bytea, p_partition integer, p_flow uuid,
   p_expires_at bigint, p_now bigint) returns void
-language plpgsql set search_path from current as $$
+language plpgsql set search_path from current set plan_cache_mode = force_generic_plan as $$
 begin
   insert into idempotency_key (namespace, key, target, kind, content_hash, expires_at)
     values (p_namespace, p_key, format('{fp:%s}:%s', p_partition, p_flow), p_kind, p_content, p_expires_at)
@@ -147,7 +147,7 @@ end $$;
 -- Accepts whole graphs, each all or nothing; a refused one leaves its neighbours unharmed.
 create function submit_flows(p_flows json, p_nodes json, p_edges json)
 returns table (i integer, outcome text, flow_id uuid, lane_id integer, lane_state text)
-language plpgsql set search_path from current set lock_timeout = '2s' as $$
+language plpgsql set search_path from current set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '2s' as $$
 #variable_conflict use_column
 declare
   v_now bigint := now_ms();
@@ -210,6 +210,8 @@ create type group_step as (
   partition_key integer,
   downstream_id uuid,
   flow_id uuid,
+  -- Place of the last outbox entry among those that moved it.
+  ordinal integer,
   -- Edges of it that this step resolved, of `n`.
   picked integer,
   n integer,
@@ -224,23 +226,29 @@ create type group_step as (
 -- then decide. Judges the groups of `p_judged` too, with whatever they have counted. The callers hold the flows' rows,
 -- and have looked at the upstreams since. Of the flows that are cancelling, those of `p_sparing` let their `always` nodes run.
 create function resolve_edges(
-  p_partitions integer[], p_upstreams uuid[], p_downstreams uuid[], p_ends public_state[],
+  p_partitions integer[], p_upstreams uuid[], p_downstreams uuid[], p_ends public_state[], p_ordinals integer[],
   p_judged_partition integer, p_judged uuid[], p_cancelling uuid[], p_sparing uuid[], p_cancels_siblings boolean, p_now bigint,
-  out steps group_step[], out edges integer, out released integer, out skipped uuid[], out ready_lanes integer[], out next_due_at bigint)
-language plpgsql set search_path from current set enable_seqscan = off as $$
+  out steps group_step[], out edges integer, out skipped uuid[], out moving uuid[], out ready_lanes integer[], out next_due_at bigint)
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
+declare
+  -- Known from one look at the steps: every statement that need not run is time saved on each hop.
+  v_sees_more boolean; v_has_reason boolean;
+  v_run_partitions integer[]; v_run uuid[];
+  v_skip_partitions integer[]; v_skip uuid[];
+  v_cancel_partitions integer[]; v_cancel uuid[];
 begin
   with picked as (
-    select p.partition_key, p.downstream_id, count(*)::integer as picked,
+    select p.partition_key, p.downstream_id, max(p.ordinal) as ordinal, count(*)::integer as picked,
       (count(*) filter (where p.ended = 'completed'))::integer as succeeded,
       (count(*) filter (where p.ended in ('failed', 'cancelled', 'expired')))::integer as failed,
       (count(*) filter (where p.ended = 'skipped'))::integer as skipped
-    from unnest(p_partitions, p_downstreams, p_ends) as p(partition_key, downstream_id, ended)
+    from unnest(p_partitions, p_downstreams, p_ends, p_ordinals) as p(partition_key, downstream_id, ended, ordinal)
     group by p.partition_key, p.downstream_id
     union all
-    select p_judged_partition, d.id, 0, 0, 0, 0 from unnest(p_judged) as d(id)
+    select p_judged_partition, d.id, null, 0, 0, 0, 0 from unnest(p_judged) as d(id)
   ), counted as (
-    select g.partition_key, g.downstream_id, p.picked, g.state as was, g.released as was_released,
+    select g.partition_key, g.downstream_id, p.ordinal, p.picked, g.state as was, g.released as was_released,
       g.succeeded + p.succeeded as succeeded, g.failed + p.failed as failed, g.skipped + p.skipped as skipped,
       case when g.state <> 'pending' then g.state else decide_group(g.policy_kind, g.k, g.on_decided, g.run_on, g.n,
         g.succeeded + p.succeeded, g.failed + p.failed, g.skipped + p.skipped) end as state
@@ -255,29 +263,37 @@ begin
         and sibling_cancel_reason(g.policy_kind, g.on_decided, c.state) is not null)
     from counted c
     where g.partition_key = c.partition_key and g.downstream_id = c.downstream_id
-    returning (g.partition_key, g.downstream_id, g.flow_id, c.picked, g.n,
-      case when c.was = 'pending' and g.state <> 'pending' then g.state end,
+    returning g.partition_key, g.downstream_id, g.flow_id, c.ordinal, c.picked, g.n,
+      case when c.was = 'pending' and g.state <> 'pending' then g.state end as decided,
       case when g.released and not c.was_released then
         case when g.flow_id = any(p_cancelling) and not (g.run_on = 'always' and g.flow_id = any(p_sparing)) then 'cancel'
           else node_fate(g.run_on, g.state) end
-      end,
-      case when c.was = 'pending' then g.cancel_reason end)::group_step as step
+      end as fate,
+      case when c.was = 'pending' then g.cancel_reason end as reason
   )
-  select array_agg(step) into steps from changed;
+  select array_agg((partition_key, downstream_id, flow_id, ordinal, picked, n, decided, fate, reason)::group_step),
+    bool_or(decided is not null and picked < n), bool_or(reason is not null),
+    array_agg(partition_key) filter (where fate = 'run'), array_agg(downstream_id) filter (where fate = 'run'),
+    array_agg(partition_key) filter (where fate = 'skip'), array_agg(downstream_id) filter (where fate = 'skip'),
+    array_agg(partition_key) filter (where fate = 'cancel'), array_agg(downstream_id) filter (where fate = 'cancel')
+  into steps, v_sees_more, v_has_reason, v_run_partitions, v_run, v_skip_partitions, v_skip, v_cancel_partitions, v_cancel
+  from changed;
 
-  -- A named edge keeps what its node will see of the upstream: its state when the group decided.
-  update edge e set
-    state = case when p.ended = 'completed' then 'satisfied'::edge_state else 'impossible'::edge_state end,
-    seen_state = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null then p.ended else e.seen_state end,
-    seen_satisfied = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null
-      then p.ended = 'completed' else e.seen_satisfied end
-  from unnest(p_partitions, p_upstreams, p_downstreams, p_ends) as p(partition_key, upstream_id, downstream_id, ended)
-  join edge_group g on g.partition_key = p.partition_key and g.downstream_id = p.downstream_id
-  where e.partition_key = p.partition_key and e.upstream_id = p.upstream_id and e.downstream_id = p.downstream_id
-    and e.state = 'pending';
-  get diagnostics edges = row_count;
-
-  if exists (select 1 from unnest(steps) s where s.decided is not null and s.picked < s.n) then
+  edges := coalesce(cardinality(p_upstreams), 0);
+  if edges > 0 then
+    -- A named edge keeps what its node will see of the upstream: its state when the group decided.
+    update edge e set
+      state = case when p.ended = 'completed' then 'satisfied'::edge_state else 'impossible'::edge_state end,
+      seen_state = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null then p.ended else e.seen_state end,
+      seen_satisfied = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null
+        then p.ended = 'completed' else e.seen_satisfied end
+    from unnest(p_partitions, p_upstreams, p_downstreams, p_ends) as p(partition_key, upstream_id, downstream_id, ended)
+    join edge_group g on g.partition_key = p.partition_key and g.downstream_id = p.downstream_id
+    where e.partition_key = p.partition_key and e.upstream_id = p.upstream_id and e.downstream_id = p.downstream_id
+      and e.state = 'pending';
+    get diagnostics edges = row_count;
+  end if;
+  if v_sees_more then
     update edge e set seen_state = u.public_state, seen_satisfied = e.state = 'satisfied'
     from unnest(steps) s, execution u
     where s.decided is not null and s.picked < s.n
@@ -285,33 +301,28 @@ begin
       and e.as_name is not null and e.seen_state is null
       and u.partition_key = e.partition_key and u.id = e.upstream_id;
   end if;
-
-  if exists (select 1 from unnest(steps) s where s.reason is not null) then
+  if v_has_reason then
     insert into pending_cancel_group (partition_key, flow_id, downstream_id, enqueued_at)
       select s.partition_key, s.flow_id, s.downstream_id, p_now from unnest(steps) s where s.reason is not null
       on conflict do nothing;
   end if;
-
-  released := 0;
+  if v_run is not null then
+    select l.moving, l.ready_lanes, l.next_due_at into moving, ready_lanes, next_due_at from lift_dependencies(v_run_partitions, v_run, p_now) l;
+  end if;
   skipped := '{}';
-  if exists (select 1 from unnest(steps) s where s.fate = 'run') then
-    select r.released, r.ready_lanes, r.next_due_at into released, ready_lanes, next_due_at
-    from lift_dependencies(
-      array(select s.partition_key from unnest(steps) s where s.fate = 'run'),
-      array(select s.downstream_id from unnest(steps) s where s.fate = 'run'), p_now) r;
+  if v_skip is not null then
+    skipped := end_blocked(v_skip_partitions, v_skip, 'skipped', null, p_now);
   end if;
-  if exists (select 1 from unnest(steps) s where s.fate = 'skip') then
-    skipped := end_nodes(array(select s from unnest(steps) s where s.fate = 'skip'), 'skipped', 'skip', null, p_now);
-  end if;
-  if exists (select 1 from unnest(steps) s where s.fate = 'cancel') then
-    perform end_nodes(array(select s from unnest(steps) s where s.fate = 'cancel'), 'cancelled', 'cancel', 'flow', p_now);
+  if v_cancel is not null then
+    perform end_blocked(v_cancel_partitions, v_cancel, 'cancelled', 'flow', p_now);
   end if;
 end $$;
 
--- Lifts the dependency block, and nothing else: a start time and an operator's hold stay.
+-- Lifts the dependency block, and nothing else: a start time and an operator's hold stay. Tells the flows that so have an
+-- open member.
 create function lift_dependencies(p_partitions integer[], p_ids uuid[], p_now bigint,
-  out released integer, out ready_lanes integer[], out next_due_at bigint)
-language plpgsql set search_path from current as $$
+  out moving uuid[], out ready_lanes integer[], out next_due_at bigint)
+language plpgsql set search_path from current set plan_cache_mode = force_generic_plan as $$
 begin
   -- Everything is said of the row's own present columns, so that no lock has to be taken beforehand.
   with let_go as (
@@ -332,24 +343,29 @@ begin
     from unnest(p_partitions, p_ids) as p(partition_key, id), lane l
     where x.partition_key = p.partition_key and x.id = p.id and l.id = x.lane_id
       and x.lifecycle_phase = 'runnable' and x.deps_blocked
-    returning x.lane_id, x.eligibility_state, x.due_at
+    returning x.flow_id, x.lane_id, x.eligibility_state, x.due_at
   )
-  select count(*)::integer, array_agg(lane_id) filter (where eligibility_state = 'eligible_now'), min(due_at)
-    into released, ready_lanes, next_due_at from let_go;
+  select array_agg(flow_id), array_agg(lane_id) filter (where eligibility_state = 'eligible_now'), min(due_at)
+    into moving, ready_lanes, next_due_at from let_go;
 end $$;
 
--- Ends the nodes of groups. Answers those that had not ended before.
-create function end_nodes(p_steps group_step[], p_outcome terminal_outcome, p_ended_by ended_by, p_cause cancel_cause, p_now bigint)
-returns uuid[] language plpgsql set search_path from current set enable_seqscan = off as $$
+-- Ends nodes that wait for a group, and so have neither lease nor open attempt. Answers those that had not ended before.
+create function end_blocked(p_partitions integer[], p_ids uuid[], p_outcome terminal_outcome, p_cause cancel_cause, p_now bigint)
+returns uuid[] language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_ended uuid[];
 begin
-  perform 1 from unnest(p_steps) s join execution x on x.partition_key = s.partition_key and x.id = s.downstream_id
-    order by x.id for no key update of x;
-  select array_agg(e.id) into v_ended from end_executions(
-    array(select s.partition_key from unnest(p_steps) s), array(select s.downstream_id from unnest(p_steps) s),
-    p_outcome, p_ended_by, 'ended_cancelled', p_cause, null, p_now) e;
+  with ended as (
+    update execution x set
+      lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
+      terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', deps_blocked = false, held = false, not_before = null,
+      delay_reason = null, queue_ttl_at = null, grace_ends_at = null, cancel_cause = p_cause, terminal_at = p_now, due_at = null
+    from unnest(p_partitions, p_ids) as p(partition_key, id)
+    where x.partition_key = p.partition_key and x.id = p.id and x.lifecycle_phase = 'runnable' and x.deps_blocked
+    returning x.id
+  )
+  select array_agg(id) into v_ended from ended;
   return coalesce(v_ended, '{}');
 end $$;
 
@@ -367,33 +383,29 @@ create type outbox_entry as (
 -- Never due: entries of a flow in which nothing is decided now. Whoever opens the flow sets them due again.
 create function parked_until() returns bigint language sql immutable parallel safe return 9000000000000000;
 
--- Carries out one hop of the due entries of these partitions, or of the one entry: at most `p_hop` edges of each
--- upstream and `p_call` in all. Entries of other kinds than `completion` are only named, for the caller to carry out.
--- The entries' row locks are their claim: a crash gives them back.
-create function dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean)
-returns jsonb language plpgsql
-set search_path from current set enable_seqscan = off set lock_timeout = '100ms' as $$
+-- Carries out the due entries of these partitions, or one entry: of each upstream at most `p_hop` edges, and `p_call` in all.
+-- Ends that this brings about in the same flows are carried on within the same bounds, unless `p_settles` is off: then each
+-- end and each settlement is an entry of its own. Entries of other kinds than `completion` are only named, for the caller
+-- to carry out. The entries' row locks are their claim: a crash gives them back.
+create function dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer,
+  p_settles boolean, p_tells boolean) returns jsonb
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
 #variable_conflict use_column
 declare
-  v_now bigint;
+  v_now bigint := now_ms();
   v_entries outbox_entry[];
   v_others jsonb;
   v_taken integer;
-  v_flows uuid[];
-  v_parked uuid[]; v_cancelling uuid[]; v_sparing uuid[];
-  v_lost jsonb;
-  v_up integer[]; v_upstreams uuid[]; v_downstreams uuid[]; v_ends public_state[]; v_ordinals integer[];
-  v_noops uuid[];
-  v_unfinished uuid[];
-  v_corrupt jsonb;
-  v_corrupt_ids uuid[];
-  v_result record;
-  v_pulls outbox_entry[];
-  v_settled jsonb;
+  v_flows uuid[]; v_parked uuid[]; v_cancelling uuid[]; v_sparing uuid[]; v_unmarked uuid[]; v_still uuid[];
+  v_hop record;
   v_items jsonb;
+  v_edges integer := 0;
+  v_moving uuid[];
+  v_lanes integer[];
+  v_due bigint;
+  v_lost jsonb;
+  v_more boolean;
 begin
-  -- 1. Claim entries.
-  v_now := now_ms();
   with due as materialized (
     select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
     from unnest(p_partitions) as p(key)
@@ -410,14 +422,17 @@ begin
   into v_taken, v_entries, v_others
   from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
   if v_taken = 0 then return null; end if;
-  if v_entries is null then return jsonb_build_object('others', v_others, 'more', v_taken = p_max); end if;
+  v_more := v_taken = p_max;
 
-  -- 2. Lock their flows. From here on nobody else changes their edges and groups.
-  select array_agg(f.id), array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
-    array_agg(f.id) filter (where f.state = 'cancelling'), array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers)
-  into v_flows, v_parked, v_cancelling, v_sparing
+  -- From here on nobody else changes these flows' edges and groups.
+  select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
+    array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
+    array_agg(f.id) filter (where f.state = 'cancelling'),
+    array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
+    array_agg(f.id) filter (where not f.unprojected)
+  into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked
   from (
-    select f.id, f.state, f.cancel_finalisers from flow f
+    select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
     join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
       on f.partition_key = e.partition_key and f.id = e.flow_id
     order by f.id for no key update of f
@@ -429,12 +444,66 @@ begin
     v_entries := array(select e from unnest(v_entries) e where e.flow_id is null or e.flow_id <> all(v_parked));
   end if;
 
-  -- 3. Pick edges by the upstreams' recorded ends. One whose group or node can't be read is left alone, and named.
+  for v_round in 1 .. 64 loop
+    exit when coalesce(cardinality(v_entries), 0) = 0;
+    select * into v_hop from hop_entries(v_entries, v_flows, coalesce(v_cancelling, '{}'), coalesce(v_sparing, '{}'),
+      p_hop, p_call - v_edges, p_tells, v_now);
+    v_edges := v_edges + v_hop.edges;
+    v_moving := v_moving || v_hop.moving;
+    v_lanes := v_lanes || v_hop.ready_lanes;
+    v_due := least(v_due, v_hop.next_due_at);
+    if p_tells then v_items := coalesce(v_items, '[]') || v_hop.items; end if;
+    if v_hop.lost is not null then v_lost := coalesce(v_lost, '[]') || v_hop.lost; end if;
+    v_more := v_more or v_hop.unfinished;
+    exit when v_hop.skipped = 0 and v_hop.lost is null;
+    if not p_settles or p_entry is not null or v_edges >= p_call or v_round = 64 then
+      v_more := true;
+      exit;
+    end if;
+    -- The ends that came of it, of flows that are locked already: no other lock is taken late.
+    select array_agg((row_number, partition_key, id, flow_id, execution_id, generation)::outbox_entry) into v_entries
+    from (
+      select c.*, row_number() over (order by seq)::integer from (
+        select c.partition_key, c.id, c.flow_id, c.execution_id, c.generation, c.seq from completion_event c
+        where c.flow_id = any(v_flows) and c.kind = 'completion' and c.available_at <= v_now
+        order by c.seq limit p_max for update skip locked
+      ) c
+    ) numbered;
+  end loop;
+
+  if v_unmarked is not null then update flow f set unprojected = true where f.id = any(v_unmarked); end if;
+  v_still := case when v_moving is null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
+  return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'more', v_more,
+    -- Where losers are left to be cancelled, so that it is told at once.
+    'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
+      where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)),
+    'settled', case when cardinality(v_still) > 0 then settle_flows(v_still, p_settles, v_now) end);
+end $$;
+
+-- One hop of these entries, whose flows are locked.
+create function hop_entries(p_entries outbox_entry[], p_flows uuid[], p_cancelling uuid[], p_sparing uuid[], p_hop integer,
+  p_call integer, p_tells boolean, p_now bigint,
+  out edges integer, out skipped integer, out unfinished boolean, out moving uuid[], out ready_lanes integer[], out next_due_at bigint,
+  out lost jsonb, out items jsonb)
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
+#variable_conflict use_column
+declare
+  v_up integer[]; v_upstreams uuid[]; v_downstreams uuid[]; v_ends public_state[]; v_ordinals integer[];
+  v_noops uuid[];
+  v_unfinished uuid[];
+  v_corrupt jsonb;
+  v_corrupt_ids uuid[];
+  v_pulls outbox_entry[];
+  v_has_wanted boolean;
+  v_steps group_step[];
+  v_skipped uuid[] := '{}';
+begin
+  -- Edges by the upstreams' recorded ends. One whose group or node can't be read is left alone, and named.
   with upstream as materialized (
     select e.ordinal, e.partition_key, e.id, e.execution_id, u.public_state as ended,
       u.id is not null and u.lifecycle_phase = 'terminal' and u.generation = e.generation as stands,
       u.cancel_cause in ('sibling', 'ancestor') and u.wanted_ancestors as pulls
-    from unnest(v_entries) e left join execution u on u.partition_key = e.partition_key and u.id = e.execution_id
+    from unnest(p_entries) e left join execution u on u.partition_key = e.partition_key and u.id = e.execution_id
   ), candidate as materialized (
     select u.ordinal, u.partition_key, u.id, u.execution_id, u.ended, o.downstream_id, o.is_whole, o.place,
       row_number() over (order by u.ordinal, o.place) as place_in_call
@@ -450,82 +519,75 @@ begin
     where u.stands
   )
   select
+    exists (select 1 from execution w where w.flow_id = any(p_flows) and w.wanted is not null and w.lifecycle_phase <> 'terminal'),
     (select array_agg(u.id) from upstream u where not u.stands),
     (select array_agg((u.ordinal, u.partition_key, u.id, null, u.execution_id, null)::outbox_entry) from upstream u where u.stands and u.pulls),
     array_agg(c.partition_key) filter (where c.taken), array_agg(c.execution_id) filter (where c.taken),
     array_agg(c.downstream_id) filter (where c.taken), array_agg(c.ended) filter (where c.taken),
     array_agg(c.ordinal) filter (where c.taken),
-    array_agg(distinct c.id) filter (where not c.taken and c.is_whole),
+    array_agg(c.id) filter (where not c.taken and c.is_whole),
     jsonb_agg(jsonb_build_object('id', c.id, 'edge', c.execution_id::text || '>' || c.downstream_id::text)) filter (where not c.is_whole),
-    array_agg(distinct c.id) filter (where not c.is_whole)
-  into v_noops, v_pulls, v_up, v_upstreams, v_downstreams, v_ends, v_ordinals, v_unfinished, v_corrupt, v_corrupt_ids
+    array_agg(c.id) filter (where not c.is_whole)
+  into v_has_wanted, v_noops, v_pulls, v_up, v_upstreams, v_downstreams, v_ends, v_ordinals, v_unfinished, v_corrupt, v_corrupt_ids
   from (select candidate.*, is_whole and place <= p_hop and place_in_call <= p_call as taken from candidate) c;
 
-  -- 4. Resolve them, and follow the decisions.
+  edges := 0;
+  skipped := 0;
+  unfinished := v_unfinished is not null;
   if v_up is not null then
-    select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, '{}',
-      coalesce(v_cancelling, '{}'), coalesce(v_sparing, '{}'), true, v_now);
-  else
-    select null::group_step[] as steps, 0 as edges, 0 as released, '{}'::uuid[] as skipped, null::integer[] as ready_lanes,
-      null::bigint as next_due_at into v_result;
+    select r.steps, r.edges, r.skipped, r.moving, r.ready_lanes, r.next_due_at
+      into v_steps, edges, v_skipped, moving, ready_lanes, next_due_at
+      from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, v_ordinals, null, '{}', p_cancelling, p_sparing, true, p_now) r;
+    skipped := cardinality(v_skipped);
   end if;
   if v_pulls is not null then perform want_ancestors(v_pulls); end if;
-  if exists (select 1 from execution where flow_id = any(v_flows) and wanted is not null and lifecycle_phase <> 'terminal') then
-    v_lost := judge_wanted(v_flows, 1000, v_now);
-  end if;
+  if v_has_wanted or v_pulls is not null then lost := judge_wanted(p_flows, 1000, p_now); end if;
 
-  -- 5. Entries whose work is done go; one with an unreadable edge is taken again, later and later.
-  delete from completion_event c using unnest(v_entries) e
+  -- Entries whose work is done go; one with an unreadable edge is taken again, later and later.
+  delete from completion_event c using unnest(p_entries) e
     where c.partition_key = e.partition_key and c.id = e.id
       and c.id <> all(coalesce(v_unfinished, '{}')) and c.id <> all(coalesce(v_corrupt_ids, '{}'));
   if v_corrupt is not null then
-    update completion_event c set failures = c.failures + 1, available_at = v_now + least(60000, 100 * 2 ^ least(c.failures, 10))::bigint
-      from unnest(v_entries) e
+    update completion_event c set failures = c.failures + 1, available_at = p_now + least(60000, 100 * 2 ^ least(c.failures, 10))::bigint
+      from unnest(p_entries) e
       where c.partition_key = e.partition_key and c.id = e.id and c.id = any(v_corrupt_ids) and c.id <> all(coalesce(v_unfinished, '{}'));
   end if;
 
-  -- 6. The flows have changed; those whose last member has ended settle.
-  update flow f set unprojected = true from unnest(v_entries) e
-    where f.partition_key = e.partition_key and f.id = e.flow_id and not f.unprojected;
-  v_settled := settle_flows(v_entries, p_settles, v_now);
-
+  if not p_tells then return; end if;
   select jsonb_agg(jsonb_build_object('id', e.id, 'partition', e.partition_key, 'flow', e.flow_id, 'execution', e.execution_id,
-    'noop', e.id = any(coalesce(v_noops, '{}')), 'edges', coalesce(p.edges, 0), 'satisfied', coalesce(s.satisfied, 0),
-    'impossible', coalesce(s.impossible, 0), 'skipped', coalesce(s.skipped, 0),
+    'noop', e.id = any(coalesce(v_noops, '{}')), 'edges', coalesce(a.edges, 0), 'satisfied', coalesce(a.satisfied, 0),
+    'impossible', coalesce(a.impossible, 0), 'skipped', coalesce(a.skipped, 0),
     'corrupt', case when e.id = any(v_corrupt_ids)
       then (select jsonb_agg(c -> 'edge') from jsonb_array_elements(v_corrupt) c where c ->> 'id' = e.id::text) end) order by e.ordinal)
-  into v_items
-  from unnest(v_entries) e
-  left join (select ordinal, count(*) as edges from unnest(v_ordinals) as o(ordinal) group by ordinal) p on p.ordinal = e.ordinal
+  into items
+  from unnest(p_entries) e
   left join (
     -- A group's decision is the work of the last of its edges that came.
-    select l.ordinal, count(*) filter (where s.decided = 'satisfied') as satisfied,
-      count(*) filter (where s.decided = 'impossible') as impossible,
-      count(*) filter (where s.downstream_id = any(v_result.skipped)) as skipped
-    from unnest(v_result.steps) s
-    join (select d.downstream_id, max(d.ordinal) as ordinal from unnest(v_downstreams, v_ordinals) as d(downstream_id, ordinal)
-      group by d.downstream_id) l on l.downstream_id = s.downstream_id
-    where s.decided is not null or s.fate is not null
-    group by l.ordinal
-  ) s on s.ordinal = e.ordinal;
-  return jsonb_build_object('items', v_items, 'others', v_others, 'settled', v_settled, 'lanes', v_result.ready_lanes,
-    'due', v_result.next_due_at, 'lost', v_lost,
-    'more', v_taken = p_max or v_unfinished is not null or cardinality(v_result.skipped) > 0 or v_lost is not null);
+    select w.ordinal, sum(w.edges) as edges, sum(w.satisfied) as satisfied, sum(w.impossible) as impossible, sum(w.skipped) as skipped
+    from (
+      select o.ordinal, 1 as edges, 0 as satisfied, 0 as impossible, 0 as skipped from unnest(v_ordinals) as o(ordinal)
+      union all
+      select s.ordinal, 0, (s.decided = 'satisfied')::integer, (s.decided = 'impossible')::integer,
+        (s.downstream_id = any(v_skipped))::integer
+      from unnest(v_steps) s
+    ) w group by w.ordinal
+  ) a on a.ordinal = e.ordinal;
 end $$;
 
--- Settles, of the entries' flows, those whose members have all ended and whose ends have all been looked at. A flow in
--- which something ended other than well leaves an entry instead, without `p_settles` each does: judging it takes the whole graph.
-create function settle_flows(p_entries outbox_entry[], p_settles boolean, p_now bigint) returns jsonb language plpgsql
-set search_path from current set enable_seqscan = off as $$
+-- Settles those of these flows, which the caller holds, whose members have all ended and whose ends have all been looked
+-- at. A flow in which something ended other than well leaves an entry instead, without `p_settles` each does: judging it
+-- takes the whole graph.
+create function settle_flows(p_flows uuid[], p_settles boolean, p_now bigint) returns jsonb language plpgsql
+set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_settled jsonb;
 begin
   with ended as materialized (
     select f.partition_key, f.id, f.state, f.generation
-    from (select distinct partition_key, flow_id from unnest(p_entries) where flow_id is not null) e
-    join flow f on f.partition_key = e.partition_key and f.id = e.flow_id
-    where (f.state in ('open', 'cancelling') or (f.state = 'cancelled' and f.due_at is null))
+    from flow f
+    where f.id = any(p_flows)
+      and (f.state in ('open', 'cancelling') or (f.state = 'cancelled' and f.due_at is null))
       and not exists (select 1 from execution m where m.flow_id = f.id and m.lifecycle_phase <> 'terminal')
       and not exists (select 1 from completion_event c where c.flow_id = f.id and c.kind in ('completion', 'flow_settled'))
   ), judged as materialized (
@@ -560,7 +622,7 @@ end $$;
 
 -- Marks the upstreams of members that were cancelled as losers: nobody may need those either.
 create function want_ancestors(p_cancelled outbox_entry[]) returns void language plpgsql
-set search_path from current set enable_seqscan = off as $$
+set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 begin
   update execution u set wanted = 'ancestor', wanted_ancestors = true
   from unnest(p_cancelled) c, edge e
@@ -572,7 +634,7 @@ end $$;
 -- Whether an execution is still of use: an edge leads to a node that is not terminal, is no `always` node, and whose group
 -- has not decided. The same as core's `isNeeded`.
 create function is_needed(p_partition integer, p_id uuid) returns boolean language sql stable
-set search_path from current set enable_seqscan = off as $$
+set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
   select exists (
     select 1 from edge o
     join edge_group g on g.partition_key = o.partition_key and g.downstream_id = o.downstream_id
@@ -583,7 +645,7 @@ $$;
 
 -- Cancels the marked members of these flows that nobody needs any more. Their ends go on upwards by the outbox.
 create function judge_wanted(p_flows uuid[], p_max integer, p_now bigint) returns jsonb language plpgsql
-set search_path from current set enable_seqscan = off as $$
+set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v record;
@@ -603,7 +665,7 @@ end $$;
 
 -- Cancels marked members, by the cause of their mark. Answers null when all of them had ended.
 create function cancel_wanted(p_partition integer, p_ids uuid[], p_now bigint) returns jsonb language plpgsql
-set search_path from current set enable_seqscan = off as $$
+set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_siblings uuid[];
@@ -629,7 +691,7 @@ end $$;
 -- Carries out the sibling cancel of one fired group, and of what only its losers were fed by: at most `p_max` members a
 -- call. Tuple and flag go together, last. Answers null when the flow is in a state in which cancels wait.
 create function drain_sibling_cancel(p_partition integer, p_flow uuid, p_downstream uuid, p_max integer) returns jsonb
-language plpgsql set search_path from current set enable_seqscan = off set lock_timeout = '100ms' as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
 #variable_conflict use_column
 declare
   v_flow record;
@@ -697,7 +759,7 @@ end $$;
 -- A draft under its id, or under the one that its key stands for.
 create function create_draft(p_partition integer, p_id uuid, p_namespace text, p_name text, p_tags jsonb, p_deadline bigint,
   p_ttl bigint, p_key text, p_content bytea, p_key_ttl bigint, out outcome text, out flow_id uuid, out expires_at bigint)
-language plpgsql set search_path from current set lock_timeout = '2s' as $$
+language plpgsql set search_path from current set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '2s' as $$
 #variable_conflict use_column
 declare
   v_now bigint := now_ms();
@@ -732,13 +794,15 @@ $$;
 -- Makes the next roots of a sealed draft runnable. The caller holds the flow's row.
 create function release_roots(p_partition integer, p_flow uuid, p_max integer, p_now bigint,
   out released integer, out ready_lanes integer[], out next_due_at bigint)
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   v_ids uuid[];
 begin
   select array_agg(x.id) into v_ids from (
     select id from execution where flow_id = p_flow and lifecycle_phase = 'submitted' order by id limit p_max for no key update
   ) x;
+  released := 0;
+  if v_ids is null then return; end if;
   select count(*)::integer, array_agg(b.lane_id) filter (where b.eligibility_state = 'eligible_now'), min(b.due_at)
     into released, ready_lanes, next_due_at
     from set_blocks(array_fill(p_partition, array[cardinality(v_ids)]), v_ids, null, null, false, true, p_now) b;
@@ -749,7 +813,7 @@ end $$;
 -- Ends the next members that the flow's cancel does not spare. The caller holds the flow's row.
 create function cancel_members(p_partition integer, p_flow uuid, p_cause cancel_cause, p_spares_active boolean, p_spares_always boolean,
   p_max integer, p_now bigint) returns jsonb
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_ids uuid[];
@@ -772,7 +836,7 @@ end $$;
 
 -- Makes the next members of a replay as they were before they ran, in their next generation. The caller holds the flow's row.
 create function reset_members(p_partition integer, p_flow uuid, p_max integer, p_now bigint) returns integer
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_ids uuid[];
@@ -834,7 +898,7 @@ end $$;
 -- Counts, for the next members of a replay, what upstreams outside it have come to. A group that these decide fires without
 -- sibling cancel: the siblings may be what the replay is for. The caller holds the flow's row.
 create function count_outside(p_partition integer, p_flow uuid, p_max integer, p_now bigint) returns integer
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_ids uuid[];
@@ -852,7 +916,7 @@ begin
   join execution u on u.partition_key = e.partition_key and u.id = e.upstream_id and u.lifecycle_phase = 'terminal'
   where not exists (select 1 from replay_member r where r.partition_key = p_partition and r.execution_id = e.upstream_id);
   if v_up is not null then
-    perform resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, '{}', '{}', '{}', false, p_now);
+    perform resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, null, '{}', '{}', '{}', false, p_now);
   end if;
   update replay_member m set stage = 2 where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids);
   return cardinality(v_ids);
@@ -860,7 +924,7 @@ end $$;
 
 -- The next batch of a replay. Answers how many members were reset, and whether the flow is open again.
 create function advance_replay(p_partition integer, p_flow uuid, p_max integer, out members integer, out done boolean, out ready_lanes integer[])
-language plpgsql set search_path from current set enable_seqscan = off set lock_timeout = '2s' as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '2s' as $$
 declare
   v_now bigint;
 begin
@@ -886,7 +950,7 @@ end $$;
 -- is counted for them; upstreams that have ended count at once, and what that decides is carried out in the same step.
 create function grow_flow(p_partition integer, p_flow uuid, p_targets uuid[], p_nodes json, p_edges json,
   out graph_revision integer, out ready_lanes integer[], out next_due_at bigint)
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_now bigint := now_ms();
@@ -917,7 +981,7 @@ begin
   from json_to_recordset(p_edges) as e(up uuid, down uuid)
   join execution u on u.partition_key = p_partition and u.id = e.up and u.lifecycle_phase = 'terminal';
   if v_up is null then return; end if;
-  select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, '{}', '{}', '{}', true, v_now);
+  select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, null, '{}', '{}', '{}', true, v_now);
   ready_lanes := ready_lanes || v_result.ready_lanes;
   next_due_at := least(next_due_at, v_result.next_due_at);
 end $$;
@@ -926,7 +990,7 @@ end $$;
 
 -- What a drain's crash left of one tuple. Takes only a flow that nobody holds.
 create function reconcile_sibling_cancel(p_partition integer, p_flow uuid, p_downstream uuid) returns text
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_pending boolean;
@@ -955,7 +1019,7 @@ end $$;
 
 -- What is not as the ends of upstreams and the counters of groups say it should be, in the partition's live flows.
 create function find_undone(p_partition integer, p_max integer) returns table (flow_id uuid, node uuid, outcome text)
-language plpgsql stable set search_path from current set enable_seqscan = off as $$
+language plpgsql stable set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 begin
   return query
@@ -982,7 +1046,7 @@ end $$;
 
 -- Does for one flow what its dispatcher should have done.
 create function repair_flow(p_partition integer, p_flow uuid, p_max integer) returns jsonb
-language plpgsql set search_path from current set enable_seqscan = off set lock_timeout = '100ms' as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
 #variable_conflict use_column
 declare
   v_flow record;
@@ -1010,7 +1074,7 @@ begin
       or (g.state <> 'pending' and not g.released and (not g.settled or g.succeeded + g.failed + g.skipped = g.n)));
   if v_up is null and v_judged is null then return null; end if;
   select * into v_result from resolve_edges(coalesce(v_up, '{}'), coalesce(v_upstreams, '{}'), coalesce(v_downstreams, '{}'),
-    coalesce(v_ends, '{}'), p_partition, coalesce(v_judged, '{}'),
+    coalesce(v_ends, '{}'), null, p_partition, coalesce(v_judged, '{}'),
     case when v_flow.state = 'cancelling' then array[p_flow] else '{}' end,
     case when v_flow.state = 'cancelling' and v_flow.cancel_finalisers then array[p_flow] else '{}' end, true, v_now);
   update flow f set unprojected = true where f.partition_key = p_partition and f.id = p_flow and not f.unprojected;

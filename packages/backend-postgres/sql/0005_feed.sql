@@ -3,7 +3,7 @@
 -- Numbers the committed events of these partitions, in the order in which their statements ran. The head's row is the
 -- right to number; who can't have it leaves the work to its holder.
 create function number_events(p_partitions integer[]) returns integer
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_partition integer;
@@ -34,7 +34,7 @@ end $$;
 
 -- Removes events that are further back than `p_keep` numbers, whole rows only.
 create function trim_events(p_partition integer, p_keep bigint, p_max integer) returns integer
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_below bigint;
@@ -58,7 +58,7 @@ end $$;
 
 -- Removes executions with everything that belongs to them. The caller holds their rows.
 create function remove_executions(p_partition integer, p_ids uuid[]) returns void
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 begin
   delete from execution_info where partition_key = p_partition and id = any(p_ids);
@@ -74,7 +74,7 @@ end $$;
 
 -- The next solo executions past their retention.
 create function trim_executions(p_partition integer, p_max integer) returns integer
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_now bigint := now_ms();
@@ -94,7 +94,7 @@ end $$;
 -- One batch of a flow past its retention: members first, the flow with the last of them. Answers null when the flow is
 -- not to go, else whether it is gone.
 create function trim_flow(p_partition integer, p_flow uuid, p_max integer) returns boolean
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_now bigint := now_ms();
@@ -127,7 +127,7 @@ end $$;
 -- Looks at some executions of a partition and says what does not fit. A lost or late timer is set again; what a constraint
 -- or a transition should never have let through is only named.
 create function reconcile_sample(p_partition integer, p_from uuid, p_max integer) returns table (id uuid, finding text, repaired boolean)
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 begin
   return query

@@ -1,3 +1,3 @@
-export { type OpenedPglite, type OpenPgliteOptions, openPglite } from './pglite/open-pglite.js'
 export type { PostgresBackendOptions } from './options.js'
+export { type OpenedPglite, type OpenPgliteOptions, openPglite } from './pglite/open-pglite.js'
 export { createPostgresBackend } from './postgres-backend.js'

@@ -60,7 +60,10 @@ export function readSettings(options: PostgresBackendOptions): PostgresSettings 
   }
   const schema = options.schema ?? 'flowfabric'
   if (!schemaPattern.test(schema) || schema.startsWith('pg_')) {
-    throw engineError('invalid_configuration', `Not a usable name of a schema (${schemaPattern.source}): ${schema}`)
+    throw engineError(
+      'invalid_configuration',
+      `Not a usable name of a schema (${schemaPattern.source}): ${schema}`,
+    )
   }
   const isPglite = options.pglite !== undefined
   return {

@@ -26,6 +26,8 @@ export interface PartitionScanner extends ScannerTraits {
   readonly wakesOn: readonly (PendingWork | Hint['type'] | 'always')[]
   /** Whether a wake leads to a pass at once, or not before `intervalMs` after the one before. */
   readonly pace: 'at_once' | 'interval'
+  /** Gives way to the others where passes queue; those by interval always do. */
+  readonly isBackground?: boolean | undefined
   readonly intervalMs: number
   /** The interval of an `always` scanner while nothing stirs in the partition and its last pass found nothing. */
   readonly quietIntervalMs?: number | undefined

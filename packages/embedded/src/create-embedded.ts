@@ -29,6 +29,8 @@ export interface Embedded {
   /** The contract's roles: what clients and workers of this process are given. */
   readonly backend: FoundationBackend
   readonly engine: Engine
+  /** Why an execution does not run, or that it does. */
+  readonly explain: Engine['explain']
   readonly info: EmbeddedInfo
   /** Tells a second process that wants the same folder where this one can be reached. */
   announce(url: string): void
@@ -55,6 +57,10 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
   const store = await openStore(address, options)
   const engine = createEngine({
     label: `${hostname()}:${process.pid}`,
+    // PGlite carries out one statement at a time: more passes at once would only stand in each other's way.
+    ...(address.kind === 'postgres' ? {} : { passesMax: 2 }),
+    // An embedded store carries out one statement at a time: background passes must not queue up before workers.
+    ...(address.kind === 'postgres' ? {} : { passesMax: 2 }),
     ...options.engine,
     backend: store.backend,
     scanners,
@@ -63,6 +69,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
   return {
     backend: engine.backend,
     engine,
+    explain: (params) => engine.explain(params),
     info: { kind: address.kind, store: describeAddress(address) },
     announce: (url) => store.announce(url),
     start: () => engine.start(),

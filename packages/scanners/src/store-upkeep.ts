@@ -24,6 +24,7 @@ export function storeUpkeep(options: { readonly max?: number | undefined } = {})
     // A feed that grew is numbered by the next pulse at the latest; hints would have it done for every event.
     wakesOn: ['upkeep'],
     pace: 'at_once',
+    isBackground: true,
     intervalMs: 1_000,
     appliesFilter: false,
     metrics: [kept],

@@ -6,8 +6,8 @@ export type { EventBatch, FollowOptions } from './client/follow-events.js'
 export type { FlowSubmitOptions } from './client/submit-flow.js'
 export type { SubmitOptions, TaskInput, WorkOptions } from './client/submit-options.js'
 export type {
-  ClientConnectionBackend,
   Connect,
+  Explain,
   InProcessConnect,
   ServerBackend,
 } from './connection/connection.js'

@@ -162,7 +162,8 @@ describe('cascades', () => {
     }
     await flow.settle()
     let claimed = 0
-    for (const some of chunks(names(children), 250)) claimed += (await flow.tryStart(...some)).length
+    // Each node is a route of its own here, and a claim asks only so many.
+    for (const some of chunks(names(children), 64)) claimed += (await flow.tryStart(...some)).length
     expect(claimed).toBe(children)
   }, 60_000)
 })

@@ -62,7 +62,7 @@ describe('executions.explainFacts', () => {
     })
     await flow.start('a')
     const facts = await explain(flow.id('join'))
-    expect(facts.flow).toEqual({ id: flow.flowId, state: 'open' })
+    expect(facts.flow).toEqual({ id: flow.flowId, state: 'open', finalisers: true })
     expect(facts.group).toMatchObject({
       view: { state: 'pending', counters: { n: 2, succeeded: 0, failed: 0, skipped: 0 } },
       join: { policy: { kind: 'any_of', onSatisfied: 'cancel_remaining' }, runOn: 'groupSatisfied' },

@@ -217,8 +217,9 @@ describe('executions.submit', () => {
     const more = Array.from({ length: 25 }, (_, n) => store().aSolo({ lane, kind: parseKind(`more-${n}`) }))
     expect(new Set((await submit(...many)).map(({ outcome }) => outcome))).toEqual(new Set(['accepted']))
     const answers = await submit(...more)
-    expect(answers.slice(0, 24).map(({ outcome }) => outcome)).toEqual(Array(24).fill('accepted'))
-    expect(answers[24]).toEqual({ outcome: 'too_many_routes', lane })
+    // Which one of a call comes last is the store's to say.
+    const refused = answers.filter(({ outcome }) => outcome !== 'accepted')
+    expect(refused).toEqual([{ outcome: 'too_many_routes', lane }])
     expect((await submit(store().aSolo({ lane, kind: parseKind('kind-0') })))[0]?.outcome).toBe('accepted')
   })
 

@@ -56,8 +56,13 @@ describe('maintenance.trimRetention', () => {
     await trim()
     expect([await isKept(usual), await isKept(open)]).toEqual([false, true])
 
+    // The lane's time counts as it is when the execution ends.
+    const lane = store().aSolo().lane
+    const configure = (retentionMs: number) =>
+      backend.lanes.configure({ namespace, lane, settings: { retentionMs } })
+    await configure(5_000)
     const ofLane = await anEnded()
-    await backend.lanes.configure({ namespace, lane: store().aSolo().lane, settings: { retentionMs: 5_000 } })
+    await configure(dayMs)
     await store().advance(5_000)
     await trim()
     expect(await isKept(ofLane)).toBe(false)

@@ -22,15 +22,15 @@ export const chooseNamespace = (c: Chooser, world: World) => (c.rarely(25) ? wor
 
 export function submit(c: Chooser, world: World): Call {
   const { namespace } = world
-  const items: ExecutionSubmission[] = Array.from({ length: 1 + c.below(3) }, () => {
+  const firstKey = c.below(3)
+  // Items of a batch are carried out in no promised order, so none of them is about what another one is about.
+  const known = c.rarely(8) ? c.among(world.executions) : undefined
+  const items: ExecutionSubmission[] = Array.from({ length: 1 + c.below(3) }, (_, i) => {
     const lane = c.of(lanes)
     const fresh = mintSoloExecutionId({ namespace, lane, shards: 1, count: world.partitions.length })
-    const id = c.rarely(8)
-      ? (c.among(world.executions) ?? fresh)
-      : c.rarely(40)
-        ? makeExecutionId(9_999, mintUuid())
-        : fresh
-    const key = c.rarely(4) ? { idempotencyKey: `key-${c.below(3)}` } : {}
+    const id =
+      i === 0 && known !== undefined ? known : c.rarely(40) ? makeExecutionId(9_999, mintUuid()) : fresh
+    const key = c.rarely(4) ? { idempotencyKey: `key-${(firstKey + i) % 3}` } : {}
     return { ...chooseSpec(c, { id, lane, kind: c.of(kinds) }), ...key }
   })
   return {

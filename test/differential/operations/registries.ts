@@ -1,5 +1,6 @@
 import { laneStates } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
+import { withoutUnusedLanes } from '../lanes-in-use.js'
 import { type Call, kinds, lanes, type World, workerId } from '../world.js'
 
 export function configureLane(c: Chooser, world: World): Call {
@@ -26,7 +27,7 @@ export function setLaneState(c: Chooser, world: World): Call {
 export function listLanes(_: Chooser, world: World): Call {
   return {
     text: 'lanes.list',
-    on: (backend) => backend.lanes.list({ namespace: world.namespace }),
+    on: async (backend) => withoutUnusedLanes(await backend.lanes.list({ namespace: world.namespace })),
   }
 }
 

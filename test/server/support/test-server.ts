@@ -17,7 +17,7 @@ export interface TestServer extends TestBackend {
 export interface CallOptions {
   /** Sent as JSON, unless it is a text: that goes as it is. */
   readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string | undefined>>
+  readonly headers?: Readonly<Record<string, string | undefined>> | undefined
   readonly signal?: AbortSignal
 }
 

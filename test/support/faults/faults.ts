@@ -43,4 +43,9 @@ export interface StoreFaults extends Faults {
   refuseWrites(executionId: ExecutionId): Promise<() => Promise<void>>
   /** Makes every write to a group fail, until the answer is called. */
   refuseGroupWrites(node: ExecutionId): Promise<() => Promise<void>>
+  /** Makes every write to a group raise an SQLSTATE, and counts the tries. */
+  raiseInGroupWrites(
+    node: ExecutionId,
+    sqlState: string,
+  ): Promise<{ tries(): Promise<number>; undo(): Promise<void> }>
 }

@@ -8,29 +8,43 @@ import {
   partitionOfTag,
   uuidOf,
 } from '@flowfabric/core'
-import type { SqlPool } from '../backends.js'
+import type { SqlInside } from '../backends.js'
 import type { StoreFaults } from './faults.js'
 
 /** Writes to the tables behind the backend's back. */
 export function createSqlFaults(
-  { pool, schema }: { readonly pool: SqlPool; readonly schema: string },
+  { pool, schema }: SqlInside,
   partitions: readonly PartitionTag[],
 ): StoreFaults {
   const on = (id: ExecutionId) => [partitionIndexOf(id), uuidOf(id)]
   let triggers = 0
-  const refuse = async (table: string, idColumn: string, id: ExecutionId) => {
+  /** A sequence counts the tries, since it outlives the transactions that fail. */
+  const raise = async (table: string, idColumn: string, id: ExecutionId, sqlState: string) => {
     triggers += 1
     const name = `fault_${triggers}`
+    await pool.query(`create sequence ${schema}.${name}_tries`)
     await pool.query(
-      `create function ${schema}.${name}() returns trigger language plpgsql as
-       $$ begin raise exception 'a fault of the test' using errcode = 'XX001'; end $$`,
+      `create function ${schema}.${name}() returns trigger language plpgsql as $$
+       begin
+         perform nextval('${schema}.${name}_tries');
+         raise exception 'a fault of the test' using errcode = '${sqlState}';
+       end $$`,
     )
     await pool.query(
       `create trigger ${name} before update or delete on ${schema}.${table} for each row
        when (old.${idColumn} = '${uuidOf(id)}') execute function ${schema}.${name}()`,
     )
-    return async () => {
-      await pool.query(`drop function ${schema}.${name}() cascade`)
+    return {
+      tries: async () => {
+        const { rows } = await pool.query(
+          `select case when is_called then last_value else 0 end as n from ${schema}.${name}_tries`,
+        )
+        return Number(rows[0]?.n)
+      },
+      undo: async () => {
+        await pool.query(`drop function ${schema}.${name}() cascade`)
+        await pool.query(`drop sequence ${schema}.${name}_tries`)
+      },
     }
   }
   return {
@@ -107,8 +121,9 @@ export function createSqlFaults(
       )
     },
 
-    refuseWrites: (id) => refuse('execution', 'id', id),
-    refuseGroupWrites: (node) => refuse('edge_group', 'downstream_id', node),
+    refuseWrites: async (id) => (await raise('execution', 'id', id, 'XX001')).undo,
+    refuseGroupWrites: async (node) => (await raise('edge_group', 'downstream_id', node, 'XX001')).undo,
+    raiseInGroupWrites: (node, sqlState) => raise('edge_group', 'downstream_id', node, sqlState),
 
     storeSummaryState: async (flowId, publicFlowState) => {
       await pool.query(

@@ -13,13 +13,23 @@ export function renderFlowTree(nodes: readonly FlowNodeView[], nowMs: number): r
     children.set(parent, [...(children.get(parent) ?? []), node])
   }
   const lines: string[] = []
-  const draw = (node: FlowNodeView, indent: string, isLast: boolean, isRoot: boolean) => {
-    lines.push(`${indent}${isRoot ? '' : isLast ? '└─ ' : '├─ '}${describeNode(node, byId, nowMs)}`)
-    const below = children.get(node.execution.id) ?? []
-    const deeper = isRoot ? indent : `${indent}${isLast ? '   ' : '│  '}`
-    for (const [place, child] of below.entries()) draw(child, deeper, place === below.length - 1, false)
+  // A stack of its own: a flow may be deeper than the language's.
+  const open: { node: FlowNodeView; lead: string; below: string }[] = (children.get(undefined) ?? [])
+    .map((node) => ({ node, lead: '', below: '' }))
+    .reverse()
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { node, lead, below } = next
+    lines.push(lead + describeNode(node, byId, nowMs))
+    const under = children.get(node.execution.id) ?? []
+    for (const [place, child] of [...under.entries()].reverse()) {
+      const isLast = place === under.length - 1
+      open.push({
+        node: child,
+        lead: `${below}${isLast ? '└─ ' : '├─ '}`,
+        below: `${below}${isLast ? '   ' : '│  '}`,
+      })
+    }
   }
-  for (const root of children.get(undefined) ?? []) draw(root, '', true, true)
   return lines
 }
 

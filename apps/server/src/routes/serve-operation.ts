@@ -8,6 +8,7 @@ import {
   type WireSchemas,
 } from '@flowfabric/core/wire'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { sendProblem } from '../app/problem.js'
 
 /** What carries out an operation: the params as the contract has them, and the answer likewise. */
@@ -60,6 +61,7 @@ export function describeRoute(operation: {
     operationId: operation.name,
     summary: operation.summary,
     tags: [operation.tag],
+    headers: namespaceHeader,
     ...(path === undefined ? {} : { params: path }),
     ...(query === undefined ? {} : { querystring: query }),
     ...(body === undefined ? {} : { body }),
@@ -72,6 +74,10 @@ export function describeRoute(operation: {
     },
   }
 }
+
+const namespaceHeader = z.object({
+  'FF-Namespace': z.string().optional().describe('The namespace that the call is about; default `default`.'),
+})
 
 /** `/executions/{id}` and `/executions:batch` as Fastify writes them: `/executions/:id`, `/executions::batch`. */
 export function fastifyPath(path: string): string {

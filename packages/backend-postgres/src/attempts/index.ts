@@ -1,9 +1,9 @@
 import type { AttemptOperations } from '@flowfabric/core'
+import type { PostgresContext } from '../db/context.js'
 import { listAttempts } from './list.js'
 import { loadUpstream } from './load-upstream.js'
 import { recordProgress } from './record-progress.js'
 import { loadSteps, recordSteps } from './steps.js'
-import type { PostgresContext } from '../db/context.js'
 
 export function createAttempts(ctx: PostgresContext): AttemptOperations {
   return {

@@ -15,11 +15,14 @@ interface UpstreamRow {
   readonly upstream_id: string
   readonly seen_state: PublicState
   readonly seen_satisfied: boolean
-  readonly result: Buffer | null
+  readonly result: Uint8Array | null
 }
 
 /** By `as` name, as the step that decided the group saw them: every attempt sees the same. */
-export async function loadUpstream(ctx: PostgresContext, params: LoadUpstream): Promise<Page<UpstreamResult>> {
+export async function loadUpstream(
+  ctx: PostgresContext,
+  params: LoadUpstream,
+): Promise<Page<UpstreamResult>> {
   checkAttemptPage(params, await ctx.partitions())
   const page = readPositionPage(params)
   const key = await requireExecution(ctx, params)

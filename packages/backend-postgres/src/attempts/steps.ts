@@ -19,7 +19,7 @@ import { writeUnderLeases } from './write-under-lease.js'
 interface StepRow {
   readonly name: string
   readonly type: StepType
-  readonly result: Buffer | null
+  readonly result: Uint8Array | null
   readonly attempt_index: number
   readonly recorded_at: number
 }
@@ -62,7 +62,9 @@ async function recordStep(
      returning ${stepColumns}`,
     [...key, name, type, result, limits.journalEntriesMax, limits.journalBytesMax],
   )
-  return recorded === undefined ? { outcome: 'journal_full' } : { outcome: 'recorded', step: toStep(recorded) }
+  return recorded === undefined
+    ? { outcome: 'journal_full' }
+    : { outcome: 'recorded', step: toStep(recorded) }
 }
 
 export async function loadSteps(ctx: PostgresContext, params: LoadSteps): Promise<Page<StepRecord>> {

@@ -118,10 +118,10 @@ export function createCatalog(db: Database): Catalog {
 
   const making = new Map<string, Promise<RouteEntry | null>>()
   const make = async (spec: readonly SqlValue[], key: string): Promise<RouteEntry | null> => {
-    const [made] = await db.call<{ id: number | null }>('select ff.ensure_route($1, $2, $3, $4::text[], $5) as id', [
-      ...spec,
-      limits.routesPerLaneMax,
-    ])
+    const [made] = await db.call<{ id: number | null }>(
+      'select ff.ensure_route($1, $2, $3, $4::text[], $5) as id',
+      [...spec, limits.routesPerLaneMax],
+    )
     if (made === undefined || made.id === null) return null
     return find(() => routesByKey.get(key), `route ${key}`)
   }

@@ -5,7 +5,15 @@ import pg from 'pg'
 import { contentionStates, sqlStateOf, toEngineError } from './fault.js'
 
 /** One parameter of a statement. Arrays become SQL arrays. */
-export type SqlValue = string | number | bigint | boolean | Uint8Array | null | undefined | readonly SqlValue[]
+export type SqlValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Uint8Array
+  | null
+  | undefined
+  | readonly SqlValue[]
 
 /**
  * Runs statements. In a text, `ff.` stands for the schema: no statement relies on a search path, so that a pool of the
@@ -59,14 +67,15 @@ export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOption
   const database: Database = {
     schema,
     async query<Row extends object>(text: string, values: readonly SqlValue[] = []) {
-      return run<Row>(await open(), statements.configOf(text, values), true)
+      return runOnPool<Row>(await open(), statements.configOf(text, values))
     },
     call: <Row extends object>(text: string, values?: readonly SqlValue[]) =>
       withTries(() => database.query<Row>(text, values)),
     async script(text) {
-      await run(await open(), { text: statements.resolve(text) }, true)
+      await runOnPool(await open(), { text: statements.resolve(text) })
     },
-    transaction: (body, options) => withTries(async () => runTransaction(await open(), statements, body, options ?? {})),
+    transaction: (body, options) =>
+      withTries(async () => runTransaction(await open(), statements, body, options ?? {})),
     pool: open,
     close() {
       closing ??= pool.then(
@@ -96,7 +105,11 @@ async function runTransaction<T>(
   }
   client.on('error', onError)
   try {
-    await run(client, { text: `begin isolation level ${isolation}; set local lock_timeout = ${lockTimeoutMs}` }, false)
+    await run(
+      client,
+      { text: `begin isolation level ${isolation}; set local lock_timeout = ${lockTimeoutMs}` },
+      false,
+    )
     const answer = await body({
       query: (text, values = []) => run(client, statements.configOf(text, values), false),
       async script(text) {
@@ -123,8 +136,33 @@ interface StatementConfig {
   readonly values?: unknown[]
 }
 
+/**
+ * A statement of its own. Not by the pool's `query`, which throws a connection away with every failed statement: on a
+ * server that costs a new one, and PGlite's only one does not survive it.
+ */
+async function runOnPool<Row extends object>(pool: pg.Pool, config: StatementConfig): Promise<readonly Row[]> {
+  const client = await pool.connect().catch((fault) => {
+    throw toEngineError(fault, false)
+  })
+  let broken: Error | undefined
+  try {
+    const result = await client.query<Row>(config as pg.QueryConfig)
+    return result.rows
+  } catch (fault) {
+    if (!isStatementFault(fault)) broken = fault instanceof Error ? fault : new Error(String(fault))
+    throw toEngineError(fault, true)
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** The server refused the statement, and serves the next one. */
+function isStatementFault(fault: unknown): boolean {
+  return fault instanceof pg.DatabaseError && fault.severity !== 'FATAL' && fault.severity !== 'PANIC'
+}
+
 async function run<Row extends object>(
-  target: pg.Pool | pg.PoolClient,
+  target: pg.PoolClient,
   config: StatementConfig,
   mayHaveCommitted: boolean,
 ): Promise<readonly Row[]> {
@@ -144,7 +182,12 @@ async function withTries<T>(attempt: () => Promise<T>): Promise<T> {
     } catch (fault) {
       if (!isEngineError(fault) || !contentionStates.has(sqlStateOf(fault))) throw fault
       if (tries >= limits.hopTriesMax) {
-        throw engineError('retry_exhausted', `Contention outlasted ${tries} tries: ${fault.message}`, { tries }, { cause: fault })
+        throw engineError(
+          'retry_exhausted',
+          `Contention outlasted ${tries} tries: ${fault.message}`,
+          { tries },
+          { cause: fault },
+        )
       }
       await pause(limits.hopBackoffInitialMs * 2 ** (tries - 1))
     }

@@ -1,4 +1,11 @@
-import { type EngineError, type ErrorCode, type ErrorDetails, engineError, isEngineError, isErrorCode } from '@flowfabric/core'
+import {
+  type EngineError,
+  type ErrorCode,
+  type ErrorDetails,
+  engineError,
+  isEngineError,
+  isErrorCode,
+} from '@flowfabric/core'
 
 /** Codes whose details are typed need their own words; a fault of the store has none of them. */
 type FaultCode = Exclude<ErrorCode, keyof ErrorDetails>
@@ -28,7 +35,13 @@ const codeBySqlState: Readonly<Record<string, FaultCode>> = {
 }
 
 /** Codes by which node reports a connection that could not be made, so that nothing was sent. */
-const unreachable: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN', 'ENETUNREACH'])
+const unreachable: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+  'ENETUNREACH',
+])
 const lost: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED'])
 
 interface StoreFault {
@@ -43,21 +56,41 @@ export function toEngineError(fault: unknown, mayHaveCommitted: boolean): Engine
   const ownCode = sqlRaisedCode(code, message)
   if (ownCode !== undefined) return engineError(ownCode, message, {}, { cause: fault })
   if (code === '22021' || code === '22P05') {
-    return engineError('nul_in_text', 'A text holds a character that PostgreSQL cannot keep', { field: '' }, { cause: fault })
+    return engineError(
+      'nul_in_text',
+      'A text holds a character that PostgreSQL cannot keep',
+      { field: '' },
+      { cause: fault },
+    )
   }
   if (code.startsWith('XX')) return engineError('corruption', message, { subject: 'store' }, { cause: fault })
   const known = codeBySqlState[code] ?? codeBySqlState[code.slice(0, 2)]
   if (known !== undefined) {
     const isOpen = known === 'connection_lost' || known === 'timed_out'
-    return engineError(known, `The store answered ${code}: ${message}`, {}, { cause: fault, ...(isOpen ? { mayHaveCommitted } : {}) })
+    return engineError(
+      known,
+      `The store answered ${code}: ${message}`,
+      {},
+      { cause: fault, ...(isOpen ? { mayHaveCommitted } : {}) },
+    )
   }
   if (unreachable.has(code) || /timeout exceeded when trying to connect/.test(message)) {
     return engineError('store_unreachable', `The store cannot be reached: ${message}`, {}, { cause: fault })
   }
   if (lost.has(code) || /Connection terminated|connection .*(lost|closed)|not queryable/i.test(message)) {
-    return engineError('connection_lost', `The connection to the store was lost: ${message}`, {}, { cause: fault, mayHaveCommitted })
+    return engineError(
+      'connection_lost',
+      `The connection to the store was lost: ${message}`,
+      {},
+      { cause: fault, mayHaveCommitted },
+    )
   }
-  return engineError('internal_error', `A statement failed${code === '' ? '' : ` (${code})`}: ${message}`, {}, { cause: fault })
+  return engineError(
+    'internal_error',
+    `A statement failed${code === '' ? '' : ` (${code})`}: ${message}`,
+    {},
+    { cause: fault },
+  )
 }
 
 /** The SQLSTATE of a failure, or the empty text. */

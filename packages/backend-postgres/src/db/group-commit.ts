@@ -27,7 +27,11 @@ interface Entry<Item, Outcome> {
  * Group commit in the process: an item goes out at once when nothing of its kind is under way, otherwise it joins the
  * next statement. Under load a statement so carries what came during the one before it, and one commit pays for all.
  */
-export function createGroup<Item, Outcome>({ itemsMax, keyOf, run }: GroupOptions<Item, Outcome>): Group<Item, Outcome> {
+export function createGroup<Item, Outcome>({
+  itemsMax,
+  keyOf,
+  run,
+}: GroupOptions<Item, Outcome>): Group<Item, Outcome> {
   let waiting: Entry<Item, Outcome>[] = []
   let isBusy = false
 

@@ -4,6 +4,8 @@ import pg from 'pg'
 import type { PostgresBackendOptions, PostgresSettings } from '../options.js'
 import { createDatabase, type Database } from './database.js'
 
+const BYTEA = 17
+const BYTEA_ARRAY = 1001
 const INT8 = 20
 const INT8_ARRAY = 1016
 const DATE = 1082
@@ -12,9 +14,17 @@ const DATE = 1082
 export function openDatabase(options: PostgresBackendOptions, settings: PostgresSettings): Database {
   const { schema, pooler } = settings
   if (options.pool !== undefined) {
-    return createDatabase({ schema, pooler, pool: Promise.resolve(withParsers(options.pool)), isOwner: false })
+    return createDatabase({
+      schema,
+      pooler,
+      pool: Promise.resolve(withParsers(options.pool)),
+      isOwner: false,
+    })
   }
-  const pool = options.pglite === undefined ? openServerPool(options.connectionString ?? '', settings) : openPglitePool(options.pglite)
+  const pool =
+    options.pglite === undefined
+      ? openServerPool(options.connectionString ?? '', settings)
+      : openPglitePool(options.pglite)
   return createDatabase({ schema, pooler, pool, isOwner: true })
 }
 
@@ -37,7 +47,11 @@ async function openServerPool(connectionString: string, settings: PostgresSettin
  */
 async function openPglitePool(pglite: PGlite): Promise<pg.Pool> {
   const { createPgConfig } = await import('@electric-sql/pglite/node-postgres')
-  const config = Object.assign(createPgConfig(pglite), { types: parsers, connectionTimeoutMillis: 10_000, idleTimeoutMillis: 0 })
+  const config = Object.assign(createPgConfig(pglite), {
+    types: parsers,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 0,
+  })
   return new pg.Pool(config as unknown as pg.PoolConfig)
 }
 
@@ -60,7 +74,9 @@ function withClientParsers(client: pg.PoolClient): pg.PoolClient {
     get(target, property) {
       if (property === 'query') {
         return (config: pg.QueryConfig | string) =>
-          target.query(typeof config === 'string' ? { text: config, types: parsers } : { ...config, types: parsers })
+          target.query(
+            typeof config === 'string' ? { text: config, types: parsers } : { ...config, types: parsers },
+          )
       }
       const value: unknown = Reflect.get(target, property)
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
@@ -71,8 +87,14 @@ function withClientParsers(client: pg.PoolClient): pg.PoolClient {
 /** Times, counts and sequence numbers are int8 and fit a Number; what does not fit is never rounded. */
 export function parseInt8(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value)) throw engineError('corruption', `Not a safe integer: ${text}`, { subject: 'int8', raw: text })
+  if (!Number.isSafeInteger(value))
+    throw engineError('corruption', `Not a safe integer: ${text}`, { subject: 'int8', raw: text })
   return value
+}
+
+/** The contract's bytes are plain, whatever the driver makes of them. */
+function toBytes(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 }
 
 const keepText = (text: string): string => text
@@ -84,7 +106,17 @@ const parsers: pg.CustomTypesConfig = {
     if (oid === INT8) return parseInt8
     if (oid === DATE) return keepText
     const builtIn = pg.types.getTypeParser(oid, format as 'text') as Parser
-    if (oid !== INT8_ARRAY) return builtIn
-    return (text) => (builtIn(text) as (string | null)[]).map((each) => (each === null ? null : parseInt8(each)))
+    switch (oid) {
+      case BYTEA:
+        return (text) => toBytes(builtIn(text) as Buffer)
+      case BYTEA_ARRAY:
+        return (text) =>
+          (builtIn(text) as (Buffer | null)[]).map((each) => (each === null ? null : toBytes(each)))
+      case INT8_ARRAY:
+        return (text) =>
+          (builtIn(text) as (string | null)[]).map((each) => (each === null ? null : parseInt8(each)))
+      default:
+        return builtIn
+    }
   },
 }

@@ -15,11 +15,21 @@ export interface RemoteHints {
 const COALESCE_MS = 5
 /** Hints of one NOTIFY. Its payload must stay below 8000 bytes; what doesn't fit is left to the pulse. */
 const PAYLOAD_BYTES_MAX = 7_500
+/** For so long a look at who listens holds good. */
+const LISTENERS_MS = 1_000
+const LISTENER_KEY = `hashtextextended('flowfabric/hints/' || $1, 0)`
 const RECONNECT_MS_MIN = 500
 const RECONNECT_MS_MAX = 30_000
 
 /** Hints that wake somebody in another process; the others concern whoever caused them, or are found by reading. */
-const remoteTypes: ReadonlySet<Hint['type']> = new Set(['ready', 'outbox', 'ended', 'attention', 'due', 'events'])
+const remoteTypes: ReadonlySet<Hint['type']> = new Set([
+  'ready',
+  'outbox',
+  'ended',
+  'attention',
+  'due',
+  'events',
+])
 
 /**
  * Sends this process's hints after their commit, never inside it, and hears those of others on a connection of its own.
@@ -27,14 +37,18 @@ const remoteTypes: ReadonlySet<Hint['type']> = new Set(['ready', 'outbox', 'ende
  */
 export function startRemoteHints(db: Database, hub: HintHub, options: PostgresBackendOptions): RemoteHints {
   const channel = channelOf(db.schema)
-  const origin = createHash('sha1').update(`${process.pid} ${performance.timeOrigin} ${Math.random()}`).digest('hex').slice(0, 12)
+  const origin = createHash('sha1')
+    .update(`${process.pid} ${performance.timeOrigin} ${Math.random()}`)
+    .digest('hex')
+    .slice(0, 12)
   const stopping = new AbortController()
-  const sender = createSender(db, channel, origin, stopping.signal)
-  hub.forward(sender)
   const { connectionString } = options
+  hub.forward(createSender(db, channel, origin, connectionString === undefined ? 0 : 1, stopping.signal))
   // A pool of the caller's gives no connection that could be kept: it only sends.
   const hearing =
-    connectionString === undefined ? Promise.resolve() : hear(connectionString, channel, origin, hub, stopping.signal)
+    connectionString === undefined
+      ? Promise.resolve()
+      : hear(connectionString, channel, origin, hub, stopping.signal)
   return {
     async stop() {
       stopping.abort()
@@ -48,13 +62,28 @@ function channelOf(schema: string): string {
   return `${schema}_hints`
 }
 
-function createSender(db: Database, channel: string, origin: string, signal: AbortSignal): (hint: Hint) => void {
+function createSender(
+  db: Database,
+  channel: string,
+  origin: string,
+  ownListeners: number,
+  signal: AbortSignal,
+): (hint: Hint) => void {
   const pending = new Map<string, Hint>()
   let isSending = false
+  let isHeard = true
+  let lookedAt = Number.NEGATIVE_INFINITY
 
   const send = async () => {
     while (pending.size > 0 && !signal.aborted) {
       await pause(COALESCE_MS, undefined, { signal }).catch(() => {})
+      if (performance.now() - lookedAt > LISTENERS_MS) {
+        isHeard = (await countListeners(db)) > ownListeners
+        lookedAt = performance.now()
+      }
+      // Alone on the store, which is the rule: nobody would hear it, and each NOTIFY is a commit.
+      if (!isHeard) pending.clear()
+      if (pending.size === 0) break
       const hints = takeFitting(pending)
       await db.query('select pg_notify($1, $2)', [channel, `${origin} ${JSON.stringify(hints)}`]).catch(() => {})
     }
@@ -63,12 +92,28 @@ function createSender(db: Database, channel: string, origin: string, signal: Abo
 
   return (hint) => {
     if (!remoteTypes.has(hint.type) || signal.aborted) return
+    if (!isHeard && performance.now() - lookedAt < LISTENERS_MS) return
     const key = keyOf(hint)
     pending.set(key, merge(pending.get(key), hint))
     if (isSending) return
     isSending = true
     void send()
   }
+}
+
+/** Every listening connection holds a lock of this schema, shared: counted, it tells how many there are. */
+async function countListeners(db: Database): Promise<number> {
+  const rows = await db
+    .query<{ listeners: number }>(
+      `select count(*)::integer as listeners from pg_locks l, (select ${LISTENER_KEY} as key) k
+       where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+         and l.database = (select oid from pg_database where datname = current_database())
+         and (l.classid::bigint << 32) | l.objid::bigint = k.key`,
+      [db.schema],
+    )
+    .catch(() => [])
+  // Not to know is no reason to be silent.
+  return rows[0]?.listeners ?? Number.POSITIVE_INFINITY
 }
 
 /** As many as one payload holds, in order; what comes after them waits for the next. */
@@ -118,7 +163,7 @@ async function hear(
 ): Promise<void> {
   let pauseMs = RECONNECT_MS_MIN
   while (!signal.aborted) {
-    const wasConnected = await listenOnce(connectionString, channel, origin, hub, signal)
+    const wasConnected = await listenOnce(connectionString, db.schema, origin, hub, signal)
     if (signal.aborted) return
     pauseMs = wasConnected ? RECONNECT_MS_MIN : Math.min(pauseMs * 2, RECONNECT_MS_MAX)
     await pause(pauseMs, undefined, { signal }).catch(() => {})
@@ -132,7 +177,11 @@ async function listenOnce(
   hub: HintHub,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const client = new pg.Client({ connectionString, application_name: 'flowfabric hints', connectionTimeoutMillis: 10_000 })
+  const client = new pg.Client({
+    connectionString,
+    application_name: 'flowfabric hints',
+    connectionTimeoutMillis: 10_000,
+  })
   const ended = new Promise<void>((resolve) => {
     client.on('error', () => resolve())
     client.on('end', () => resolve())

@@ -1,4 +1,10 @@
-import { checkEngineHeartbeat, type EngineOperations, type EngineView, type InstanceId, must } from '@flowfabric/core'
+import {
+  checkEngineHeartbeat,
+  type EngineOperations,
+  type EngineView,
+  type InstanceId,
+  must,
+} from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 
 const ALIVE_MS_DEFAULT = 15_000
@@ -37,7 +43,11 @@ export function createEngines(ctx: PostgresContext): EngineOperations {
         [engineId, label, goodbye, aliveMs, FORGOTTEN_MS],
       )
       const nowMs = must(rows[0], 'the answer to a heartbeat').now
-      return { outcome: 'beating', engines: rows.filter((row) => row.engine_id !== null).map(toEngine), nowMs }
+      return {
+        outcome: 'beating',
+        engines: rows.filter((row) => row.engine_id !== null).map(toEngine),
+        nowMs,
+      }
     },
 
     async list() {
@@ -48,5 +58,10 @@ export function createEngines(ctx: PostgresContext): EngineOperations {
 }
 
 function toEngine(row: EngineRow): EngineView {
-  return { engineId: row.engine_id, label: row.label, startedAtMs: row.started_at, lastSeenAtMs: row.last_seen_at }
+  return {
+    engineId: row.engine_id,
+    label: row.label,
+    startedAtMs: row.started_at,
+    lastSeenAtMs: row.last_seen_at,
+  }
 }

@@ -7,7 +7,9 @@ const VERSION = 'f1'
 
 /** As text: `f1`, then `partition:number` for each partition, in base 36. */
 export function encodeCursor(positions: Positions): string {
-  const parts = [...positions].sort(([a], [b]) => a - b).map(([partition, next]) => `${partition.toString(36)}:${next.toString(36)}`)
+  const parts = [...positions]
+    .sort(([a], [b]) => a - b)
+    .map(([partition, next]) => `${partition.toString(36)}:${next.toString(36)}`)
   return [VERSION, ...parts].join('.')
 }
 
@@ -20,7 +22,8 @@ export function decodeCursor(cursor: string, partitionCount: number): Positions 
     const match = /^([0-9a-z]{1,4}):([0-9a-z]{1,11})$/.exec(part)
     const partition = Number.parseInt(match?.[1] ?? '', 36)
     const next = Number.parseInt(match?.[2] ?? '', 36)
-    if (!(partition < partitionCount) || !Number.isSafeInteger(next) || next < 1 || positions.has(partition)) throw invalidCursor()
+    if (!(partition < partitionCount) || !Number.isSafeInteger(next) || next < 1 || positions.has(partition))
+      throw invalidCursor()
     positions.set(partition, next)
   }
   return positions

@@ -58,7 +58,20 @@ function toEvent(row: EventRow, body: EventBody, number: number): EngineEvent {
     const [, namespace, flowId, state, previousState, graphRevision, generation] = body
     return { ...base, type: 'flow', namespace, flowId, state, previousState, graphRevision, generation }
   }
-  const [, namespace, lane, kind, id, flowId, name, publicState, previousState, attemptIndex, generation, cancelCause] = body
+  const [
+    ,
+    namespace,
+    lane,
+    kind,
+    id,
+    flowId,
+    name,
+    publicState,
+    previousState,
+    attemptIndex,
+    generation,
+    cancelCause,
+  ] = body
   return {
     ...base,
     type: 'execution',

@@ -6,6 +6,9 @@ import type { PostgresContext } from '../db/context.js'
  * Whoever holds the head of a partition numbers for all.
  */
 export async function numberEvents(ctx: PostgresContext, partitions: readonly number[]): Promise<number> {
-  const [row] = await ctx.db.call<{ numbered: number }>('select ff.number_events($1::integer[]) as numbered', [partitions])
+  const [row] = await ctx.db.call<{ numbered: number }>(
+    'select ff.number_events($1::integer[]) as numbered',
+    [partitions],
+  )
   return row?.numbered ?? 0
 }

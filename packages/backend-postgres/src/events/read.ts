@@ -56,15 +56,22 @@ export async function readEvents(ctx: PostgresContext, params: ReadEvents): Prom
 
 /** Where the reading stands is fixed by its first look, so that `now` doesn't move while it waits. */
 async function startOf(ctx: PostgresContext, params: ReadEvents, partitionCount: number): Promise<Positions> {
-  const heads = await ctx.db.query<HeadRow>('select partition_key, next_number, trimmed_below from ff.event_head')
+  const heads = await ctx.db.query<HeadRow>(
+    'select partition_key, next_number, trimmed_below from ff.event_head',
+  )
   if (params.cursor === undefined) {
     const isNow = params.from === 'now'
     return new Map(heads.map((head) => [head.partition_key, isNow ? head.next_number : head.trimmed_below]))
   }
   const positions = decodeCursor(params.cursor, partitionCount)
-  const lost = heads.find(({ partition_key, trimmed_below }) => (positions.get(partition_key) ?? 1) < trimmed_below)
+  const lost = heads.find(
+    ({ partition_key, trimmed_below }) => (positions.get(partition_key) ?? 1) < trimmed_below,
+  )
   if (lost === undefined) return positions
-  throw engineError('cursor_expired', `Events of partition ${lost.partition_key} after the cursor were removed`)
+  throw engineError(
+    'cursor_expired',
+    `Events of partition ${lost.partition_key} after the cursor were removed`,
+  )
 }
 
 interface EventPage {
@@ -124,7 +131,11 @@ function merge(
     positions.set(best.queue.partition, best.event.number + 1)
     if (best.event.namespace === namespace && passes(best.event, filter)) chosen.push(best.event)
   }
-  return { events: chosen, positions, more: chosen.length === limit || open.some(({ events }) => events.length >= ROWS_PER_PARTITION) }
+  return {
+    events: chosen,
+    positions,
+    more: chosen.length === limit || open.some(({ events }) => events.length >= ROWS_PER_PARTITION),
+  }
 }
 
 function passes(event: EngineEvent, { executionId, flowId, lane, types }: EventFilter = {}): boolean {

@@ -1,4 +1,9 @@
-import { type CancelExecution, type CancelExecutionOutcome, checkCancelExecution, must } from '@flowfabric/core'
+import {
+  type CancelExecution,
+  type CancelExecutionOutcome,
+  checkCancelExecution,
+  must,
+} from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
 import { announceEnds, type EndFacts } from '../leases/after-end.js'
@@ -9,7 +14,10 @@ interface Cancelled {
   readonly facts: EndFacts | undefined
 }
 
-export async function cancelExecution(ctx: PostgresContext, params: CancelExecution): Promise<CancelExecutionOutcome> {
+export async function cancelExecution(
+  ctx: PostgresContext,
+  params: CancelExecution,
+): Promise<CancelExecutionOutcome> {
   checkCancelExecution(params, await ctx.partitions())
   const { outcome, facts } = await ctx.db.transaction(async (tx): Promise<Cancelled> => {
     const execution = await lockExecution(tx, params)

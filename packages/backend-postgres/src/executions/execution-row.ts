@@ -120,7 +120,10 @@ export async function toExecution(row: ExecutionRow, catalog: Catalog): Promise<
     cancelRequested:
       row.grace_ends_at === null
         ? null
-        : { graceEndsAtMs: row.grace_ends_at, cause: must(row.cancel_cause, 'the cause of a requested cancel') },
+        : {
+            graceEndsAtMs: row.grace_ends_at,
+            cause: must(row.cancel_cause, 'the cause of a requested cancel'),
+          },
     cancelCause: row.terminal_outcome === 'cancelled' ? row.cancel_cause : null,
     failure: row.failure,
     progress:

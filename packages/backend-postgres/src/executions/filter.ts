@@ -39,7 +39,8 @@ export function asksForBadEnds({ states }: ExecutionFilter): boolean {
 export function addFilter(conditions: Conditions, filter: ExecutionFilter): void {
   const { kind, states, flowId, tags, createdFromMs, createdBeforeMs } = filter
   if (kind !== undefined) conditions.add('i.kind = $', kind)
-  if (states !== undefined) conditions.add('e.public_state = any (array(select unnest($::text[])::ff.public_state))', states)
+  if (states !== undefined)
+    conditions.add('e.public_state = any (array(select unnest($::text[])::ff.public_state))', states)
   if (asksForBadEnds(filter)) conditions.add(`e.terminal_outcome in ('failed', 'cancelled', 'expired')`)
   if (states?.length === 1 && states[0] === 'active') conditions.add(`e.lifecycle_phase = 'active'`)
   if (flowId !== undefined) conditions.add('e.flow_id = $::uuid', flowId)

@@ -20,7 +20,7 @@ interface ResultRow {
   readonly public_state: PublicState
   readonly terminal_outcome: TerminalOutcome
   readonly cancel_cause: CancelCause | null
-  readonly result: Buffer | null
+  readonly result: Uint8Array | null
   readonly failure: Failure | null
 }
 

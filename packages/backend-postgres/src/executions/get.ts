@@ -1,8 +1,8 @@
 import {
   checkGetExecution,
-  engineError,
   type Execution,
   type ExecutionId,
+  engineError,
   type GetExecution,
   partitionIndexOf,
   uuidOf,

@@ -25,7 +25,10 @@ export async function holdExecution(ctx: PostgresContext, params: HoldExecution)
   })
 }
 
-export async function releaseExecution(ctx: PostgresContext, params: ReleaseExecution): Promise<ReleaseOutcome> {
+export async function releaseExecution(
+  ctx: PostgresContext,
+  params: ReleaseExecution,
+): Promise<ReleaseOutcome> {
   checkGetExecution(params, await ctx.partitions())
   const { outcome, facts } = await ctx.db.transaction(
     async (tx): Promise<{ readonly outcome: ReleaseOutcome; readonly facts?: EndFacts }> => {
@@ -46,5 +49,10 @@ async function setHeld(tx: Executor, execution: LockedExecution, held: boolean):
      from ff.set_blocks(array[$1::integer], array[$2::uuid], null, $3, false, false, ff.now_ms())`,
     [execution.partition_key, execution.id, held],
   )
-  return { ...execution, is_terminal: false, is_eligible: row?.is_eligible ?? false, due_at: row?.due_at ?? null }
+  return {
+    ...execution,
+    is_terminal: false,
+    is_eligible: row?.is_eligible ?? false,
+    due_at: row?.due_at ?? null,
+  }
 }

@@ -1,9 +1,9 @@
 import {
+  type CountExecutions,
   checkCountExecutions,
   checkListExecutions,
-  type CountExecutions,
-  engineError,
   type Execution,
+  engineError,
   isUuid,
   type ListExecutions,
   limits,

@@ -16,12 +16,16 @@ type Replayed =
   | { readonly outcome: ReplayExecutionOutcome; readonly facts?: EndFacts }
 
 /** Runs an ended execution again as its next generation; a member goes the way of its flow. */
-export async function replayExecution(ctx: PostgresContext, params: ReplayExecution): Promise<ReplayExecutionOutcome> {
+export async function replayExecution(
+  ctx: PostgresContext,
+  params: ReplayExecution,
+): Promise<ReplayExecutionOutcome> {
   checkReplayExecution(params, await ctx.partitions())
   const replayed = await ctx.db.transaction(async (tx): Promise<Replayed> => {
     const execution = await lockExecution(tx, params)
     if (execution.flow_id !== null) return { flowId: execution.flow_id }
-    if (execution.lifecycle_phase !== 'terminal') return { outcome: { outcome: 'replay_conflict', ids: [params.id] } }
+    if (execution.lifecycle_phase !== 'terminal')
+      return { outcome: { outcome: 'replay_conflict', ids: [params.id] } }
     if (execution.replay_count >= limits.replaysMax) {
       return { outcome: { outcome: 'max_replays_exceeded', ids: [params.id] } }
     }
@@ -59,7 +63,10 @@ async function reopen(
   const key: SqlValue[] = [execution.partition_key, execution.id]
   await tx.query('delete from ff.execution_result where partition_key = $1 and id = $2', key)
   if (input !== undefined) {
-    await tx.query('update ff.execution_info set input = $3 where partition_key = $1 and id = $2', [...key, input])
+    await tx.query('update ff.execution_info set input = $3 where partition_key = $1 and id = $2', [
+      ...key,
+      input,
+    ])
     await tx.query('delete from ff.step where partition_key = $1 and execution_id = $2', key)
   }
   await tx.query(

@@ -18,7 +18,10 @@ export async function setTags(
     const changed = row?.tags ?? {}
     const actual = Object.keys(changed).length
     if (actual > limits.tagsMax) {
-      throw engineError('too_many_tags', `${actual} tags, at most ${limits.tagsMax}`, { max: limits.tagsMax, actual })
+      throw engineError('too_many_tags', `${actual} tags, at most ${limits.tagsMax}`, {
+        max: limits.tagsMax,
+        actual,
+      })
     }
     return changed
   })

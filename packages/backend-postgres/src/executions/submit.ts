@@ -26,7 +26,12 @@ interface Routed {
 
 interface SubmittedRow {
   readonly ord: number
-  readonly outcome: 'accepted' | 'duplicate' | 'execution_conflict' | 'idempotency_conflict' | 'lane_not_accepting'
+  readonly outcome:
+    | 'accepted'
+    | 'duplicate'
+    | 'execution_conflict'
+    | 'idempotency_conflict'
+    | 'lane_not_accepting'
   readonly partition_key: number
   readonly id: string
   readonly lane_id: number | null
@@ -71,7 +76,11 @@ export function createSubmit(ctx: PostgresContext): Submit {
 function createGroups(
   ctx: PostgresContext,
   keyOf: (routed: Routed) => string,
-  run: (ctx: PostgresContext, namespace: string, items: readonly Routed[]) => Promise<readonly SubmittedRow[]>,
+  run: (
+    ctx: PostgresContext,
+    namespace: string,
+    items: readonly Routed[],
+  ) => Promise<readonly SubmittedRow[]>,
 ): (namespace: string) => Group<Routed, SubmittedRow> {
   const groups = new Map<string, Group<Routed, SubmittedRow>>()
   return (namespace) => {
@@ -95,7 +104,11 @@ function createGroups(
   }
 }
 
-function runPlain(ctx: PostgresContext, namespace: string, items: readonly Routed[]): Promise<readonly SubmittedRow[]> {
+function runPlain(
+  ctx: PostgresContext,
+  namespace: string,
+  items: readonly Routed[],
+): Promise<readonly SubmittedRow[]> {
   return ctx.db.call<SubmittedRow>(
     `select ord, outcome, partition_key, id, lane_id, lane_state, eligible, due_at
      from ff.submit_executions($1, $2::integer[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7::jsonb[])`,
@@ -103,7 +116,11 @@ function runPlain(ctx: PostgresContext, namespace: string, items: readonly Route
   )
 }
 
-function runKeyed(ctx: PostgresContext, namespace: string, items: readonly Routed[]): Promise<readonly SubmittedRow[]> {
+function runKeyed(
+  ctx: PostgresContext,
+  namespace: string,
+  items: readonly Routed[],
+): Promise<readonly SubmittedRow[]> {
   return ctx.db.call<SubmittedRow>(
     `select ord, outcome, partition_key, id, lane_id, lane_state, eligible, due_at
      from ff.submit_keyed($1, $2::integer[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7::jsonb[], $8::text[], $9::bigint[])`,
@@ -130,7 +147,17 @@ function columnsOf(items: readonly Routed[]) {
 /** What is seldom stated, as one JSON text; null for an item that states nothing of it. */
 function optionsOf(item: ExecutionSubmission): string | null {
   const { priority, tags, retry, timeouts, startAtMs, delayMs, retentionMs, maxReclaims, traceContext } = item
-  const options = { ...timeouts, priority, tags, retry, startAtMs, delayMs, retentionMs, maxReclaims, traceContext }
+  const options = {
+    ...timeouts,
+    priority,
+    tags,
+    retry,
+    startAtMs,
+    delayMs,
+    retentionMs,
+    maxReclaims,
+    traceContext,
+  }
   for (const value of Object.values(options)) if (value !== undefined) return JSON.stringify(options)
   return null
 }
@@ -141,7 +168,11 @@ function toOutcome(row: SubmittedRow, { lane }: RouteEntry): SubmitExecutionOutc
     case 'duplicate':
       return { outcome: row.outcome, id: makeExecutionId(row.partition_key, row.id) }
     case 'lane_not_accepting':
-      return { outcome: row.outcome, lane: lane.name, laneState: must(row.lane_state, 'the state of a closed lane') }
+      return {
+        outcome: row.outcome,
+        lane: lane.name,
+        laneState: must(row.lane_state, 'the state of a closed lane'),
+      }
     default:
       return { outcome: row.outcome }
   }
@@ -154,7 +185,8 @@ function announce(ctx: PostgresContext, rows: readonly SubmittedRow[]): void {
   for (const { outcome, lane_id, eligible, due_at, partition_key } of rows) {
     if (outcome !== 'accepted') continue
     if (eligible === true && lane_id !== null) readyByLane.set(lane_id, (readyByLane.get(lane_id) ?? 0) + 1)
-    if (due_at !== null) dueByPartition.set(partition_key, Math.min(due_at, dueByPartition.get(partition_key) ?? due_at))
+    if (due_at !== null)
+      dueByPartition.set(partition_key, Math.min(due_at, dueByPartition.get(partition_key) ?? due_at))
   }
   announceReady(ctx, readyByLane)
   for (const [partition, dueAtMs] of dueByPartition) {

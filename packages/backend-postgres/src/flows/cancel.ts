@@ -122,7 +122,11 @@ async function startCancel(
      where partition_key = $1 and id = $2`,
     [partition, flow.id, policy, sparesAlways],
   )
-  return cancelNext(tx, partition, flow.id, { cause: 'flow', sparesActive: policy === 'cancel_pending', sparesAlways })
+  return cancelNext(tx, partition, flow.id, {
+    cause: 'flow',
+    sparesActive: policy === 'cancel_pending',
+    sparesAlways,
+  })
 }
 
 interface Spared {
@@ -132,7 +136,12 @@ interface Spared {
 }
 
 /** The next members, and what is left: a full batch leaves the rest to the backlog, none at all a settlement. */
-async function cancelNext(tx: Executor, partition: number, flowId: FlowId, spared: Spared): Promise<CancelStep> {
+async function cancelNext(
+  tx: Executor,
+  partition: number,
+  flowId: FlowId,
+  spared: Spared,
+): Promise<CancelStep> {
   const ended = await cancelBatch(tx, partition, flowId, spared)
   if (ended.length === CANCEL_BATCH) {
     await tx.query(

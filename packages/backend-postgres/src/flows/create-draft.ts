@@ -34,11 +34,14 @@ export async function createDraft(ctx: PostgresContext, params: CreateDraft): Pr
       draftTtlMs ?? limits.draftTtlMs,
       idempotencyKey ?? null,
       // What a draft will hold isn't known yet: only its name can tell two of them apart.
-      createHash('sha256').update(name ?? '').digest(),
+      createHash('sha256')
+        .update(name ?? '')
+        .digest(),
       idempotencyTtlMs ?? limits.idempotencyTtlMs,
     ],
   )
-  if (row === undefined) throw engineError('corruption', 'A draft was answered by nothing', { subject: 'create_draft' })
+  if (row === undefined)
+    throw engineError('corruption', 'A draft was answered by nothing', { subject: 'create_draft' })
   switch (row.outcome) {
     case 'created': {
       const tag = makePartitionTag('flow', partition)

@@ -1,7 +1,7 @@
 import {
-  engineError,
   type ExistingGraph,
   type ExtendFlow,
+  engineError,
   limits,
   makeExecutionId,
   uuidOf,
@@ -52,7 +52,11 @@ export async function readExistingGraph(
 }
 
 /** The edges into the targets, which the call could double, and all below them, by which it could close a cycle. */
-async function readEdgesBelow(tx: Executor, partition: number, targets: readonly string[]): Promise<readonly EdgeRow[]> {
+async function readEdgesBelow(
+  tx: Executor,
+  partition: number,
+  targets: readonly string[],
+): Promise<readonly EdgeRow[]> {
   const max = limits.cycleCheckEdgesMax
   const rows = await tx.query<EdgeRow>(
     `with recursive below as (
@@ -68,7 +72,11 @@ async function readEdgesBelow(tx: Executor, partition: number, targets: readonly
     [partition, targets, max + 1],
   )
   if (rows.length > max) {
-    throw engineError('cycle_check_exceeded', `More than ${max} edges lie below the targets of the new edges`, { max })
+    throw engineError(
+      'cycle_check_exceeded',
+      `More than ${max} edges lie below the targets of the new edges`,
+      { max },
+    )
   }
   return rows
 }

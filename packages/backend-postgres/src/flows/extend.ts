@@ -67,7 +67,8 @@ async function findRefusal(
   const repeat = await judgeRepeat(tx, partition, params)
   if (repeat === 'duplicate') return { outcome: 'duplicate', graphRevision: flow.graph_revision }
   if (repeat === 'conflict') return { outcome: 'execution_conflict' }
-  if (flow.state !== 'open' && flow.state !== 'draft') return { outcome: 'flow_not_open', flowState: flow.state }
+  if (flow.state !== 'open' && flow.state !== 'draft')
+    return { outcome: 'flow_not_open', flowState: flow.state }
   if (expectedRevision !== undefined && expectedRevision !== flow.graph_revision) {
     return { outcome: 'graph_revision_mismatch', graphRevision: flow.graph_revision }
   }
@@ -76,7 +77,8 @@ async function findRefusal(
   const decided = await findDecided(tx, partition, params)
   if (decided.length > 0) return { outcome: 'edge_group_decided', ids: decided }
   const closed = await findClosedLane(tx, params)
-  if (closed !== undefined) return { outcome: 'lane_not_accepting', lane: closed.lane, laneState: closed.state }
+  if (closed !== undefined)
+    return { outcome: 'lane_not_accepting', lane: closed.lane, laneState: closed.state }
   return 'crowdedLane' in rows ? { outcome: 'too_many_routes', lane: rows.crowdedLane } : undefined
 }
 

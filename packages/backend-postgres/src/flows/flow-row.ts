@@ -28,10 +28,13 @@ export const flowColumns = `f.partition_key, f.id, f.namespace, f.name, f.state,
 /** The records, each with its newest summary; one that was never projected is counted now. */
 export async function toFlows(executor: Executor, rows: readonly FlowRow[]): Promise<readonly Flow[]> {
   const uncounted = rows.filter(({ summary }) => summary === null)
-  const counted = uncounted.length === 0 ? new Map<FlowId, FlowSummary>() : await summarizeFlows(executor, uncounted)
+  const counted =
+    uncounted.length === 0 ? new Map<FlowId, FlowSummary>() : await summarizeFlows(executor, uncounted)
   return rows.flatMap((row) => {
     const summary = row.summary ?? counted.get(row.id)
-    return summary === undefined ? [] : [toFlow(row, row.summary ?? { ...summary, lastSummaryUpdateAtMs: null })]
+    return summary === undefined
+      ? []
+      : [toFlow(row, row.summary ?? { ...summary, lastSummaryUpdateAtMs: null })]
   })
 }
 

@@ -21,7 +21,7 @@ export interface FlowStateRow {
   readonly cancel_finalisers: boolean | null
   readonly draft_expires_at: number | null
   readonly deadline_ms: number | null
-  readonly graph_hash: Buffer | null
+  readonly graph_hash: Uint8Array | null
 }
 
 /**
@@ -40,7 +40,11 @@ export async function lockFlow(
 }
 
 /** As `lockFlow`, for scanners: a flow that is gone is nothing to them. */
-export async function tryLockFlow(tx: Executor, partition: number, flowId: string): Promise<FlowStateRow | undefined> {
+export async function tryLockFlow(
+  tx: Executor,
+  partition: number,
+  flowId: string,
+): Promise<FlowStateRow | undefined> {
   const [row] = await tx.query<FlowStateRow>(
     `select partition_key, id, namespace, state, graph_revision, generation, cancel_policy, cancel_finalisers, draft_expires_at,
        deadline_ms, graph_hash

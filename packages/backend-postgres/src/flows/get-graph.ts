@@ -12,7 +12,12 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
-import { type ExecutionRow, executionColumns, executionTables, toExecution } from '../executions/execution-row.js'
+import {
+  type ExecutionRow,
+  executionColumns,
+  executionTables,
+  toExecution,
+} from '../executions/execution-row.js'
 import { flowNotFound, partitionOf } from './flow-state.js'
 import { type GroupRow, groupColumns, toGroupView } from './group-row.js'
 
@@ -34,7 +39,11 @@ export async function getGraph(ctx: PostgresContext, params: GetGraph): Promise<
     async (tx) => {
       const nodes = await readNodes(tx, params, partition, after, limit + 1)
       const ids = nodes.map(({ id }) => id)
-      return { nodes, edges: await readEdges(tx, partition, ids), groups: await readGroups(tx, partition, ids) }
+      return {
+        nodes,
+        edges: await readEdges(tx, partition, ids),
+        groups: await readGroups(tx, partition, ids),
+      }
     },
     { isolation: 'repeatable read' },
   )

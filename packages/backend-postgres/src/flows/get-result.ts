@@ -1,6 +1,6 @@
 import {
-  checkGetFlow,
   type Bytes,
+  checkGetFlow,
   type FlowId,
   type FlowResultOutcome,
   type FlowState,
@@ -41,9 +41,14 @@ export async function getFlowResult(ctx: PostgresContext, params: GetFlow): Prom
       )
       if (flow === undefined) throw flowNotFound(flowId)
       const { state } = flow
-      if (state !== 'completed' && state !== 'failed' && state !== 'cancelled') return { outcome: 'pending', flowState: state }
+      if (state !== 'completed' && state !== 'failed' && state !== 'cancelled')
+        return { outcome: 'pending', flowState: state }
       const { sinks, failures } = flow.frozen_result ?? (await selectResult(tx, partition, flowId))
-      const names = await readNames(tx, partition, failures.map(({ id }) => id))
+      const names = await readNames(
+        tx,
+        partition,
+        failures.map(({ id }) => id),
+      )
       return {
         outcome: state,
         results: await readResults(tx, partition, sinks),
@@ -83,7 +88,7 @@ async function readResults(
   partition: number,
   ids: readonly string[],
 ): Promise<Readonly<Record<string, Bytes | null>>> {
-  const rows = await tx.query<{ name: string; result: Buffer | null }>(
+  const rows = await tx.query<{ name: string; result: Uint8Array | null }>(
     `select i.name, r.result from ff.execution_info i
        left join ff.execution_result r on r.partition_key = i.partition_key and r.id = i.id
      where i.partition_key = $1 and i.id = any($2::uuid[])`,
@@ -92,7 +97,11 @@ async function readResults(
   return Object.fromEntries(rows.map(({ name, result }) => [name, result]))
 }
 
-async function readNames(tx: Executor, partition: number, ids: readonly string[]): Promise<ReadonlyMap<string, string | null>> {
+async function readNames(
+  tx: Executor,
+  partition: number,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string | null>> {
   const rows = await tx.query<{ id: string; name: string | null }>(
     'select id, name from ff.execution_info where partition_key = $1 and id = any($2::uuid[])',
     [partition, ids],

@@ -42,10 +42,9 @@ export function toJoin(row: GroupRow): Join | null {
   return { policy, runOn: run_on, settled: row.settled, cancelShared: row.cancel_shared, ancestors }
 }
 
-/** The stored policy in words, also one that isn't known. */
-export function describePolicy({ policy_kind, k, on_decided }: GroupRow): string {
-  const kind = policy_kind ?? 'all_of'
-  return `${kind}${k === null ? '' : `(${k})`}${on_decided === null ? '' : ` ${on_decided}`}`
+/** The kind of the stored policy, also of one that isn't known. */
+export function describePolicy({ policy_kind }: GroupRow): string {
+  return policy_kind ?? 'all_of'
 }
 
 function toPolicy({ policy_kind, k, on_decided, n }: GroupRow): JoinPolicy | null {

@@ -1,4 +1,12 @@
-import { checkListFlows, engineError, type Flow, isUuid, type ListFlows, limits, type Page } from '@flowfabric/core'
+import {
+  checkListFlows,
+  engineError,
+  type Flow,
+  isUuid,
+  type ListFlows,
+  limits,
+  type Page,
+} from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { type FlowRow, flowColumns, toFlows } from './flow-row.js'
 

@@ -75,10 +75,16 @@ export async function toGraphRows(
   const laneIds = new Set<number>()
   const readyLanes = new Map<LaneId, number>()
   const rows: NodeRow[] = []
-  for (const node of nodes) {
-    const { lane, kind, capabilities = [] } = node
-    const route = await ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities })
-    if (route === null) return { crowdedLane: lane }
+  // All at once: unknown ones share few round trips and one load of the catalogue.
+  const routes = await Promise.all(
+    nodes.map(({ lane, kind, capabilities = [] }) =>
+      ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities }),
+    ),
+  )
+  for (const [index, node] of nodes.entries()) {
+    const { lane } = node
+    const route = routes[index]
+    if (route === undefined || route === null) return { crowdedLane: lane }
     laneIds.add(route.lane.id)
     const n = incoming.get(node.id)
     if (n === undefined) readyLanes.set(lane, (readyLanes.get(lane) ?? 0) + 1)
@@ -91,7 +97,13 @@ export async function toGraphRows(
   }
   return {
     nodes: rows,
-    edges: edges.map(({ from, to, as }) => ({ f: 1, up: uuidOf(from), down: uuidOf(to), id: mintEdgeId(), as })),
+    edges: edges.map(({ from, to, as }) => ({
+      f: 1,
+      up: uuidOf(from),
+      down: uuidOf(to),
+      id: mintEdgeId(),
+      as,
+    })),
     laneIds: [...laneIds],
     readyLanes,
   }

@@ -27,7 +27,9 @@ export async function judgeRepeat(
     const row = there.get(uuidOf(node.id))
     if (row === undefined) return undefined
     const hash = node.inputHash ?? hashInput(node.input)
-    return row.is_ours && row.name === (node.name ?? null) && row.kind === node.kind && row.input_hash === hash
+    return (
+      row.is_ours && row.name === (node.name ?? null) && row.kind === node.kind && row.input_hash === hash
+    )
   })
   const allSame = isSame.every((same) => same === true)
   if (allSame && (await countEdges(tx, partition, edges)) === edges.length) return 'duplicate'
@@ -39,7 +41,12 @@ async function countEdges(tx: Executor, partition: number, edges: ExtendFlow['ed
     `select count(*) as found from unnest($2::uuid[], $3::uuid[], $4::text[]) as i(up, down, as_name)
      join ff.edge e on e.partition_key = $1 and e.upstream_id = i.up and e.downstream_id = i.down
        and e.as_name is not distinct from i.as_name`,
-    [partition, edges.map(({ from }) => uuidOf(from)), edges.map(({ to }) => uuidOf(to)), edges.map((edge) => edge.as ?? null)],
+    [
+      partition,
+      edges.map(({ from }) => uuidOf(from)),
+      edges.map(({ to }) => uuidOf(to)),
+      edges.map((edge) => edge.as ?? null),
+    ],
   )
   return row?.found ?? 0
 }

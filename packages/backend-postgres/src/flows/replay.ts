@@ -1,8 +1,8 @@
 import {
   type CancelCause,
   checkReplayFlow,
-  engineError,
   type ExecutionId,
+  engineError,
   type FlowId,
   makeExecutionId,
   type ReplayFlow,
@@ -37,7 +37,8 @@ export async function replayFlow(ctx: PostgresContext, params: ReplayFlow): Prom
     const flow = await lockFlow(tx, { partition, flowId, namespace })
     const members = await readMembers(tx, partition, flowId)
     refuseStrangers(members, params)
-    if (!isReplayable(flow)) return { outcome: { outcome: 'flow_not_open', flowState: flow.state } as const, step: undefined }
+    if (!isReplayable(flow))
+      return { outcome: { outcome: 'flow_not_open', flowState: flow.state } as const, step: undefined }
     const plan = replayPlanOf(members, await readEdges(tx, partition, flowId), params.from)
     if (plan.outcome !== 'plan') return { outcome: plan, step: undefined }
     await planReset(tx, partition, params, plan.ids)
@@ -74,7 +75,11 @@ export async function finishReset(ctx: PostgresContext, partition: number, flowI
   }
 }
 
-async function readMembers(tx: Executor, partition: number, flowId: FlowId): Promise<readonly ReplayMember[]> {
+async function readMembers(
+  tx: Executor,
+  partition: number,
+  flowId: FlowId,
+): Promise<readonly ReplayMember[]> {
   const rows = await tx.query<MemberRow>(
     `select id, terminal_outcome as outcome, cancel_cause, deps_blocked, replay_count
      from ff.execution where flow_id = $1 order by seq`,
@@ -96,7 +101,10 @@ async function readEdges(tx: Executor, partition: number, flowId: FlowId) {
      where x.flow_id = $1 order by x.seq, e.downstream_id`,
     [flowId],
   )
-  return rows.map(({ up, down }) => ({ from: makeExecutionId(partition, up), to: makeExecutionId(partition, down) }))
+  return rows.map(({ up, down }) => ({
+    from: makeExecutionId(partition, up),
+    to: makeExecutionId(partition, down),
+  }))
 }
 
 /** Throws `unknown_node` for a chosen id, or one with a new input, that is no member. */
@@ -133,7 +141,12 @@ async function planReset(
   )
 }
 
-async function reopen(tx: Executor, partition: number, flowId: FlowId, state: 'open' | 'replaying'): Promise<void> {
+async function reopen(
+  tx: Executor,
+  partition: number,
+  flowId: FlowId,
+  state: 'open' | 'replaying',
+): Promise<void> {
   await tx.query(
     `update ff.flow set state = $3::ff.flow_state, generation = generation + 1, terminal_at = null, unprojected = true,
        cancel_policy = null, cancel_finalisers = null, cancel_requested_at = null, frozen_result = null,
@@ -141,5 +154,8 @@ async function reopen(tx: Executor, partition: number, flowId: FlowId, state: 'o
      where partition_key = $1 and id = $2`,
     [partition, flowId, state],
   )
-  await tx.query('delete from ff.cancel_backlog where partition_key = $1 and flow_id = $2', [partition, flowId])
+  await tx.query('delete from ff.cancel_backlog where partition_key = $1 and flow_id = $2', [
+    partition,
+    flowId,
+  ])
 }

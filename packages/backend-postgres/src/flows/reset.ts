@@ -24,7 +24,10 @@ export async function advanceReset(
   const step = await ctx.db.transaction(async (tx) => {
     const flow = await tryLockFlow(tx, partition, flowId)
     if (flow?.state === 'replaying') return resetBatch(tx, partition, flowId)
-    await tx.query('delete from ff.completion_event where partition_key = $1 and id = $2', [partition, entryId])
+    await tx.query('delete from ff.completion_event where partition_key = $1 and id = $2', [
+      partition,
+      entryId,
+    ])
     return undefined
   })
   if (step === undefined) return 0
@@ -34,11 +37,10 @@ export async function advanceReset(
 
 /** The flow is open again once `done`; the caller holds its row. */
 export async function resetBatch(tx: Executor, partition: number, flowId: FlowId): Promise<ResetStep> {
-  const [step] = await tx.query<ResetStep>('select members, done, ready_lanes from ff.advance_replay($1, $2, $3)', [
-    partition,
-    flowId,
-    RESET_BATCH,
-  ])
+  const [step] = await tx.query<ResetStep>(
+    'select members, done, ready_lanes from ff.advance_replay($1, $2, $3)',
+    [partition, flowId, RESET_BATCH],
+  )
   return step ?? { members: 0, done: true, ready_lanes: null }
 }
 

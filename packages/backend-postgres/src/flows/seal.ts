@@ -72,7 +72,10 @@ export async function releaseRoots(
     const mayRelease = flow !== undefined && (flow.state === 'open' || flow.state === 'replaying')
     const batch = mayRelease ? await releaseBatch(tx, partition, flowId) : nothingReleased
     if (batch.released < limits.scannerBatchMax) {
-      await tx.query('delete from ff.completion_event where partition_key = $1 and id = $2', [partition, entryId])
+      await tx.query('delete from ff.completion_event where partition_key = $1 and id = $2', [
+        partition,
+        entryId,
+      ])
     }
     return batch
   })
@@ -95,5 +98,6 @@ function tellRelease(ctx: PostgresContext, partition: number, release: ReleaseRo
   tellReady(ctx, release.ready_lanes ?? [])
   const tag = makePartitionTag('flow', partition)
   ctx.hints.emit({ type: 'events', partition: tag })
-  if (release.next_due_at !== null) ctx.hints.emit({ type: 'due', partition: tag, dueAtMs: release.next_due_at })
+  if (release.next_due_at !== null)
+    ctx.hints.emit({ type: 'due', partition: tag, dueAtMs: release.next_due_at })
 }

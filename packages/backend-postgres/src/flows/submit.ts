@@ -35,7 +35,9 @@ const UNIQUE_VIOLATION = '23505'
 const FLOWS_MAX = 64
 
 /** Accepts whole graphs, each in one statement; calls at the same time share theirs. */
-export function createFlowSubmitter(ctx: PostgresContext): (params: SubmitFlow) => Promise<SubmitFlowOutcome> {
+export function createFlowSubmitter(
+  ctx: PostgresContext,
+): (params: SubmitFlow) => Promise<SubmitFlowOutcome> {
   const group = createGroup<Submission, VerdictRow>({
     itemsMax: FLOWS_MAX,
     keyOf: ({ flow }) => flow.id,
@@ -60,7 +62,11 @@ async function submitFlow(
   switch (verdict.outcome) {
     case 'lane_not_accepting': {
       const lane = await ctx.catalog.lane(must(verdict.lane_id, 'a closed lane'))
-      return { outcome: 'lane_not_accepting', lane: lane.name, laneState: must(verdict.lane_state, 'its state') }
+      return {
+        outcome: 'lane_not_accepting',
+        lane: lane.name,
+        laneState: must(verdict.lane_state, 'its state'),
+      }
     }
     case 'duplicate':
       return { outcome: 'duplicate', flowId: verdict.flow_id }
@@ -90,10 +96,17 @@ function describeFlow(params: SubmitFlow, partition: number, rows: GraphRows) {
   }
 }
 
-async function callSubmit(ctx: PostgresContext, submissions: readonly Submission[]): Promise<readonly VerdictRow[]> {
+async function callSubmit(
+  ctx: PostgresContext,
+  submissions: readonly Submission[],
+): Promise<readonly VerdictRow[]> {
   const flows = submissions.map(({ flow }, index) => ({ ...flow, i: index + 1 }))
-  const nodes = submissions.flatMap(({ rows }, index) => rows.nodes.map((node) => ({ ...node, f: index + 1 })))
-  const edges = submissions.flatMap(({ rows }, index) => rows.edges.map((edge) => ({ ...edge, f: index + 1 })))
+  const nodes = submissions.flatMap(({ rows }, index) =>
+    rows.nodes.map((node) => ({ ...node, f: index + 1 })),
+  )
+  const edges = submissions.flatMap(({ rows }, index) =>
+    rows.edges.map((edge) => ({ ...edge, f: index + 1 })),
+  )
   nodes.forEach((node, index) => {
     node.o = index
   })
@@ -105,7 +118,12 @@ async function callSubmit(ctx: PostgresContext, submissions: readonly Submission
   } catch (fault) {
     const [only, ...others] = submissions
     // The id of a member is taken by another flow's, or by a solo execution's. Nothing is told about the other.
-    if (only !== undefined && others.length === 0 && isEngineError(fault) && sqlStateOf(fault) === UNIQUE_VIOLATION) {
+    if (
+      only !== undefined &&
+      others.length === 0 &&
+      isEngineError(fault) &&
+      sqlStateOf(fault) === UNIQUE_VIOLATION
+    ) {
       return [{ outcome: 'flow_conflict', flow_id: only.flow.id, lane_id: null, lane_state: null }]
     }
     throw fault
@@ -117,10 +135,16 @@ function tellAccepted(ctx: PostgresContext, params: SubmitFlow, partition: numbe
   const tag = makePartitionTag('flow', partition)
   for (const [lane, count] of rows.readyLanes) ctx.hints.emit({ type: 'ready', namespace, lane, count })
   ctx.hints.emit({ type: 'events', partition: tag })
-  const due = [deadlineMs, ...nodes.flatMap(({ delayMs, timeouts }) => [delayMs, timeouts?.queueTtlMs, timeouts?.deadlineMs])]
+  const due = [
+    deadlineMs,
+    ...nodes.flatMap(({ delayMs, timeouts }) => [delayMs, timeouts?.queueTtlMs, timeouts?.deadlineMs]),
+  ]
   const soonestMs = Math.min(...due.map((ms) => ms ?? Number.POSITIVE_INFINITY))
   // By this process's clock: a hint that is a little off is as good as one.
-  const dueAtMs = Math.min(Date.now() + soonestMs, ...nodes.map(({ startAtMs }) => startAtMs ?? Number.POSITIVE_INFINITY))
+  const dueAtMs = Math.min(
+    Date.now() + soonestMs,
+    ...nodes.map(({ startAtMs }) => startAtMs ?? Number.POSITIVE_INFINITY),
+  )
   if (Number.isFinite(dueAtMs)) ctx.hints.emit({ type: 'due', partition: tag, dueAtMs })
 }
 

@@ -11,12 +11,14 @@ export async function configureLane(
   const { namespace, lane, settings } = params
   const { shards, concurrency, ageingMs, weight, retentionMs, eventLevel } = settings
   const row = await ctx.db.transaction(async (tx) => {
+    // A statement of its own: one that makes the lane would not see it.
+    await tx.query('select ff.ensure_lane($1, $2)', [namespace, lane])
     const [changed] = await tx.query<LaneRow>(
       `update ff.lane l set shards = coalesce($3, l.shards), weight = coalesce($4, l.weight),
          retention_ms = coalesce($5, l.retention_ms), event_level = coalesce($6, l.event_level),
          concurrency = case when $7::boolean then $8 else l.concurrency end,
          ageing_ms = case when $9::boolean then $10 else l.ageing_ms end, version = l.version + 1
-       where l.id = ff.ensure_lane($1, $2) returning ${laneColumns}`,
+       where l.namespace = $1 and l.name = $2 returning ${laneColumns}`,
       [
         namespace,
         lane,

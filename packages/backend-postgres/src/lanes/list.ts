@@ -1,4 +1,10 @@
-import { checkListLanes, completeCounts, type LaneView, type PublicState, type Scoped } from '@flowfabric/core'
+import {
+  checkListLanes,
+  completeCounts,
+  type LaneView,
+  type PublicState,
+  type Scoped,
+} from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { type LaneRow, laneColumns, toLane } from './lane-row.js'
 

@@ -12,12 +12,15 @@ export async function setLaneState(
   checkSetLaneState(params)
   const { namespace, lane, state } = params
   const previous = await ctx.db.transaction(async (tx) => {
+    // A statement of its own: one that makes the lane would not see it.
+    await tx.query('select ff.ensure_lane($1, $2)', [namespace, lane])
     const [row] = await tx.query<{ id: number; state: LaneState }>(
-      'select l.id, l.state from ff.lane l where l.id = ff.ensure_lane($1, $2) for no key update',
+      'select l.id, l.state from ff.lane l where l.namespace = $1 and l.name = $2 for no key update',
       [namespace, lane],
     )
     const { id, state: before } = must(row, `lane ${namespace}/${lane}`)
-    if (before !== state) await tx.query('update ff.lane set state = $2, version = version + 1 where id = $1', [id, state])
+    if (before !== state)
+      await tx.query('update ff.lane set state = $2, version = version + 1 where id = $1', [id, state])
     return before
   })
   await ctx.db.call('select ff.quiesce()')

@@ -47,7 +47,8 @@ export function announceEnds(ctx: PostgresContext, ends: readonly EndFacts[]): v
   for (const [partition, dueAtMs] of dueByPartition) {
     ctx.hints.emit({ type: 'due', partition: makePartitionTag('flow', partition), dueAtMs })
   }
-  for (const partition of partitions) ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
+  for (const partition of partitions)
+    ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
 }
 
 /** Tells waiting claims of work in their lanes. */

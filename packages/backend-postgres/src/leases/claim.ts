@@ -25,6 +25,7 @@ export interface Claimer {
 
 export interface BegunClaim {
   readonly served: ServedRoutes
+  readonly max: number
   readonly values: readonly SqlValue[]
 }
 
@@ -36,7 +37,18 @@ const recheckMsMax = 10_000
 export const claimParameters = 10
 
 export function claimCall(firstParameter: number): string {
-  const types = ['bigint', 'text', 'uuid', 'uuid', 'bigint', 'integer', 'integer[]', 'double precision[]', 'integer[]', 'integer[]']
+  const types = [
+    'bigint',
+    'text',
+    'uuid',
+    'uuid',
+    'bigint',
+    'integer',
+    'integer[]',
+    'double precision[]',
+    'integer[]',
+    'integer[]',
+  ]
   return `ff.claim_work(${types.map((type, index) => `$${firstParameter + index}::${type}`).join(', ')})`
 }
 
@@ -81,6 +93,7 @@ function beginClaim(
   const served = routes.select(request)
   return {
     served,
+    max: request.max,
     values: [
       ctx.catalog.version,
       request.workerId,
@@ -99,21 +112,20 @@ function beginClaim(
 async function finishClaim(
   ctx: PostgresContext,
   shares: LaneShares,
-  { served }: BegunClaim,
+  { served, max }: BegunClaim,
   rows: readonly ClaimedRow[],
 ): Promise<readonly ClaimedExecution[] | undefined> {
   if (rows.length === 1 && rows[0]?.id === null) {
     await ctx.catalog.refresh()
     return undefined
   }
-  if (rows.length === 0) return []
   const byLane = new Map<number, number>()
   const dueAt = new Map<number, number>()
   for (const { lane_id, partition_key, due_at } of rows) {
     byLane.set(lane_id, (byLane.get(lane_id) ?? 0) + 1)
     dueAt.set(partition_key, Math.min(dueAt.get(partition_key) ?? due_at, due_at))
   }
-  shares.charge(served.lanes, byLane)
+  shares.charge(served.lanes, byLane, rows.length >= max)
   if (ctx.hints.hasListeners) {
     for (const [partition, dueAtMs] of dueAt) {
       ctx.hints.emit({ type: 'due', partition: makePartitionTag('flow', partition), dueAtMs })
@@ -129,7 +141,9 @@ async function waitForWork(
   waitMs: number,
   look: (request: ClaimRequest) => Promise<readonly ClaimedExecution[]>,
 ): Promise<readonly ClaimedExecution[]> {
-  const lanes = new Set(params.namespaces.flatMap((namespace) => params.lanes.map((lane) => `${namespace}/${lane}`)))
+  const lanes = new Set(
+    params.namespaces.flatMap((namespace) => params.lanes.map((lane) => `${namespace}/${lane}`)),
+  )
   const signals = params.signal === undefined ? [ctx.closing] : [ctx.closing, params.signal]
   // The process's own clock: it measures how long the caller waits, never what is due.
   const endsAt = performance.now() + waitMs

@@ -24,7 +24,7 @@ export interface ClaimedRow {
   readonly flow_id: FlowId | null
   readonly name: string | null
   readonly priority: number
-  readonly input: Buffer | null
+  readonly input: Uint8Array | null
   readonly attempt_index: number
   readonly attempt_type: AttemptType
   readonly generation: number
@@ -40,11 +40,11 @@ export interface ClaimedRow {
   readonly up_ids: readonly string[] | null
   readonly up_states: readonly PublicState[] | null
   readonly up_satisfied: readonly boolean[] | null
-  readonly up_results: readonly (Buffer | null)[] | null
+  readonly up_results: readonly (Uint8Array | null)[] | null
   readonly up_truncated: boolean | null
   readonly step_names: readonly string[] | null
   readonly step_types: readonly StepType[] | null
-  readonly step_results: readonly (Buffer | null)[] | null
+  readonly step_results: readonly (Uint8Array | null)[] | null
   readonly step_attempts: readonly number[] | null
   readonly step_times: readonly number[] | null
   readonly steps_truncated: boolean | null
@@ -100,7 +100,12 @@ export async function toClaimed(row: ClaimedRow, catalog: Catalog): Promise<Clai
     attemptIndex: row.attempt_index,
     attemptType: row.attempt_type,
     generation: row.generation,
-    handle: encodeHandle({ executionId, attemptIndex: row.attempt_index, leaseId: row.lease_id, epoch: row.epoch }),
+    handle: encodeHandle({
+      executionId,
+      attemptIndex: row.attempt_index,
+      leaseId: row.lease_id,
+      epoch: row.epoch,
+    }),
     leaseExpiresAtMs: row.lease_expires_at,
     attemptDeadlineAtMs: row.attempt_deadline_at,
     claimedAtMs: row.claimed_at,

@@ -16,6 +16,7 @@ export async function fenceHandle(
   const [held] = await tx.query<{ id: string }>(
     `select e.id from ff.execution e join ff.lane l on l.id = e.lane_id and l.namespace = any ($6::text[])
      where e.partition_key = $1 and e.id = $2 and e.attempt_count = $3::integer + 1 and e.lease_id = $4 and e.epoch = $5
+       and e.lifecycle_phase = 'active'
      for update of e`,
     [...key, ...lease, namespaces],
   )

@@ -139,7 +139,8 @@ async function runParts<Item>(
     namespaces,
     ...begun.flatMap((each) => each.values),
   ]
-  const rows = ends.length === 0 ? [] : await ctx.db.call<EndAndClaimRow>(statementOf(ending, joined.length), values)
+  const rows =
+    ends.length === 0 ? [] : await ctx.db.call<EndAndClaimRow>(statementOf(ending, joined.length), values)
   const finished: FinishedRow[] = []
   const claimedRows: ClaimedRow[][] = joined.map(() => [])
   for (const row of rows) {
@@ -195,7 +196,9 @@ function buildStatement<Item>({ name, types }: Ending<Item>, claimCount: number)
 }
 
 function claimedPart(row: EndAndClaimRow): ClaimedRow {
-  return Object.fromEntries(claimedColumnNames.map((column) => [column, row[`c_${column}`]])) as unknown as ClaimedRow
+  return Object.fromEntries(
+    claimedColumnNames.map((column) => [column, row[`c_${column}`]]),
+  ) as unknown as ClaimedRow
 }
 
 function wishOf(retry: FailLease['retry']): { readonly word: string; readonly ms: number | null } {

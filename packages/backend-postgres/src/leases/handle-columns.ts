@@ -1,4 +1,11 @@
-import { type CheckedHandle, isEngineError, type ItemError, type LeaseHandle, partitionIndexOf, uuidOf } from '@flowfabric/core'
+import {
+  type CheckedHandle,
+  type ItemError,
+  isEngineError,
+  type LeaseHandle,
+  partitionIndexOf,
+  uuidOf,
+} from '@flowfabric/core'
 import type { SqlValue } from '../db/database.js'
 
 /** The five columns that name leases, in the order in which the functions take them. */

@@ -61,7 +61,11 @@ async function runRenewals(
   const rows = await ctx.db.call<RenewedRow>(
     `select ord, expires_at, grace_ends_at, cancel_cause, refusal, ended_by, terminal_outcome, answer
      from ff.renew_leases($1::integer[], $2::uuid[], $3::integer[], $4::uuid[], $5::bigint[], $6::bigint[], $7::text[])`,
-    [...handleColumns(items.map(({ handle }) => handle)), items.map(({ leaseTtlMs }) => leaseTtlMs), namespaces],
+    [
+      ...handleColumns(items.map(({ handle }) => handle)),
+      items.map(({ leaseTtlMs }) => leaseTtlMs),
+      namespaces,
+    ],
   )
   const inOrder: RenewedRow[] = []
   for (const row of rows) inOrder[row.ord - 1] = row
@@ -75,5 +79,9 @@ function toOutcome(row: RenewedRow) {
     row.grace_ends_at === null
       ? null
       : { graceEndsAtMs: row.grace_ends_at, cause: must(row.cancel_cause, 'the cause of a requested cancel') }
-  return { outcome: 'renewed' as const, expiresAtMs: must(row.expires_at, 'the end of a lease'), cancelRequested }
+  return {
+    outcome: 'renewed' as const,
+    expiresAtMs: must(row.expires_at, 'the end of a lease'),
+    cancelRequested,
+  }
 }

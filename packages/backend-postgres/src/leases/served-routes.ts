@@ -45,7 +45,9 @@ export function createRouteSelector(catalog: Catalog): RouteSelector {
 function choose(catalog: Catalog, { namespaces, lanes: names, kinds, capabilities }: Served): Remembered {
   const kindSet = new Set<string>(kinds)
   const advertised = new Set(capabilities)
-  const lanes = namespaces.flatMap((namespace) => names.flatMap((name) => catalog.laneNamed(namespace, name) ?? []))
+  const lanes = namespaces.flatMap((namespace) =>
+    names.flatMap((name) => catalog.laneNamed(namespace, name) ?? []),
+  )
   const routes = lanes.flatMap(({ id }) =>
     catalog
       .routesOf(id)
@@ -71,7 +73,9 @@ function turn(known: Remembered): ServedRoutes {
 
 function cut(list: readonly number[], start: number): readonly number[] {
   const end = start + limits.routesPerClaimMax
-  return end <= list.length ? list.slice(start, end) : [...list.slice(start), ...list.slice(0, end - list.length)]
+  return end <= list.length
+    ? list.slice(start, end)
+    : [...list.slice(start), ...list.slice(0, end - list.length)]
 }
 
 /** Names hold neither of the separators. */

@@ -46,7 +46,11 @@ export async function drainTimers(ctx: PostgresContext, params: ScanRequest): Pr
   }
 }
 
-async function drainExecutionTimers(ctx: PostgresContext, partition: number, max: number): Promise<readonly TimerRow[]> {
+async function drainExecutionTimers(
+  ctx: PostgresContext,
+  partition: number,
+  max: number,
+): Promise<readonly TimerRow[]> {
   const rows = await ctx.db.call<TimerRow>(
     `select timer, due_at, outcome, id, lane_id, flow_id, is_terminal, is_eligible, was_active, next_due_at
      from ff.drain_timers($1::integer, $2::integer)`,

@@ -45,7 +45,8 @@ async function applyDue(tx: Executor, partition: number, flowId: FlowId): Promis
     'select due_at, coalesce(due_at <= ff.now_ms(), false) as is_due from ff.flow where partition_key = $1 and id = $2',
     [partition, flowId],
   )
-  if (flow === undefined || timer?.due_at === undefined || timer.due_at === null || !timer.is_due) return undefined
+  if (flow === undefined || timer?.due_at === undefined || timer.due_at === null || !timer.is_due)
+    return undefined
   const dueAtMs = timer.due_at
   if (flow.state === 'draft') {
     const { ended } = await cancelDraft(tx, partition, flow, 'draft_expired')
@@ -55,15 +56,19 @@ async function applyDue(tx: Executor, partition: number, flowId: FlowId): Promis
   const ended = await expireMembers(tx, partition, flowId)
   // A full batch leaves the timer due, and the next pass goes on.
   if (ended.length < EXPIRE_BATCH || (await countOpen(tx, flowId)) === 0) {
-    await tx.query('update ff.flow set due_at = null, unprojected = true where partition_key = $1 and id = $2', [
-      partition,
-      flowId,
-    ])
+    await tx.query(
+      'update ff.flow set due_at = null, unprojected = true where partition_key = $1 and id = $2',
+      [partition, flowId],
+    )
   }
   return ended.length === 0 ? undefined : { timer: 'flow_deadline', dueAtMs, ended }
 }
 
-async function expireMembers(tx: Executor, partition: number, flowId: FlowId): Promise<readonly EndedMember[]> {
+async function expireMembers(
+  tx: Executor,
+  partition: number,
+  flowId: FlowId,
+): Promise<readonly EndedMember[]> {
   const open = await tx.query<{ id: string }>(
     `select id from ff.execution where flow_id = $1 and lifecycle_phase <> 'terminal' order by id limit $2 for no key update`,
     [flowId, EXPIRE_BATCH],

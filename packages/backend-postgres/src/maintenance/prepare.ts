@@ -26,7 +26,9 @@ export async function prepare(
   await migrate(ctx.db)
   const asked = { ...ctx.settings.partitions, ...params.partitions }
   const row = await ctx.db.transaction(async (tx) => {
-    await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`flowfabric/prepare/${ctx.settings.schema}`])
+    await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      `flowfabric/prepare/${ctx.settings.schema}`,
+    ])
     const first = readPartitionConfig(asked)
     await tx.query(
       `insert into ff.deployment (flow_partitions, budget_partitions, quota_partitions, layout_version)

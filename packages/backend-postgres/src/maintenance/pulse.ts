@@ -25,7 +25,9 @@ interface PulseRow {
   readonly projection: boolean
   readonly retention: boolean
   readonly upkeep: boolean
-  readonly waiting: readonly { readonly namespace: Namespace; readonly lane: LaneId; readonly readyAtMs: number }[] | null
+  readonly waiting:
+    | readonly { readonly namespace: Namespace; readonly lane: LaneId; readonly readyAtMs: number }[]
+    | null
 }
 
 /** The cheap look: one statement of index probes over all partitions asked for. */
@@ -42,7 +44,9 @@ export async function pulse(
            where x.partition_key = p.key and x.due_at is not null and x.lifecycle_phase <> 'terminal'),
          (select f.due_at from ff.flow f where f.partition_key = p.key and f.due_at is not null
            and f.state in ('draft', 'open', 'cancelling') order by f.due_at limit 1)) as next_due_at,
-       exists (select 1 from ff.completion_event c where c.partition_key = p.key and c.available_at <= t.now) as outbox,
+       exists (select 1 from ff.completion_event c
+         left join ff.flow f on f.partition_key = c.partition_key and f.id = c.flow_id
+         where c.partition_key = p.key and c.available_at <= t.now and f.state is distinct from 'draft') as outbox,
        exists (select 1 from ff.pending_cancel_group g where g.partition_key = p.key) as sibling_cancels,
        exists (select 1 from ff.cancel_backlog b where b.partition_key = p.key) as cancel_backlog,
        exists (select 1 from ff.flow f where f.partition_key = p.key and f.unprojected) as projection,
@@ -71,7 +75,11 @@ export async function pulse(
     nowMs: first?.now ?? (await readNow(ctx)),
     partitions: indexes.map((index) => {
       const row = must(byIndex.get(index), `the pulse of partition ${index}`)
-      return { partition: makePartitionTag('flow', index), pending: pendingOf(row), nextDueAtMs: row.next_due_at }
+      return {
+        partition: makePartitionTag('flow', index),
+        pending: pendingOf(row),
+        nextDueAtMs: row.next_due_at,
+      }
     }),
     waitingLanes: rows.flatMap(({ waiting }) => waiting ?? []),
   }

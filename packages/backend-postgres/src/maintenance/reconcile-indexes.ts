@@ -27,11 +27,10 @@ export async function reconcileIndexes(
 ): Promise<ScanResult<IndexReconcileItem>> {
   const partition = checkScanRequest(params, await ctx.partitions())
   const from = nextPosition(ctx, partition)
-  const rows = await ctx.db.call<FindingRow>('select id, finding, repaired from ff.reconcile_sample($1, $2, $3)', [
-    partition,
-    from,
-    params.max,
-  ])
+  const rows = await ctx.db.call<FindingRow>(
+    'select id, finding, repaired from ff.reconcile_sample($1, $2, $3)',
+    [partition, from, params.max],
+  )
   const [last] = await ctx.db.query<{ id: string }>(
     'select id from ff.execution where partition_key = $1 and id >= $2 order by id offset $3 limit 1',
     [partition, from, params.max],

@@ -1,11 +1,21 @@
-import { checkScanRequest, type FlowId, limits, type RetentionItem, type ScanRequest, type ScanResult } from '@flowfabric/core'
+import {
+  checkScanRequest,
+  type FlowId,
+  limits,
+  type RetentionItem,
+  type ScanRequest,
+  type ScanResult,
+} from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 
 /** Executions that one transaction removes. */
 const REMOVE_BATCH = 200
 
 /** Removes what is past its retention, with everything that belongs to it, in short transactions. */
-export async function trimRetention(ctx: PostgresContext, params: ScanRequest): Promise<ScanResult<RetentionItem>> {
+export async function trimRetention(
+  ctx: PostgresContext,
+  params: ScanRequest,
+): Promise<ScanResult<RetentionItem>> {
   const partition = checkScanRequest(params, await ctx.partitions())
   const executions = await trimExecutions(ctx, partition, params.max)
   const flows = await trimFlows(ctx, partition, params.max)
@@ -18,7 +28,9 @@ export async function trimRetention(ctx: PostgresContext, params: ScanRequest): 
     ['event', events],
   ]
   return {
-    items: counted.flatMap(([what, count]) => (count > 0 ? [{ outcome: 'removed' as const, what, count }] : [])),
+    items: counted.flatMap(([what, count]) =>
+      count > 0 ? [{ outcome: 'removed' as const, what, count }] : [],
+    ),
     more: executions >= params.max || flows.more || keys >= params.max,
   }
 }
@@ -28,7 +40,10 @@ async function trimExecutions(ctx: PostgresContext, partition: number, max: numb
   for (;;) {
     const batch = Math.min(max - removed, REMOVE_BATCH)
     if (batch <= 0) return removed
-    const [row] = await ctx.db.call<{ n: number }>('select ff.trim_executions($1, $2) as n', [partition, batch])
+    const [row] = await ctx.db.call<{ n: number }>('select ff.trim_executions($1, $2) as n', [
+      partition,
+      batch,
+    ])
     removed += row?.n ?? 0
     if ((row?.n ?? 0) < batch) return removed
   }

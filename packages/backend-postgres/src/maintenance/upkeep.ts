@@ -6,7 +6,16 @@ type UpkeepItem = { readonly outcome: 'done'; readonly task: string; readonly co
 
 /** Without a vacuum of its own, PGlite's hot tables would only grow. */
 const VACUUM_EVERY_MS = 60_000
-const hotTables = ['execution', 'completion_event', 'event', 'lane_depth', 'edge', 'edge_group', 'flow', 'attempt']
+const hotTables = [
+  'execution',
+  'completion_event',
+  'event',
+  'lane_depth',
+  'edge',
+  'edge_group',
+  'flow',
+  'attempt',
+]
 
 const lastVacuum = new WeakMap<PostgresContext, number>()
 

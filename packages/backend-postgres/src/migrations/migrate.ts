@@ -13,13 +13,19 @@ export const layoutVersion: number = migrations.length
  */
 export async function migrate(db: Database): Promise<number> {
   for (const migration of migrations) await apply(db, migration)
-  const [stored] = await db.query<{ version: number }>('select max(version)::integer as version from ff.migration')
+  const [stored] = await db.query<{ version: number }>(
+    'select max(version)::integer as version from ff.migration',
+  )
   const version = stored?.version ?? 0
   if (version > layoutVersion) {
-    throw engineError('schema_mismatch', `The schema is of version ${version}, this package knows ${layoutVersion}`, {
-      stored: version,
-      supported: layoutVersion,
-    })
+    throw engineError(
+      'schema_mismatch',
+      `The schema is of version ${version}, this package knows ${layoutVersion}`,
+      {
+        stored: version,
+        supported: layoutVersion,
+      },
+    )
   }
   return version
 }
@@ -28,19 +34,29 @@ async function apply(db: Database, migration: Migration): Promise<void> {
   const schema = pg.escapeIdentifier(db.schema)
   await db.transaction(
     async (tx) => {
-      await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`flowfabric/migrate/${db.schema}`])
+      await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
+        `flowfabric/migrate/${db.schema}`,
+      ])
       // Without these two looks an ordinary start would need the right to create.
-      const [known] = await tx.query<{ found: boolean }>('select to_regclass($1) is not null as found', [`${schema}.migration`])
+      const [known] = await tx.query<{ found: boolean }>('select to_regclass($1) is not null as found', [
+        `${schema}.migration`,
+      ])
       if (known?.found !== true) {
         await tx.query(`create schema if not exists ${schema}`)
         await tx.query(
           'create table ff.migration (version integer primary key, name text not null, applied_at timestamptz not null default now())',
         )
       }
-      const [done] = await tx.query<{ version: number }>('select version from ff.migration where version = $1', [migration.version])
+      const [done] = await tx.query<{ version: number }>(
+        'select version from ff.migration where version = $1',
+        [migration.version],
+      )
       if (done !== undefined) return
       await tx.script(`set local search_path to ${schema}, pg_temp;\n${migration.sql}`)
-      await tx.query('insert into ff.migration (version, name) values ($1, $2)', [migration.version, migration.name])
+      await tx.query('insert into ff.migration (version, name) values ($1, $2)', [
+        migration.version,
+        migration.name,
+      ])
     },
     { lockTimeoutMs: 60_000 },
   )

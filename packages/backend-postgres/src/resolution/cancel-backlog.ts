@@ -57,7 +57,11 @@ async function drainFlow(ctx: PostgresContext, partition: number, flowId: FlowId
         })
       : []
     const done = ended.length < CANCEL_BATCH
-    if (done) await tx.query('delete from ff.cancel_backlog where partition_key = $1 and flow_id = $2', [partition, flowId])
+    if (done)
+      await tx.query('delete from ff.cancel_backlog where partition_key = $1 and flow_id = $2', [
+        partition,
+        flowId,
+      ])
     const remaining = await countOpen(tx, flowId)
     if (isCancelling && remaining === 0) await leaveSettlement(tx, partition, flowId)
     return { ended, remaining, done }

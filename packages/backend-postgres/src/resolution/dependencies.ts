@@ -34,13 +34,18 @@ export async function reconcileDependencies(
 ): Promise<ScanResult<DependencyReconcileItem>> {
   const partition = checkScanRequest(params, await ctx.partitions())
   const max = Math.min(params.max, limits.dependencyReconcileMax)
-  const found = await ctx.db.query<Found>('select flow_id, node, outcome from ff.find_undone($1, $2)', [partition, max])
+  const found = await ctx.db.query<Found>('select flow_id, node, outcome from ff.find_undone($1, $2)', [
+    partition,
+    max,
+  ])
   const items: DependencyReconcileItem[] = []
   for (const { flow_id, node, outcome } of found) {
     if (outcome !== 'unknown_policy') continue
     items.push({ outcome, flowId: flow_id, executionId: makeExecutionId(partition, node) })
   }
-  const flows = [...new Set(found.filter(({ outcome }) => outcome !== 'unknown_policy').map(({ flow_id }) => flow_id))]
+  const flows = [
+    ...new Set(found.filter(({ outcome }) => outcome !== 'unknown_policy').map(({ flow_id }) => flow_id)),
+  ]
   for (const flowId of flows) items.push(...(await repairFlow(ctx, partition, flowId, max)))
   if (flows.length > 0) {
     ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
@@ -56,11 +61,10 @@ async function repairFlow(
   max: number,
 ): Promise<readonly DependencyReconcileItem[]> {
   try {
-    const [row] = await ctx.db.call<{ repair: RepairAnswer | null }>('select ff.repair_flow($1, $2, $3) as repair', [
-      partition,
-      flowId,
-      max,
-    ])
+    const [row] = await ctx.db.call<{ repair: RepairAnswer | null }>(
+      'select ff.repair_flow($1, $2, $3) as repair',
+      [partition, flowId, max],
+    )
     tellReady(ctx, row?.repair?.lanes ?? [])
     return (row?.repair?.items ?? []).map(({ outcome, node }) => ({
       outcome,

@@ -3,8 +3,8 @@ import {
   checkScanRequest,
   type DispatchItem,
   type DispatchOutcome,
-  type EntryId,
   type EngineError,
+  type EntryId,
   engineError,
   type FlowId,
   isEngineError,
@@ -32,14 +32,17 @@ export async function dispatchCompletion(
 ): Promise<DispatchOutcome> {
   checkEntryId(params, await ctx.partitions())
   const partition = partitionIndexOf(params.entryId)
-  const hop = await runHop(ctx, { partitions: [partition], entry: uuidOf(params.entryId), max: 1 }).catch(async (fault) => {
-    if (isEngineError(fault, 'retry_exhausted')) await postpone(ctx, partition, uuidOf(params.entryId))
-    throw fault
-  })
+  const hop = await runHop(ctx, { partitions: [partition], entry: uuidOf(params.entryId), max: 1 }).catch(
+    async (fault) => {
+      if (isEngineError(fault, 'retry_exhausted')) await postpone(ctx, partition, uuidOf(params.entryId))
+      throw fault
+    },
+  )
   for (const other of hop.others) await carryOut(ctx, other)
   const [entry] = hop.entries
   const own = hop.others.find(({ id }) => id === uuidOf(params.entryId))
-  if (own !== undefined) return { outcome: 'advanced', edges: 0, satisfied: 0, impossible: 0, skipped: 0, corrupt: [] }
+  if (own !== undefined)
+    return { outcome: 'advanced', edges: 0, satisfied: 0, impossible: 0, skipped: 0, corrupt: [] }
   return entry === undefined || entry.noop ? { outcome: 'noop' } : toAdvanced(entry)
 }
 
@@ -58,7 +61,8 @@ export async function dispatchCompletions(
       return undefined
     })
     // One locked group or broken record must not hold up the others' entries: each for itself, and the culprits later.
-    if (hop === undefined) return { items: [...items, ...(await dispatchEach(ctx, partition, max))], more: true }
+    if (hop === undefined)
+      return { items: [...items, ...(await dispatchEach(ctx, partition, max))], more: true }
     items.push(...(await toItems(ctx, hop)))
     edgesLeft -= hop.entries.reduce((sum, { edges }) => sum + edges, 0)
     if (!hop.more) return { items, more: false }
@@ -93,7 +97,12 @@ async function dispatchAlone(ctx: PostgresContext, partition: number, id: string
 }
 
 /** What became of an entry that could not be carried out: it stays, and is taken again later. */
-async function putOff(ctx: PostgresContext, partition: number, id: string, fault: unknown): Promise<DispatchItem> {
+async function putOff(
+  ctx: PostgresContext,
+  partition: number,
+  id: string,
+  fault: unknown,
+): Promise<DispatchItem> {
   if (!isOneEntrys(fault)) throw fault
   const entryId = makeEntryId(partition, id)
   const failures = await postpone(ctx, partition, id)
@@ -126,9 +135,13 @@ export async function carryOut(ctx: PostgresContext, other: HopOther): Promise<D
       return state === undefined ? [] : [{ outcome: 'settled', flowId, flowState: state }]
     }
     case 'seal_release':
-      return [{ outcome: 'released', flowId, members: await releaseRoots(ctx, other.partition, flowId, other.id) }]
+      return [
+        { outcome: 'released', flowId, members: await releaseRoots(ctx, other.partition, flowId, other.id) },
+      ]
     case 'replay_reset':
-      return [{ outcome: 'reset', flowId, members: await advanceReset(ctx, other.partition, flowId, other.id) }]
+      return [
+        { outcome: 'reset', flowId, members: await advanceReset(ctx, other.partition, flowId, other.id) },
+      ]
     default:
       throw engineError('corruption', `An outbox entry of an unknown kind: ${String(other.kind)}`, {
         subject: 'completion_event',
@@ -173,7 +186,10 @@ const kickers = new WeakMap<PostgresContext, Kicker>()
  * join the next hop, so that many ends make few transactions. A hop that fails is left to the sweeps.
  */
 export function kickDispatch(ctx: PostgresContext, partitions: Iterable<number>): void {
-  if (!ctx.settings.dispatchInProcess) return hintOutbox(ctx, partitions)
+  if (!ctx.settings.dispatchInProcess) {
+    hintOutbox(ctx, partitions)
+    return
+  }
   let kicker = kickers.get(ctx)
   if (kicker === undefined) {
     kicker = { pending: new Set(), running: false }
@@ -190,7 +206,7 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
       const partitions = [...kicker.pending].sort((a, b) => a - b)
       kicker.pending.clear()
       try {
-        const hop = await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP })
+        const hop = await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false })
         for (const other of hop.others) await carryOutGuarded(ctx, other)
         if (hop.more) for (const partition of partitions) kicker.pending.add(partition)
       } catch {
@@ -205,5 +221,6 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
 
 function hintOutbox(ctx: PostgresContext, partitions: Iterable<number>): void {
   if (!ctx.hints.hasListeners) return
-  for (const index of partitions) ctx.hints.emit({ type: 'outbox', partition: makePartitionTag('flow', index) })
+  for (const index of partitions)
+    ctx.hints.emit({ type: 'outbox', partition: makePartitionTag('flow', index) })
 }

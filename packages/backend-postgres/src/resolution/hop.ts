@@ -54,6 +54,8 @@ interface HopAnswer {
   readonly lanes?: readonly number[] | null
   readonly due?: number | null
   readonly lost?: readonly LostMember[] | null
+  /** Partitions with groups whose losers are still to be cancelled. */
+  readonly cancels?: readonly number[] | null
   readonly more?: boolean
 }
 
@@ -62,17 +64,22 @@ export interface HopRequest {
   /** Only this entry, also before it is due. */
   readonly entry: string | null
   readonly max: number
+  /** Whether the caller wants to know what became of each entry. */
+  readonly tells?: boolean | undefined
 }
 
 const nothing: Hop = { entries: [], others: [], settled: [], more: false }
 
-/** One transaction: a hop of each due entry of the partitions. Tells what it did to whoever listens, after the commit. */
-export async function runHop(ctx: PostgresContext, { partitions, entry, max }: HopRequest): Promise<Hop> {
+/** One transaction: what is due in the partitions, within the bounds of a call. Tells what it did to whoever listens, after the commit. */
+export async function runHop(
+  ctx: PostgresContext,
+  { partitions, entry, max, tells = true }: HopRequest,
+): Promise<Hop> {
   const { hopMaxEdges, callMaxEdges, inlineResolveEdges } = ctx.settings
   const [row] = await ctx.db.call<{ hop: HopAnswer | null }>(
-    'select ff.dispatch_entries($1::integer[], $2, $3, $4, $5, $6) as hop',
+    'select ff.dispatch_entries($1::integer[], $2, $3, $4, $5, $6, $7) as hop',
     // Where nothing is done inline, a settlement is an entry of its own too.
-    [partitions, entry, max, hopMaxEdges, callMaxEdges, inlineResolveEdges !== 0],
+    [partitions, entry, max, hopMaxEdges, callMaxEdges, inlineResolveEdges !== 0, tells],
   )
   const answer = row?.hop
   if (answer === undefined || answer === null) return nothing
@@ -95,8 +102,10 @@ function tellHop(
   tellReady(ctx, answer.lanes ?? [])
   for (const { id } of settled) ctx.hints.emit({ type: 'ended', id })
   tellEnded(ctx, answer.lost ?? [])
-  const touched = new Set((answer.items ?? []).map(({ partition }) => partition))
-  for (const index of touched) ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', index) })
+  for (const index of answer.cancels ?? [])
+    ctx.hints.emit({ type: 'outbox', partition: makePartitionTag('flow', index) })
+  for (const index of partitions)
+    ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', index) })
   if (answer.due === undefined || answer.due === null) return
   for (const index of partitions) {
     ctx.hints.emit({ type: 'due', partition: makePartitionTag('flow', index), dueAtMs: answer.due })

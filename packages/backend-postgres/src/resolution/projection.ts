@@ -32,7 +32,10 @@ export async function projectSummaries(ctx: PostgresContext, params: Params): Pr
   const { items, more } = await ctx.db.transaction(async (tx) => {
     const live = await lockLiveFlows(tx, partition, params.cursor ?? null, max + 1)
     const flows = live.slice(0, max)
-    return { items: flows.length === 0 ? [] : await projectAll(tx, partition, flows), more: live.length > max }
+    return {
+      items: flows.length === 0 ? [] : await projectAll(tx, partition, flows),
+      more: live.length > max,
+    }
   })
   return { items, more, cursor: more ? (items.at(-1)?.flowId ?? null) : null }
 }
@@ -52,12 +55,17 @@ function lockLiveFlows(tx: Executor, partition: number, after: string | null, ma
   )
 }
 
-async function projectAll(tx: Executor, partition: number, flows: readonly LiveRow[]): Promise<ProjectionItem[]> {
+async function projectAll(
+  tx: Executor,
+  partition: number,
+  flows: readonly LiveRow[],
+): Promise<ProjectionItem[]> {
   const summaries = await summarizeFlows(tx, flows)
   const items = flows.map((flow): ProjectionItem => {
     const summary = summaries.get(flow.id)
     if (summary === undefined) return { outcome: 'gone', flowId: flow.id }
-    if (flow.summary !== null && isSame(flow.summary, summary)) return { outcome: 'unchanged', flowId: flow.id }
+    if (flow.summary !== null && isSame(flow.summary, summary))
+      return { outcome: 'unchanged', flowId: flow.id }
     return { outcome: 'projected', flowId: flow.id, summary, drift: false }
   })
   const changed = items.filter((item) => item.outcome === 'projected')
@@ -82,4 +90,3 @@ function fingerprint({ lastSummaryUpdateAtMs: _, counts, ...rest }: FlowSummary)
   const entries = [...Object.entries(rest), ...Object.entries(counts)]
   return JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
-

@@ -38,7 +38,10 @@ export async function settleFlow(
   const state = await ctx.db.transaction(async (tx) => {
     const flow = await tryLockFlow(tx, partition, flowId)
     if (entryId !== null) {
-      await tx.query('delete from ff.completion_event where partition_key = $1 and id = $2', [partition, entryId])
+      await tx.query('delete from ff.completion_event where partition_key = $1 and id = $2', [
+        partition,
+        entryId,
+      ])
     }
     if (flow === undefined || (flow.state !== 'open' && flow.state !== 'cancelling')) return undefined
     if (await hasWork(tx, flowId)) return undefined
@@ -83,7 +86,10 @@ export async function judgeFlow(tx: Executor, partition: number, flowId: FlowId)
   )
   return settlementOf(
     members.map((row) => toSettlementMember(partition, row)),
-    edges.map(({ up, down }) => ({ from: makeExecutionId(partition, up), to: makeExecutionId(partition, down) })),
+    edges.map(({ up, down }) => ({
+      from: makeExecutionId(partition, up),
+      to: makeExecutionId(partition, down),
+    })),
   )
 }
 

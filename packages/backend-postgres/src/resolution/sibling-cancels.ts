@@ -66,12 +66,10 @@ async function drainOne(
 ): Promise<SiblingCancelItem | undefined> {
   const key = { flowId: tuple.flow_id, downstreamId: makeExecutionId(partition, tuple.downstream_id) }
   try {
-    const [row] = await ctx.db.call<{ drain: DrainAnswer | null }>('select ff.drain_sibling_cancel($1, $2, $3, $4) as drain', [
-      partition,
-      tuple.flow_id,
-      tuple.downstream_id,
-      membersMax,
-    ])
+    const [row] = await ctx.db.call<{ drain: DrainAnswer | null }>(
+      'select ff.drain_sibling_cancel($1, $2, $3, $4) as drain',
+      [partition, tuple.flow_id, tuple.downstream_id, membersMax],
+    )
     const drain = row?.drain
     if (drain === undefined || drain === null) return undefined
     if (drain.lost.length > 0) {
@@ -79,7 +77,11 @@ async function drainOne(
       ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
       kickDispatch(ctx, [partition])
     }
-    return { ...key, outcome: drain.drained ? 'drained' : 'partial', siblings: toDispositions(partition, drain) }
+    return {
+      ...key,
+      outcome: drain.drained ? 'drained' : 'partial',
+      siblings: toDispositions(partition, drain),
+    }
   } catch (fault) {
     // The tuple stays, and the next pass goes on.
     if (!isEngineError(fault) || fault.kind === 'unavailable' || fault.kind === 'transport') throw fault
@@ -90,7 +92,9 @@ async function drainOne(
 function toDispositions(partition: number, { siblings, lost }: DrainAnswer): SiblingCancelItem['siblings'] {
   const cancelled = new Set(lost.map(({ id }) => id))
   return [
-    ...siblings.filter(({ id }) => !cancelled.has(id)).map(({ id, via, disposition }) => ({ id, via, disposition })),
+    ...siblings
+      .filter(({ id }) => !cancelled.has(id))
+      .map(({ id, via, disposition }) => ({ id, via, disposition })),
     ...lost.map(({ id, via }) => ({ id, via, disposition: 'cancelled' as const })),
   ].map((each) => ({ ...each, id: makeExecutionId(partition, each.id) }))
 }

@@ -14,7 +14,9 @@ export async function heartbeatWorker(ctx: PostgresContext, params: WorkerHeartb
        returning draining`,
       [instanceId, active, namespaces],
     )
-    return row === undefined ? { outcome: 'unknown_instance', draining: false } : { outcome: 'beating', draining: row.draining }
+    return row === undefined
+      ? { outcome: 'unknown_instance', draining: false }
+      : { outcome: 'beating', draining: row.draining }
   }
   const { gone, handedBack } = await ctx.db.transaction(async (tx) => {
     const [row] = await tx.query<{ draining: boolean }>(
@@ -24,5 +26,7 @@ export async function heartbeatWorker(ctx: PostgresContext, params: WorkerHeartb
     return { gone: row, handedBack: row === undefined ? [] : await handBackAll(tx, instanceId) }
   })
   tellHandedBack(ctx, handedBack)
-  return gone === undefined ? { outcome: 'unknown_instance', draining: false } : { outcome: 'gone', draining: gone.draining }
+  return gone === undefined
+    ? { outcome: 'unknown_instance', draining: false }
+    : { outcome: 'gone', draining: gone.draining }
 }

@@ -31,9 +31,7 @@ export interface QuotaOperations {
   release(params: ReleaseQuota): Promise<{ readonly items: readonly ReleaseQuotaOutcome[] }>
 
   /** Free the parked admission keys for which there is room again, as many as can be admitted. */
-  wakeParked(
-    params: ScanRequest,
-  ): Promise<
+  wakeParked(params: ScanRequest): Promise<
     ScanResult<{
       readonly outcome: 'woken'
       readonly quotaId: QuotaId

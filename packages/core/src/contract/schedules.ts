@@ -9,9 +9,7 @@ export interface ScheduleOperations {
   put(params: PutSchedule): Promise<{ readonly outcome: 'created' | 'replaced'; readonly schedule: Schedule }>
 
   /** With its next fire times. Throws `schedule_not_found`. */
-  get(
-    params: GetSchedule,
-  ): Promise<{
+  get(params: GetSchedule): Promise<{
     readonly outcome: 'found'
     readonly schedule: Schedule
     readonly nextFiresMs: readonly number[]
@@ -27,9 +25,7 @@ export interface ScheduleOperations {
   pause(params: PauseSchedule): Promise<{ readonly outcome: 'paused' | 'resumed' | 'unchanged' }>
 
   /** Fire now, or each tick of a past range once. Idempotent by `triggerKey`; each tick by its own deterministic id. */
-  trigger(
-    params: TriggerSchedule,
-  ): Promise<{
+  trigger(params: TriggerSchedule): Promise<{
     readonly outcome: 'triggered' | 'duplicate'
     readonly started: readonly (ExecutionId | FlowId)[]
   }>

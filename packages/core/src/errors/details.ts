@@ -29,11 +29,6 @@ interface FieldErrorDetails {
   readonly issues: readonly { readonly path: string; readonly message: string }[]
 }
 
-interface FlowStateDetails {
-  readonly flowId: string
-  readonly state: string
-}
-
 /** What the details of a code hold. A code that isn't listed here may hold anything that is JSON, or nothing. */
 export interface ErrorDetails {
   readonly invalid_flow_id: IdErrorDetails
@@ -106,29 +101,31 @@ export interface ErrorDetails {
   readonly body_too_large: LimitErrorDetails
   readonly limit_exceeded: LimitErrorDetails
   readonly cycle_check_exceeded: LimitErrorDetails
-  readonly too_many_routes: LimitErrorDetails
-  readonly journal_full: LimitErrorDetails
+  readonly journal_full: Partial<LimitErrorDetails>
   readonly nul_in_text: { readonly field: string }
   readonly invalid_params: FieldErrorDetails
   readonly unknown_field: { readonly path: string }
   readonly invalid_handle: { readonly fault: string }
 
-  readonly lane_not_accepting: { readonly lane: string; readonly state: string }
+  // Refusing outcomes: the outcome's own fields, the same in process and over HTTP.
+  readonly lane_not_accepting: { readonly lane: string; readonly laneState: string }
   /** What is recorded about the attempt or execution that the handle names. */
   readonly execution_not_active: {
-    /** The execution's terminal outcome as recorded; `none` when it isn't terminal. */
-    readonly outcome: string
-    /** What ended the attempt: `holder`, `deadline`, `cancel`, … Absent when it hasn't ended. */
-    readonly endedBy?: string | undefined
-    /** The recorded reason of the end, such as `max_reclaims_exceeded`. */
-    readonly reason?: string | undefined
+    readonly recorded: {
+      /** What ended the attempt: `holder`, `deadline`, `cancel`, …; `null` when nothing is recorded. */
+      readonly endedBy: string | null
+      /** The execution's terminal outcome as recorded; `none` when it isn't terminal. */
+      readonly terminalOutcome: string
+    }
   }
-  readonly flow_not_open: FlowStateDetails
-  readonly flow_terminal: FlowStateDetails
-  readonly flow_not_draft: FlowStateDetails
-  readonly edge_group_decided: { readonly downstream: string }
-  readonly graph_revision_mismatch: { readonly expected: number; readonly actual: number }
-  readonly replay_conflict: { readonly executionIds: readonly string[] }
+  readonly execution_terminal: { readonly terminalOutcome: string }
+  readonly flow_not_open: { readonly flowState: string }
+  readonly flow_terminal: { readonly flowState: string }
+  readonly edge_group_decided: { readonly ids: readonly string[] }
+  readonly graph_revision_mismatch: { readonly graphRevision: number }
+  readonly replay_conflict: { readonly ids: readonly string[] }
+  readonly max_replays_exceeded: { readonly ids: readonly string[] }
+  readonly too_many_routes: { readonly lane: string }
 
   readonly store_in_use: { readonly pid?: number | undefined; readonly url?: string | undefined }
   readonly schema_mismatch: { readonly stored: string | number; readonly supported: string | number }

@@ -107,16 +107,11 @@ describe('problem documents', () => {
   })
 
   it('keep details, and leave stack and cause behind', () => {
-    const error = engineError(
-      'replay_conflict',
-      'Busy',
-      { executionIds: ['a'] },
-      { cause: new Error('secret') },
-    )
+    const error = engineError('replay_conflict', 'Busy', { ids: ['a'] }, { cause: new Error('secret') })
     const text = JSON.stringify(toProblem(error))
     expect(text).not.toContain('secret')
     expect(text).not.toContain('.ts:')
-    expect(fromProblem(JSON.parse(text)).details).toEqual({ executionIds: ['a'] })
+    expect(fromProblem(JSON.parse(text)).details).toEqual({ ids: ['a'] })
   })
 
   it('of a code that only a newer server knows keep its retry class', () => {

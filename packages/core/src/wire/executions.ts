@@ -198,8 +198,8 @@ export const releaseExecution = onExecution<ReleaseExecution, ReleaseOutcome>({
   action: 'release',
   summary: 'Lift an operator’s block.',
   body: z.strictObject({}),
-  answer: z.object({ outcome: z.enum(['released', 'not_held']) }),
-  ...terminal,
+  answer: z.object({ outcome: z.literal('released') }),
+  refusals: ['not_held', 'execution_terminal'],
   writeBody: () => ({}),
   readBody: (body, target) => {
     readWire(z.strictObject({}), body)

@@ -29,7 +29,7 @@ export class ScanSlot {
   }
 
   get isUrgent(): boolean {
-    return this.scanner.pace === 'at_once'
+    return this.scanner.pace === 'at_once' && this.scanner.isBackground !== true
   }
 
   /** There is, or may be, work for it. */
@@ -46,7 +46,7 @@ export class ScanSlot {
   isDue(nowMs: number): boolean {
     if (this.isDropped || this.isRunning || this.isQueued || nowMs < this.#notBeforeMs) return false
     const sinceStartMs = nowMs - this.#lastStartMs
-    if (this.#isWanted) return this.isUrgent || sinceStartMs >= this.scanner.intervalMs
+    if (this.#isWanted) return this.scanner.pace === 'at_once' || sinceStartMs >= this.scanner.intervalMs
     return this.scanner.wakesOn.includes('always') && sinceStartMs >= this.#alwaysIntervalMs()
   }
 

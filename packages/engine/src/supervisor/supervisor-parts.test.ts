@@ -106,6 +106,14 @@ describe('a slot', () => {
     expect(slot.isDue(nowMs)).toBe(true)
   })
 
+  it('in the background is wanted like any other, but not urgent', () => {
+    const slot = new ScanSlot(aScanner({ isBackground: true }), partition, 0, half)
+    slot.want()
+    expect([slot.isDue(0), slot.isUrgent]).toEqual([true, false])
+    expect(new ScanSlot(aScanner({ pace: 'interval' }), partition, 0, half).isUrgent).toBe(false)
+    expect(new ScanSlot(aScanner(), partition, 0, half).isUrgent).toBe(true)
+  })
+
   it('asks to go on only when it got on', () => {
     const slot = new ScanSlot(aScanner(), partition, 0, half)
     slot.begin(0)

@@ -3,7 +3,6 @@ import {
   engineError,
   type FencingRefusal,
   isErrorCode,
-  limits,
   lookUpErrorCode,
 } from '@flowfabric/core'
 
@@ -22,32 +21,16 @@ interface Refusal {
  * on without it.
  */
 export function refusalError(refusal: Refusal, subject: string): EngineError {
-  const { outcome } = refusal
-  if (refusal.error !== undefined) return refusal.error
+  const { outcome, error, ...details } = refusal
+  if (error !== undefined) return error
   if (!isErrorCode(outcome)) {
     return engineError('unexpected_answer', `${subject}: an unknown outcome, ${outcome}`, {
       status: 0,
       code: outcome,
     })
   }
-  const message = `${subject}: ${lookUpErrorCode(outcome).meaning}`
-  switch (outcome) {
-    case 'lane_not_accepting':
-      return engineError(outcome, message, { lane: refusal.lane ?? '', state: refusal.laneState ?? '' })
-    case 'too_many_routes':
-      return engineError(outcome, message, { max: limits.routesPerLaneMax, field: refusal.lane })
-    case 'flow_not_open':
-    case 'flow_terminal':
-      return engineError(outcome, message, { flowId: subject, state: refusal.flowState ?? '' })
-    case 'edge_group_decided':
-      return engineError(outcome, message, { downstream: refusal.ids?.[0] ?? '' })
-    case 'replay_conflict':
-      return engineError(outcome, message, { executionIds: refusal.ids ?? [] })
-    case 'graph_revision_mismatch':
-      return engineError(outcome, message, { expected: 0, actual: refusal.graphRevision ?? 0 })
-    default:
-      return engineError(outcome, message, {} as never)
-  }
+  // The details of a refusal's code are the outcome's own fields.
+  return engineError(outcome, `${subject}: ${lookUpErrorCode(outcome).meaning}`, details as never)
 }
 
 const fencingOutcomes: ReadonlySet<string> = new Set<FencingRefusal['outcome']>([

@@ -1,13 +1,14 @@
-import type { ExecutionSubmission, Namespace, SubmitExecutionOutcome } from '@flowfabric/core'
+import type { ClientBackend, ExecutionSubmission, Namespace, SubmitExecutionOutcome } from '@flowfabric/core'
 import type { CallBatcher } from '../calls/call-batcher.js'
-import type { ClientConnectionBackend } from '../connection/connection.js'
+import type { Explain } from '../connection/connection.js'
 import type { Codec } from '../payload/codec.js'
 import type { Ends } from './ends.js'
 import type { Placement } from './placement.js'
 
 /** What a client and its handles share. */
 export interface ClientCore {
-  readonly backend: ClientConnectionBackend
+  readonly backend: ClientBackend
+  readonly explain: Explain | undefined
   readonly namespace: Namespace
   readonly codec: Codec
   readonly ends: Ends

@@ -1,4 +1,5 @@
 import {
+  type ClientBackend,
   type EngineError,
   type Execution,
   type ExecutionFilter,
@@ -15,7 +16,7 @@ import {
 } from '@flowfabric/core'
 import { CallBatcher } from '../calls/call-batcher.js'
 import { callSafely } from '../calls/call-safely.js'
-import { type ClientConnectionBackend, type Connect, openConnection } from '../connection/connection.js'
+import { type Connect, openConnection } from '../connection/connection.js'
 import type { FlowDefinition } from '../flows/define-flow.js'
 import { type Codec, jsonCodec } from '../payload/codec.js'
 import type { NoUpstream, Task } from '../tasks/task.js'
@@ -30,7 +31,7 @@ import { type FlowSubmitOptions, submitFlow } from './submit-flow.js'
 import type { SubmitOptions, TaskInput } from './submit-options.js'
 
 export interface ClientOptions {
-  readonly connect: Connect<ClientConnectionBackend>
+  readonly connect: Connect<ClientBackend>
   /** Default JSON. */
   readonly codec?: Codec | undefined
 }
@@ -83,6 +84,7 @@ export function createClient(options: ClientOptions): Client {
   const { backend, namespace } = connection
   const core: ClientCore = {
     backend,
+    explain: connection.explain,
     namespace,
     codec: options.codec ?? jsonCodec,
     ends: new Ends(backend, namespace),

@@ -16,20 +16,30 @@ export function describeSubmission(
 ): ExecutionSubmission | Promise<ExecutionSubmission> {
   const checked = validate(task.input, input, `input of ${task.kind}`)
   const encoded = encodePayload(codec, input)
-  const work = describeWork(task, options ?? {})
-  const { id, idempotencyKey, idempotencyTtlMs } = options ?? {}
+  const work = options === undefined ? describePlainWork(task) : describeWork(task, options)
+  const { id, idempotencyKey, idempotencyTtlMs } = options ?? noOptions
   // Only what may be sent again by another call needs a hash of what it says: a repeat of this one has the same bytes.
   const inputHash = id === undefined && idempotencyKey === undefined ? undefined : hashCanonically(input)
   const finish = (bytes: ExecutionSubmission['input']): ExecutionSubmission => ({
     ...work,
     id: id ?? mint(work.lane),
     input: bytes,
-    inputHash,
-    idempotencyKey,
-    idempotencyTtlMs,
+    ...(inputHash !== undefined && { inputHash, idempotencyKey, idempotencyTtlMs }),
   })
   if (checked instanceof Promise || encoded instanceof Promise) {
     return Promise.all([encoded, checked]).then(([bytes]) => finish(bytes))
   }
   return finish(encoded)
+}
+
+const noOptions: SubmitOptions = {}
+const plainWorks = new WeakMap<AnyTask, ReturnType<typeof describeWork>>()
+
+/** What most submits say, made once for each task. */
+function describePlainWork(task: AnyTask): ReturnType<typeof describeWork> {
+  const known = plainWorks.get(task)
+  if (known !== undefined) return known
+  const work = describeWork(task, noOptions)
+  plainWorks.set(task, work)
+  return work
 }

@@ -124,7 +124,7 @@ class CoreExecutionHandle<Output> implements ExecutionHandle<Output> {
   }
 
   async explain(): Promise<unknown> {
-    const { explain } = this.#core.backend
+    const { explain } = this.#core
     if (explain === undefined) {
       throw engineError(
         'invalid_configuration',

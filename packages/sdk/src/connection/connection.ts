@@ -16,28 +16,30 @@ import type { HttpConnectOptions } from './http/http-connect-options.js'
  */
 export type Connect<Backend> = HttpConnectOptions | InProcessConnect<Backend>
 
+/** An engine of this process as a whole fits too: it has these fields. */
 export interface InProcessConnect<Backend> {
   readonly backend: Backend
+  readonly explain?: Explain | undefined
   /** Default `default`. */
   readonly namespace?: string | undefined
 }
 
-/** The roles that a client uses, and `explain` where the connection offers it. */
-export interface ClientConnectionBackend extends ClientBackend {
-  readonly explain?: ((params: GetExecution) => Promise<unknown>) | undefined
-}
+/** Answers why an execution does not run; what it answers is the engine's. */
+export type Explain = (params: GetExecution) => Promise<unknown>
 
 /** The roles that both sides use: what a server offers. */
-export interface ServerBackend extends WorkerBackend, ClientConnectionBackend {
+export interface ServerBackend extends WorkerBackend, ClientBackend {
   readonly attempts: WorkerBackend['attempts']
-  readonly flows: ClientConnectionBackend['flows']
-  readonly events: ClientConnectionBackend['events']
+  readonly flows: ClientBackend['flows']
+  readonly events: ClientBackend['events']
 }
 
 /** An open connection. */
 export interface Connection<Backend> {
   readonly backend: Backend
   readonly namespace: Namespace
+  /** Where the connection offers it. */
+  readonly explain: Explain | undefined
   /** Ends what the connection itself holds; a backend of this process stays open. */
   close(): void
 }
@@ -45,6 +47,7 @@ export interface Connection<Backend> {
 /** Opens nothing yet: the first call does. */
 export function openConnection<Backend>(connect: Connect<Backend>): Connection<Backend | ServerBackend> {
   const namespace = connect.namespace === undefined ? defaultNamespace : parseNamespace(connect.namespace)
-  if ('backend' in connect) return { backend: connect.backend, namespace, close: () => undefined }
+  if ('backend' in connect)
+    return { backend: connect.backend, explain: connect.explain, namespace, close: () => undefined }
   return { ...connectHttp(connect, namespace), namespace }
 }

@@ -105,9 +105,7 @@ export function describeWork(
           ...options.timeouts,
           ...(options.deadlineMs !== undefined && { deadlineMs: options.deadlineMs }),
         }
-  const work = {
-    kind: task.kind,
-    lane: options.lane === undefined ? spec.lane : parseLaneId(options.lane),
+  const stated = {
     priority: options.priority ?? spec.priority,
     capabilities: capabilities.length === 0 ? undefined : capabilities,
     tags: options.tags === undefined ? spec.tags : { ...spec.tags, ...options.tags },
@@ -119,5 +117,12 @@ export function describeWork(
     maxReclaims: spec.maxReclaims,
     traceContext: options.traceContext,
   }
-  return work
+  const lane = options.lane === undefined ? spec.lane : parseLaneId(options.lane)
+  return { kind: task.kind, lane, ...dropAbsent(stated) }
+}
+
+function dropAbsent<Fields extends object>(fields: Fields): Partial<Fields> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Partial<Fields>
 }

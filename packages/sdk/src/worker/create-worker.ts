@@ -21,6 +21,10 @@ const DRAIN_GRACE_MS_DEFAULT = 30_000
 const ABORT_GRACE_MS = 1_000
 const LAG_MS_DEFAULT = 250
 const HEARTBEAT_MS_DEFAULT = 10_000
+/** Ends that may wait to be recorded before the worker takes on less. */
+const UNRECORDED_PER_SLOT = 2
+/** What may be asked for beyond what may wait, while runs are short. */
+const UNDER_WAY_PER_SLOT = 2
 /** Work that has waited here so long goes back, for others to take. */
 const QUEUED_MS_MAX = 2_000
 
@@ -53,6 +57,7 @@ class PoolWorker implements Worker {
   readonly #queue: HeldLease[] = []
   readonly #work = new WorkMeter()
   readonly #lag: LagMeter
+  readonly #prefetchMax: number
   readonly #deadlines = new DeadlineWatch()
   readonly #fetcher: Fetcher
   readonly #finisher: Finisher
@@ -76,6 +81,7 @@ class PoolWorker implements Worker {
       onLost: (held) => this.#forgetQueued(held),
     })
     this.#lag = new LagMeter(this.#core.concurrency, options.lagMsMax ?? LAG_MS_DEFAULT)
+    this.#prefetchMax = options.prefetchMax ?? this.#core.concurrency
     this.#fetcher = new Fetcher(this.#core, {
       room: () => this.#room(),
       accept: (leases) => this.#accept(leases),
@@ -161,8 +167,12 @@ class PoolWorker implements Worker {
   /** Leases that could be used beside those that are here. */
   #room(): number {
     const { allowed, isLagging } = this.#lag
-    const prefetch = isLagging ? 0 : this.#work.prefetch(allowed)
-    return allowed + prefetch - this.#running.size - this.#queue.length
+    const prefetch = isLagging ? 0 : Math.min(this.#prefetchMax, this.#work.prefetch(allowed))
+    // A store that records more slowly than handlers end must not leave ever more of them unrecorded.
+    const unrecorded = Math.max(0, this.#finisher.pending - UNRECORDED_PER_SLOT * this.#core.concurrency)
+    // While runs are short the store's round trips are what takes time, and more than one of them should be under way.
+    const underWay = prefetch > 0 && this.#work.isShort ? UNDER_WAY_PER_SLOT * allowed : 0
+    return allowed + prefetch + underWay - this.#running.size - this.#queue.length - unrecorded
   }
 
   #accept(leases: readonly ClaimedExecution[]): void {

@@ -3,11 +3,17 @@ import { backOff, isSafeToRepeat } from '../calls/call-safely.js'
 import { pause } from '../calls/pause.js'
 import type { WorkerCore } from './worker-core.js'
 
+/** One claim asks for no more than this, so that two of them share what there is room for. */
+const BATCH_PER_SLOT = 2
 /** A claim waits this long for work, then asks again. */
 const WAIT_MS = 20_000
-/** After so many rounds, or so long, of fetching with the finish, the next work comes by a plain claim. */
+/**
+ * After so many rounds, or so long, of fetching with the finish, the next work comes by a plain claim. Some rounds are
+ * granted however slow the store is, since the round trip that they save is then the dearest.
+ */
 const ROUNDS_MAX = 16
 const ROUNDS_MS_MAX = 50
+const ROUNDS_MIN = 4
 /** Pauses while the store or the server is away, or answers an empty claim without waiting. */
 const AWAY = { initialMs: 100, maxMs: 5_000 }
 const EMPTY_AT_ONCE_MS = 100
@@ -26,6 +32,7 @@ export interface FetchDemand {
 export class Fetcher {
   readonly #core: WorkerCore
   readonly #demand: FetchDemand
+  readonly #batchMax: number
   readonly #closing = new AbortController()
   #isPaused = false
   #reserved = 0
@@ -37,6 +44,7 @@ export class Fetcher {
 
   constructor(core: WorkerCore, demand: FetchDemand) {
     this.#core = core
+    this.#batchMax = Math.min(BATCH_PER_SLOT * core.concurrency, limits.claimBatchMax)
     this.#demand = demand
   }
 
@@ -56,7 +64,7 @@ export class Fetcher {
     if (max < 1) return undefined
     // While a plain claim waits, this worker's turn is not in doubt.
     if (this.#claiming === undefined) {
-      if (this.#rounds >= ROUNDS_MAX || performance.now() - this.#turnAtMs > ROUNDS_MS_MAX) return undefined
+      if (this.#isTurnOver) return undefined
       this.#rounds++
     }
     const request = this.#request(max)
@@ -86,8 +94,13 @@ export class Fetcher {
     return !this.#isPaused && !this.#closing.signal.aborted
   }
 
+  get #isTurnOver(): boolean {
+    if (this.#rounds < ROUNDS_MIN) return false
+    return this.#rounds >= ROUNDS_MAX || performance.now() - this.#turnAtMs > ROUNDS_MS_MAX
+  }
+
   #room(): number {
-    return Math.min(this.#demand.room() - this.#reserved, limits.claimBatchMax)
+    return Math.min(this.#demand.room() - this.#reserved, this.#batchMax)
   }
 
   async #claim(): Promise<void> {

@@ -36,6 +36,7 @@ export class Finisher {
   #failures: FailureEnd[] = []
   #isScheduled = false
   #calls = 0
+  #sending = 0
   #idleWaits: (() => void)[] = []
 
   constructor(core: WorkerCore, fetcher: Fetcher) {
@@ -57,6 +58,11 @@ export class Finisher {
   whenIdle(): Promise<void> {
     if (this.#isIdle) return Promise.resolve()
     return new Promise((resolve) => this.#idleWaits.push(resolve))
+  }
+
+  /** Ends that the store has not confirmed yet. */
+  get pending(): number {
+    return this.#sending + this.#completions.length + this.#failures.length
   }
 
   get #isIdle(): boolean {
@@ -111,6 +117,7 @@ export class Finisher {
     settle: (outcome: Outcome, index: number) => void,
   ): Promise<void> {
     this.#calls++
+    this.#sending += batch.length
     const next = this.#fetcher.takeNext()
     let claimed: FinishResult<Outcome>['claimed'] = []
     try {
@@ -126,6 +133,7 @@ export class Finisher {
         this.#core.lose(held, new AbortReason('lease_lost', 'Its end could not be recorded'))
     }
     this.#calls--
+    this.#sending -= batch.length
     if (next !== undefined) this.#fetcher.settleNext(next, claimed)
     this.#flush()
   }

@@ -51,8 +51,8 @@ export function addShowing(program: Command, flow: Command, terminal: Terminal):
   withClientOptions(
     program.command('explain <id>').description('say why an execution does not run, or that it does'),
   ).action((id: string, flags: ClientFlags) =>
-    withConnection(terminal, flags, async ({ backend, namespace }) => {
-      const explanation = (await backend.explain?.({ namespace, id: parseExecutionIdUrl(id) })) as Explained
+    withConnection(terminal, flags, async ({ explain, namespace }) => {
+      const explanation = (await explain?.({ namespace, id: parseExecutionIdUrl(id) })) as Explained
       if (flags.json) return terminal.out(formatJson(explanation))
       terminal.out(`${explanation.publicState}: ${explanation.dominant.message}`)
       terminal.out(`What would end it: ${explanation.dominant.releasedBy}`)

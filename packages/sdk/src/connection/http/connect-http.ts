@@ -1,6 +1,6 @@
 import { type ClaimOutcome, engineError, type Namespace } from '@flowfabric/core'
 import { type WireOperation, wire } from '@flowfabric/core/wire'
-import type { ServerBackend } from '../connection.js'
+import type { Explain, ServerBackend } from '../connection.js'
 import { HintStream } from './hint-stream.js'
 import { HttpCaller } from './http-caller.js'
 import type { HttpConnectOptions } from './http-connect-options.js'
@@ -9,7 +9,7 @@ import type { HttpConnectOptions } from './http-connect-options.js'
 export function connectHttp(
   options: HttpConnectOptions,
   namespace: Namespace,
-): { readonly backend: ServerBackend; readonly close: () => void } {
+): { readonly backend: ServerBackend; readonly explain: Explain; readonly close: () => void } {
   const caller = new HttpCaller(options, namespace)
   const hints = new HintStream(caller)
   const { claim, ...leases } = bindRole(caller, wire.leases)
@@ -22,14 +22,14 @@ export function connectHttp(
     workers: { ...bindRole(caller, wire.workers), reapDead: refuseScan },
     events: { ...bindRole(caller, wire.events), listen: (params) => hints.listen(params) },
     maintenance: { describe: () => caller.call(wire.maintenance.describe, undefined) },
-    explain: ({ namespace: asked, id }) =>
-      caller.get('/executions/{id}/explain', { path: { id } }, { namespace: asked }),
   }
+  const explain: Explain = ({ namespace: asked, id }) =>
+    caller.get('/executions/{id}/explain', { path: { id } }, { namespace: asked })
   const close = () => {
     hints.close()
     caller.close()
   }
-  return { backend, close }
+  return { backend, explain, close }
 }
 
 type BoundRole<Role> = {

@@ -6,6 +6,7 @@ import {
   type FlowEdge,
   type FlowId,
   type FlowNode,
+  type FoundationBackend,
   makePartitionTag,
   mintClaimId,
   mintExecutionIdInFlow,
@@ -17,40 +18,46 @@ import {
   partitionOfFlow,
 } from '@flowfabric/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createFlows } from '../flows/index.js'
-import { createLeases } from '../leases/index.js'
-import { prepare } from '../maintenance/prepare.js'
-import { createContext } from '../postgres-backend.js'
-import { createResolution } from './index.js'
+import { createPostgresBackend } from '../postgres-backend.js'
 
 const namespace = defaultNamespace
 const partitions = { flow: 4, budget: 2, quota: 2 }
 let pglite: PGlite
-let open: ReturnType<typeof createContext>
-let flows: ReturnType<typeof createFlows>
-let leases: ReturnType<typeof createLeases>
-let resolution: ReturnType<typeof createResolution>
+let backend: FoundationBackend
+let flows: FoundationBackend['flows']
+let leases: FoundationBackend['leases']
+let resolution: FoundationBackend['resolution']
 const instanceId = mintInstanceId()
 
 beforeAll(async () => {
   pglite = await PGlite.create()
-  open = createContext({ pglite, partitions, schema: 'slice' })
-  await prepare(open.ctx)
-  flows = createFlows(open.ctx)
-  leases = createLeases(open.ctx)
-  resolution = createResolution(open.ctx)
+  backend = createPostgresBackend({ pglite, partitions })
+  await backend.maintenance.prepare()
+  ;({ flows, leases, resolution } = backend)
 }, 60_000)
 
 afterAll(async () => {
-  await open.close()
+  await backend.maintenance.close()
   await pglite.close()
 })
 
 function node(id: ExecutionId, name: string, extra: Partial<FlowNode> = {}): FlowNode {
-  return { id, name, kind: parseKind('work'), lane: parseLaneId('default'), input: Buffer.from(name), ...extra }
+  return {
+    id,
+    name,
+    kind: parseKind('work'),
+    lane: parseLaneId('default'),
+    input: Buffer.from(name),
+    ...extra,
+  }
 }
 
-function graphOf(flowId: FlowId, names: readonly string[], edges: readonly [string, string][], extra: Record<string, Partial<FlowNode>> = {}) {
+function graphOf(
+  flowId: FlowId,
+  names: readonly string[],
+  edges: readonly [string, string][],
+  extra: Record<string, Partial<FlowNode>> = {},
+) {
   const ids = new Map(names.map((name) => [name, mintExecutionIdInFlow(flowId, partitions.flow)]))
   const idOf = (name: string) => ids.get(name) as ExecutionId
   return {
@@ -115,10 +122,22 @@ async function statesOf(flowId: FlowId) {
 describe('flows on PGlite', () => {
   test('a diamond runs to completion and hands results down by edge name', async () => {
     const flowId = mintFlowId()
-    const graph = graphOf(flowId, ['a', 'b', 'c', 'd'], [['a', 'b'], ['a', 'c'], ['b', 'd'], ['c', 'd']])
+    const graph = graphOf(
+      flowId,
+      ['a', 'b', 'c', 'd'],
+      [
+        ['a', 'b'],
+        ['a', 'c'],
+        ['b', 'd'],
+        ['c', 'd'],
+      ],
+    )
     const accepted = await flows.submit({ namespace, flowId, nodes: graph.nodes, edges: graph.edges })
     expect(accepted).toEqual({ outcome: 'accepted', flowId, graphRevision: 1 })
-    expect(await flows.submit({ namespace, flowId, nodes: graph.nodes, edges: graph.edges })).toEqual({ outcome: 'duplicate', flowId })
+    expect(await flows.submit({ namespace, flowId, nodes: graph.nodes, edges: graph.edges })).toEqual({
+      outcome: 'duplicate',
+      flowId,
+    })
     const [a, ...none] = await claim()
     expect(none).toEqual([])
     expect(a?.name).toBe('a')
@@ -130,13 +149,20 @@ describe('flows on PGlite', () => {
     for (const lease of middle) await complete(lease, lease.name ?? '')
     await settle(flowId)
     const [d] = await claim()
-    expect(d?.upstream.map(({ as, satisfied }) => [as, satisfied])).toEqual([['b', true], ['c', true]])
+    expect(d?.upstream.map(({ as, satisfied }) => [as, satisfied])).toEqual([
+      ['b', true],
+      ['c', true],
+    ])
     await complete(d, 'D')
     await settle(flowId)
     const flow = await stateOf(flowId)
     expect(flow.state).toBe('completed')
     const result = await flows.getResult({ namespace, flowId })
-    expect(result).toEqual({ outcome: 'completed', results: { d: Buffer.from('D') }, failures: [] })
+    expect(result).toEqual({
+      outcome: 'completed',
+      results: { d: new Uint8Array(Buffer.from('D')) },
+      failures: [],
+    })
   })
 
   test('a failure skips what hangs on it, and a fallback runs', async () => {
@@ -144,7 +170,11 @@ describe('flows on PGlite', () => {
     const graph = graphOf(
       flowId,
       ['a', 'b', 'c', 'rescue'],
-      [['a', 'b'], ['b', 'c'], ['a', 'rescue']],
+      [
+        ['a', 'b'],
+        ['b', 'c'],
+        ['a', 'rescue'],
+      ],
       { rescue: { join: { runOn: 'groupImpossible' } } },
     )
     await flows.submit({ namespace, flowId, nodes: graph.nodes, edges: graph.edges })
@@ -161,14 +191,23 @@ describe('flows on PGlite', () => {
     const graph = graphOf(
       flowId,
       ['fast', 'feeder', 'slow', 'winner'],
-      [['feeder', 'slow'], ['fast', 'winner'], ['slow', 'winner']],
+      [
+        ['feeder', 'slow'],
+        ['fast', 'winner'],
+        ['slow', 'winner'],
+      ],
       { winner: { join: { policy: { kind: 'any_of' } } } },
     )
     await flows.submit({ namespace, flowId, nodes: graph.nodes, edges: graph.edges })
     const roots = await claim()
     await complete(roots.find(({ name }) => name === 'fast'))
     await settle(flowId)
-    expect(await statesOf(flowId)).toEqual({ fast: 'completed', feeder: 'cancelled', slow: 'cancelled', winner: 'waiting' })
+    expect(await statesOf(flowId)).toEqual({
+      fast: 'completed',
+      feeder: 'cancelled',
+      slow: 'cancelled',
+      winner: 'waiting',
+    })
     await complete((await claim())[0])
     await settle(flowId)
     expect((await stateOf(flowId)).state).toBe('completed')
@@ -178,7 +217,10 @@ describe('flows on PGlite', () => {
     const flowId = mintFlowId()
     await flows.createDraft({ namespace, flowId })
     const first = graphOf(flowId, ['a', 'b'], [['a', 'b']])
-    expect(await flows.extend({ namespace, flowId, nodes: first.nodes, edges: first.edges })).toEqual({ outcome: 'extended', graphRevision: 2 })
+    expect(await flows.extend({ namespace, flowId, nodes: first.nodes, edges: first.edges })).toEqual({
+      outcome: 'extended',
+      graphRevision: 2,
+    })
     expect(await claim()).toEqual([])
     expect(await flows.seal({ namespace, flowId })).toEqual({ outcome: 'sealed', graphRevision: 2 })
     const [a] = await claim()
@@ -189,7 +231,10 @@ describe('flows on PGlite', () => {
         namespace,
         flowId,
         nodes: late.nodes,
-        edges: [{ from: first.idOf('a'), to: late.idOf('x'), as: 'a' }, { from: late.idOf('x'), to: first.idOf('b'), as: 'x' }],
+        edges: [
+          { from: first.idOf('a'), to: late.idOf('x'), as: 'a' },
+          { from: late.idOf('x'), to: first.idOf('b'), as: 'x' },
+        ],
         ...(a === undefined ? {} : { handle: a.handle }),
       }),
     ).toEqual({ outcome: 'extended', graphRevision: 3 })
@@ -211,7 +256,15 @@ describe('flows on PGlite', () => {
 
   test('a cancelled flow ends its members, and its finaliser runs', async () => {
     const flowId = mintFlowId()
-    const graph = graphOf(flowId, ['a', 'b', 'last'], [['a', 'b'], ['b', 'last']], { last: { join: { runOn: 'always' } } })
+    const graph = graphOf(
+      flowId,
+      ['a', 'b', 'last'],
+      [
+        ['a', 'b'],
+        ['b', 'last'],
+      ],
+      { last: { join: { runOn: 'always' } } },
+    )
     await flows.submit({ namespace, flowId, nodes: graph.nodes, edges: graph.edges })
     const [a] = await claim()
     const cancelled = await flows.cancel({ namespace, flowId, policy: 'cancel_all' })
@@ -227,7 +280,11 @@ describe('flows on PGlite', () => {
   test('a chain of 200 skips takes less than ten seconds', async () => {
     const flowId = mintFlowId()
     const names = Array.from({ length: 200 }, (_, index) => `n${index}`)
-    const graph = graphOf(flowId, names, names.slice(1).map((name, index) => [names[index] as string, name]))
+    const graph = graphOf(
+      flowId,
+      names,
+      names.slice(1).map((name, index) => [names[index] as string, name]),
+    )
     await flows.submit({ namespace, flowId, nodes: graph.nodes, edges: graph.edges })
     const [root] = await claim()
     const startedAt = performance.now()
@@ -235,6 +292,5 @@ describe('flows on PGlite', () => {
     await settle(flowId)
     expect((await stateOf(flowId)).state).toBe('failed')
     expect(performance.now() - startedAt).toBeLessThan(10_000)
-    console.log('skip chain ms', performance.now() - startedAt)
   })
 })

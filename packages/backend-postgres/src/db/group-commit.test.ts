@@ -1,0 +1,105 @@
+import { engineError, isEngineError } from '@flowfabric/core'
+import { describe, expect, it } from 'vitest'
+import { createGroup } from './group-commit.js'
+
+interface Item {
+  readonly key: string
+  readonly isBad?: boolean
+}
+
+/** A group whose statements are recorded, each held until `release`. */
+function aGroup(itemsMax = 64) {
+  const batches: string[][] = []
+  const gates: (() => void)[] = []
+  const group = createGroup<Item, string>({
+    itemsMax,
+    keyOf: ({ key }) => key,
+    async run(items) {
+      batches.push(items.map(({ key }) => key))
+      await new Promise<void>((resolve) => gates.push(resolve))
+      if (items.some(({ isBad }) => isBad)) throw engineError('nul_in_text', 'bad', { field: 'x' })
+      return items.map(({ key }) => `done ${key}`)
+    },
+  })
+  const release = async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    gates.shift()?.()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { group, batches, release }
+}
+
+describe('a group', () => {
+  it('joins what comes in one turn, and what comes while a statement is under way', async () => {
+    const { group, batches, release } = aGroup()
+    const first = [group.add({ key: 'a' }), group.add({ key: 'b' })]
+    await release()
+    expect(await Promise.all(first)).toEqual(['done a', 'done b'])
+    const second = group.add({ key: 'c' })
+    await new Promise((resolve) => setImmediate(resolve))
+    const third = [group.add({ key: 'd' }), group.add({ key: 'e' })]
+    await release()
+    await release()
+    expect(await Promise.all([second, ...third])).toEqual(['done c', 'done d', 'done e'])
+    expect(batches).toEqual([['a', 'b'], ['c'], ['d', 'e']])
+  })
+
+  it('never puts two items of one key into a statement, and keeps their order', async () => {
+    const { group, batches, release } = aGroup()
+    const all = [
+      group.add({ key: 'a' }),
+      group.add({ key: 'b' }),
+      group.add({ key: 'a' }),
+      group.add({ key: 'c' }),
+    ]
+    await release()
+    await release()
+    await Promise.all(all)
+    expect(batches).toEqual([
+      ['a', 'b'],
+      ['a', 'c'],
+    ])
+  })
+
+  it('holds at most so many items', async () => {
+    const { group, batches, release } = aGroup(2)
+    const all = ['a', 'b', 'c'].map((key) => group.add({ key }))
+    await release()
+    await release()
+    await Promise.all(all)
+    expect(batches).toEqual([['a', 'b'], ['c']])
+  })
+
+  it('finds the culprit of a failing statement in halves, and its neighbours are unharmed', async () => {
+    const { group, batches, release } = aGroup()
+    const all = ['a', 'b', 'c', 'd'].map((key) => group.add({ key, isBad: key === 'c' }))
+    const settled = Promise.allSettled(all)
+    for (let statement = 0; statement < 5; statement += 1) await release()
+    expect((await settled).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ])
+    expect(batches).toEqual([['a', 'b', 'c', 'd'], ['a', 'b'], ['c', 'd'], ['c'], ['d']])
+  })
+
+  it('does not send again what a lost connection may have carried out', async () => {
+    let statements = 0
+    const group = createGroup<Item, string>({
+      itemsMax: 64,
+      keyOf: ({ key }) => key,
+      async run() {
+        statements += 1
+        throw engineError('connection_lost', 'gone', {}, { mayHaveCommitted: true })
+      },
+    })
+    const settled = await Promise.allSettled([group.add({ key: 'a' }), group.add({ key: 'b' })])
+    for (const each of settled) {
+      expect(each.status === 'rejected' && isEngineError(each.reason) && each.reason.mayHaveCommitted).toBe(
+        true,
+      )
+    }
+    expect(statements).toBe(1)
+  })
+})

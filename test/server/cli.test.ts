@@ -1,0 +1,208 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runCommandLine } from '@flowfabric/server'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../support/until.js'
+
+/** The command line as a person uses it: `dev` in a folder of its own, all else from that folder. */
+let folder: string
+let url: string
+let dev: { readonly lines: string[]; readonly ended: Promise<number>; stop(): void }
+
+interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+function begin(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = folder) {
+  const asked = new AbortController()
+  const lines: string[] = []
+  const errors: string[] = []
+  const ended = runCommandLine(args, {
+    env,
+    cwd,
+    out: (line) => lines.push(line),
+    err: (line) => errors.push(line),
+    signal: asked.signal,
+  })
+  return { lines, errors, ended, stop: () => asked.abort() }
+}
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const { lines, errors, ended } = begin(args, env)
+  const code = await ended
+  return { code, out: lines.join('\n'), err: errors.join('\n') }
+}
+
+/** A command to the server that `dev` runs. */
+const ask = (...args: readonly string[]) => run(args, { FF_URL: url })
+
+async function startDev() {
+  const started = begin(['dev', '--port', '0'])
+  await Promise.race([
+    until('dev has said where it is', () => started.lines.length > 0, 60_000),
+    started.ended.then((code) => {
+      throw new Error(`dev ended with ${code}: ${started.errors.join('\n')}`)
+    }),
+  ])
+  return started
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'flowfabric-cli-'))
+  dev = await startDev()
+  url = /http:\/\/127\.0\.0\.1:\d+/.exec(dev.lines.join('\n'))?.[0] ?? ''
+})
+afterAll(async () => {
+  dev.stop()
+  await dev.ended
+  await rm(folder, { recursive: true, force: true })
+})
+
+describe('flowfabric dev', () => {
+  it('says where it is, its token, and what to try', async () => {
+    const text = dev.lines.join('\n')
+    expect(url).not.toBe('')
+    const token = (await readFile(join(folder, '.flowfabric', 'token'), 'utf8')).trim()
+    expect(text).toContain(token)
+    expect((await stat(join(folder, '.flowfabric', 'token'))).mode & 0o777).toBe(0o600)
+    expect(text).toContain('curl -s')
+    const answer = await fetch(`${url}/v1/lanes`, { headers: { authorization: `Bearer ${token}` } })
+    expect(answer.status).toBe(200)
+  })
+
+  it('refuses a second start on the folder, with the address of the first', async () => {
+    const second = await run(['dev', '--port', '0'])
+    expect(second.code).toBe(1)
+    expect(second.err).toContain('store_in_use')
+    expect(second.err).toContain(url)
+  })
+})
+
+describe('the commands that talk to a server', () => {
+  it('submit, list, show, explain, cancel and replay an execution', async () => {
+    const submitted = await ask('submit', 'hello', '--input', '{"name":"world"}', '--json')
+    expect(submitted.code).toBe(0)
+    const { id } = JSON.parse(submitted.out) as { id: string }
+
+    expect((await ask('ls', '--state', 'waiting')).out).toContain(id)
+    expect((await ask('show', id)).out).toMatch(/state +waiting/)
+    expect((await ask('explain', id)).out).toMatch(/^waiting: /)
+    expect(await ask('cancel', id, '--reason', 'enough')).toMatchObject({ code: 0, out: 'cancelled' })
+    expect(await ask('cancel', id)).toMatchObject({ code: 1 })
+    expect((await ask('replay', id)).out).toContain('replayed')
+    expect((await ask('lanes')).out).toMatch(/default +active/)
+    expect((await ask('workers')).out).toContain('WORKER')
+  })
+
+  it('submit a flow from a file, and show it as a tree', async () => {
+    const file = join(folder, 'flow.json')
+    const nodes = [
+      { name: 'fetch', kind: 'a' },
+      { name: 'left', kind: 'b' },
+      { name: 'right', kind: 'c' },
+      { name: 'join', kind: 'd' },
+    ]
+    const edges = [
+      { from: 'fetch', to: 'left' },
+      { from: 'fetch', to: 'right' },
+      { from: 'left', to: 'join' },
+      { from: 'right', to: 'join' },
+    ]
+    await writeFile(file, JSON.stringify({ name: 'diamond', nodes, edges }))
+    const submitted = await ask('flow', 'submit', file)
+    const flowId = submitted.out.split(' ')[1] ?? ''
+    const shown = await ask('flow', 'show', flowId)
+    expect(shown.out.split('\n').slice(1)).toEqual([
+      '· fetch  waiting',
+      '├─ ○ left  waiting_children',
+      '│  └─ ○ join  waiting_children  also after right',
+      '└─ ○ right  waiting_children',
+    ])
+    expect((await ask('ls', '--flows')).out).toContain('diamond')
+    expect((await ask('cancel', flowId)).code).toBe(0)
+  })
+
+  it('pause and resume a lane', async () => {
+    expect((await ask('lanes', 'pause', 'default')).out).toBe('default: active → paused')
+    expect((await ask('lanes', 'resume', 'default')).out).toBe('default: paused → active')
+  })
+
+  it('follow the feed until they are interrupted', async () => {
+    const tail = begin(['tail', '--json'], { FF_URL: url })
+    const { out } = await ask('submit', 'seen', '--json')
+    const { id } = JSON.parse(out) as { id: string }
+    await ask('cancel', id)
+    await until('the tail has it', () => tail.lines.some((line) => line.includes(id)))
+    tail.stop()
+    expect(await tail.ended).toBe(0)
+  })
+
+  it.each([
+    [['show', '7'], {}, 2, 'invalid_execution_id'],
+    [['show', '{fp:1}:0190a5f0-7a4c-7cc3-98c4-dc0c0c07398f'], {}, 4, 'execution_not_found'],
+    [['ls'], { FF_URL: 'http://127.0.0.1:9' }, 3, 'connection_lost'],
+    [['ls', '--token', 'wrong'], {}, 2, 'unauthorized'],
+    [['submit', 'x', '--input', '{'], {}, 2, '--input is not JSON'],
+    [['lss'], {}, 2, 'Did you mean ls'],
+  ])('%j ends with its own exit code', async (args, env, code, said) => {
+    const ran = await run(args, { FF_URL: url, ...env })
+    expect(ran).toMatchObject({ code })
+    expect(ran.err).toContain(said)
+  })
+})
+
+describe('flowfabric serve', () => {
+  it('starts with nothing assumed, and names all that it lacks', async () => {
+    expect(await run(['serve'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('FF_BACKEND (or --backend), FF_TOKEN'),
+    })
+    const postgres = await run(['serve', '--backend', 'postgres'], { FF_TOKEN: 'a-token-of-some-length' })
+    expect(postgres).toMatchObject({ code: 2, err: expect.stringContaining('FF_POSTGRES_URL') })
+    expect(await run(['serve', '--prot', '1'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Did you mean --port'),
+    })
+  })
+})
+
+describe('flowfabric config', () => {
+  it('prints where each setting came from, and no secret', async () => {
+    const { out } = await run(['config', '--json'], { FF_TOKEN: 'a-token-of-some-length', FF_PORT: '8000' })
+    const entries = JSON.parse(out) as { name: string; value: unknown; source: string }[]
+    expect(entries).toContainEqual({ name: 'token', value: '********', source: 'environment FF_TOKEN' })
+    expect(entries).toContainEqual({ name: 'port', value: 8000, source: 'environment FF_PORT' })
+    expect(await run(['config'], { FF_TOKN: 'x' })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('FF_TOKEN'),
+    })
+  })
+})
+
+describe('flowfabric doctor', () => {
+  it('says that the store is in use, and by whom', async () => {
+    const { code, out } = await run(['doctor'])
+    expect(code).toBe(1)
+    expect(out).toContain(url)
+  })
+})
+
+describe('a restart', () => {
+  it('keeps folder and token, and shows the token no more', async () => {
+    const { out } = await ask('submit', 'kept', '--json')
+    dev.stop()
+    expect(await dev.ended).toBe(0)
+    expect((await run(['migrate'])).out).toContain('up to date')
+    expect(await run(['doctor'])).toMatchObject({ code: 0 })
+
+    dev = await startDev()
+    url = /http:\/\/127\.0\.0\.1:\d+/.exec(dev.lines.join('\n'))?.[0] ?? ''
+    const token = (await readFile(join(folder, '.flowfabric', 'token'), 'utf8')).trim()
+    expect(dev.lines.join('\n')).not.toContain(token)
+    const { id } = JSON.parse(out) as { id: string }
+    expect((await ask('show', id)).out).toContain('kept')
+  })
+})
