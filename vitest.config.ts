@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { plantBug } from './test/planted/bugs.js'
 
 /**
  * Workspace packages resolve to their source, so that a test never waits for a build.
@@ -37,10 +38,18 @@ const projects: Record<string, Project> = {
   postgres: { include: ['test/postgres/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
   concurrency: { include: ['test/concurrency/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
   differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000 },
+  'sdk:pglite': {
+    include: ['test/sdk/{submit-and-run,handler-context,worker-life}.test.ts'],
+    backend: 'pglite',
+    timeoutMs: 60_000,
+  },
   server: { include: ['test/server/**/*.test.ts'], backend: 'pglite', timeoutMs: 60_000 },
   faults: { include: ['test/faults/**/*.test.ts'], backend: 'postgres18', timeoutMs: 180_000, last: true },
   examples: { include: ['test/examples/**/*.test.ts'], timeoutMs: 180_000, last: true },
 }
+
+/** `scripts/planted-bugs.mjs` asks for a bug, to see that the suite finds it. */
+const planted = process.env.FF_PLANT === undefined ? [] : [plantBug(process.env.FF_PLANT)]
 
 export default defineConfig({
   test: {
@@ -50,6 +59,7 @@ export default defineConfig({
     passWithNoTests: true,
     projects: Object.entries(projects).map(
       ([name, { include, backend, timeoutMs = 30_000, shared = false, last = false }]) => ({
+        plugins: planted,
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: {

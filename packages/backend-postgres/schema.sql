@@ -13,6 +13,8 @@ create type blocking_reason as enum ('none', 'waiting_for_worker', 'waiting_for_
 
 create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota');
 
+create type claimed as (partition_key integer, id uuid, lane_id integer, route_id integer, flow_id uuid, name text, priority integer, input bytea, attempt_index integer, attempt_type attempt_type, generation integer, lease_id uuid, epoch bigint, lease_expires_at bigint, attempt_deadline_at bigint, claimed_at bigint, tags json, trace_context text, due_at bigint, up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean);
+
 create type delay_reason as enum ('start_time', 'retry_backoff', 'reclaim_backoff', 'resume_delay');
 
 create type edge_state as enum ('pending', 'satisfied', 'impossible');
@@ -21,9 +23,13 @@ create type eligibility_state as enum ('eligible_now', 'not_eligible_until_time'
 
 create type ended_by as enum ('holder', 'lease_expiry', 'revocation', 'attempt_timeout', 'deadline', 'cancel', 'skip');
 
+create type finished as (ord integer, outcome text, late boolean, retry_at bigint, partition_key integer, id uuid, lane_id integer, flow_id uuid, is_terminal boolean, is_eligible boolean, due_at bigint, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
+
 create type flow_state as enum ('draft', 'open', 'cancelling', 'replaying', 'completed', 'failed', 'cancelled');
 
-create type group_step as (partition_key integer, downstream_id uuid, picked integer, n integer, decided edge_state, fate text, reason text);
+create type group_step as (partition_key integer, downstream_id uuid, flow_id uuid, ordinal integer, picked integer, n integer, decided edge_state, fate text, reason text);
+
+create type inlined as (up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean);
 
 create type lifecycle_phase as enum ('submitted', 'runnable', 'active', 'suspended', 'terminal');
 
@@ -33,7 +39,7 @@ create type ownership_state as enum ('unowned', 'leased', 'lease_expired_reclaim
 
 create type public_state as enum ('waiting', 'resumable', 'delayed', 'waiting_children', 'rate_limited', 'active', 'suspended', 'completed', 'failed', 'cancelled', 'expired', 'skipped');
 
-create type submission as (partition_key integer, id uuid, route_id integer, input_hash bytea, input bytea, options jsonb);
+create type refusal as (outcome text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
 
 create type terminal_outcome as enum ('none', 'success', 'failed', 'cancelled', 'expired', 'skipped');
 
@@ -56,9 +62,8 @@ create table attempt (
   end_op text,
   end_answer jsonb,
   late boolean not null default false,
-  closed boolean not null default false,
   failure jsonb,
-  constraint attempt_pkey PRIMARY KEY (partition_key, execution_id, idx),
+  constraint attempt_pkey PRIMARY KEY (execution_id, idx, partition_key),
   constraint attempt_end_op_check CHECK ((end_op = ANY (ARRAY['complete'::text, 'fail'::text, 'delay'::text, 'yield'::text])))
 );
 
@@ -79,7 +84,7 @@ create table completion_event (
   generation integer,
   available_at bigint not null default 0,
   failures integer not null default 0,
-  constraint completion_event_pkey PRIMARY KEY (partition_key, id),
+  constraint completion_event_pkey PRIMARY KEY (id, partition_key),
   constraint completion_event_kind_check CHECK ((kind = ANY (ARRAY['completion'::text, 'flow_settled'::text, 'seal_release'::text, 'replay_reset'::text])))
 );
 
@@ -106,7 +111,8 @@ create table edge (
   state edge_state not null default 'pending'::edge_state,
   seen_state public_state,
   seen_satisfied boolean,
-  constraint edge_pkey PRIMARY KEY (partition_key, upstream_id, downstream_id)
+  exempt boolean not null default false,
+  constraint edge_pkey PRIMARY KEY (upstream_id, downstream_id, partition_key)
 ) with (fillfactor=80);
 
 create table edge_group (
@@ -128,7 +134,7 @@ create table edge_group (
   released boolean not null default false,
   cancel_reason text,
   cancel_pending boolean not null default false,
-  constraint edge_group_pkey PRIMARY KEY (partition_key, downstream_id),
+  constraint edge_group_pkey PRIMARY KEY (downstream_id, partition_key),
   constraint counters_within_n CHECK ((((succeeded + failed) + skipped) <= n))
 ) with (fillfactor=70);
 
@@ -200,6 +206,7 @@ CASE lifecycle_phase
 END) stored,
   generation integer not null default 1,
   epoch bigint not null default 0,
+  generation_epoch bigint not null default 0,
   attempt_count integer not null default 0,
   retry_count integer not null default 0,
   reclaim_count integer not null default 0,
@@ -239,7 +246,7 @@ END) stored,
   due_at bigint,
   created_at bigint not null,
   terminal_at bigint,
-  constraint execution_pkey PRIMARY KEY (partition_key, id),
+  constraint execution_pkey PRIMARY KEY (id, partition_key),
   constraint v10_eligible_has_score CHECK (((eligibility_state <> 'eligible_now'::eligibility_state) OR (score IS NOT NULL))),
   constraint v11_terminal_at CHECK (((lifecycle_phase = 'terminal'::lifecycle_phase) = (terminal_at IS NOT NULL))),
   constraint v1_terminal_has_outcome CHECK (((lifecycle_phase = 'terminal'::lifecycle_phase) = (terminal_outcome <> 'none'::terminal_outcome))),
@@ -248,7 +255,7 @@ END) stored,
   constraint v4_eligibility_is_runnable CHECK (((lifecycle_phase = 'runnable'::lifecycle_phase) = (eligibility_state <> 'not_applicable'::eligibility_state))),
   constraint v5_attempt_runs_when_active CHECK (((lifecycle_phase = 'active'::lifecycle_phase) = (attempt_state = 'running_attempt'::attempt_state))),
   constraint v6_attempt_terminal CHECK (((lifecycle_phase = 'terminal'::lifecycle_phase) = (attempt_state = 'attempt_terminal'::attempt_state))),
-  constraint v9_lease_when_active CHECK (((lifecycle_phase = 'active'::lifecycle_phase) = (lease_id IS NOT NULL)))
+  constraint v9_lease_when_active CHECK (((lifecycle_phase <> 'active'::lifecycle_phase) OR (lease_id IS NOT NULL)))
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=500);
 
 create table execution_info (
@@ -266,7 +273,7 @@ create table execution_info (
   created_at bigint not null,
   progress_percent real,
   progress_message text,
-  constraint execution_info_pkey PRIMARY KEY (partition_key, id)
+  constraint execution_info_pkey PRIMARY KEY (id, partition_key)
 );
 
 create table execution_result (
@@ -274,7 +281,7 @@ create table execution_result (
   id uuid not null,
   result bytea,
   failure jsonb,
-  constraint execution_result_pkey PRIMARY KEY (partition_key, id)
+  constraint execution_result_pkey PRIMARY KEY (id, partition_key)
 );
 
 create table flow (
@@ -296,12 +303,11 @@ create table flow (
   cancel_policy text,
   cancel_finalisers boolean,
   cancel_requested_at bigint,
-  reopened_from_cancel boolean not null default false,
-  result_members jsonb,
+  frozen_result jsonb,
   unprojected boolean not null default true,
   summary jsonb,
   summary_at bigint,
-  constraint flow_pkey PRIMARY KEY (partition_key, id),
+  constraint flow_pkey PRIMARY KEY (id, partition_key),
   constraint flow_cancel_policy_check CHECK ((cancel_policy = ANY (ARRAY['cancel_all'::text, 'cancel_pending'::text, 'flow_only'::text])))
 ) with (fillfactor=70);
 
@@ -354,7 +360,7 @@ create table replay_member (
   execution_id uuid not null,
   has_input boolean not null default false,
   input bytea,
-  reset boolean not null default false,
+  stage smallint not null default 0,
   constraint replay_member_pkey PRIMARY KEY (partition_key, flow_id, ordinal)
 );
 
@@ -363,6 +369,7 @@ create table route (
   lane_id integer not null,
   kind text not null,
   capabilities text[] not null default '{}'::text[],
+  made_at timestamp with time zone not null default clock_timestamp(),
   constraint route_pkey PRIMARY KEY (id),
   constraint route_lane_id_fkey FOREIGN KEY (lane_id) REFERENCES lane(id),
   constraint route_lane_id_kind_capabilities_key UNIQUE (lane_id, kind, capabilities)
@@ -377,8 +384,8 @@ create table step (
   result bytea,
   attempt_index integer not null,
   recorded_at bigint not null,
-  constraint step_pkey PRIMARY KEY (partition_key, execution_id, ordinal),
-  constraint step_partition_key_execution_id_name_key UNIQUE (partition_key, execution_id, name)
+  constraint step_pkey PRIMARY KEY (execution_id, ordinal, partition_key),
+  constraint step_execution_id_name_partition_key_key UNIQUE (execution_id, name, partition_key)
 );
 
 create table worker (
@@ -402,7 +409,7 @@ CREATE INDEX completion_event_due ON flowfabric.completion_event USING btree (pa
 
 CREATE INDEX completion_event_flow ON flowfabric.completion_event USING btree (flow_id) WHERE (flow_id IS NOT NULL);
 
-CREATE INDEX edge_downstream ON flowfabric.edge USING btree (partition_key, downstream_id);
+CREATE INDEX edge_downstream ON flowfabric.edge USING btree (downstream_id, partition_key);
 
 CREATE UNIQUE INDEX event_feed ON flowfabric.event USING btree (partition_key, first_number) WHERE (first_number IS NOT NULL);
 
@@ -428,11 +435,13 @@ CREATE INDEX execution_timer ON flowfabric.execution USING btree (partition_key,
 
 CREATE INDEX execution_wanted ON flowfabric.execution USING btree (flow_id) WHERE ((wanted IS NOT NULL) AND (lifecycle_phase <> 'terminal'::lifecycle_phase));
 
-CREATE INDEX flow_due ON flowfabric.flow USING btree (partition_key, due_at) WHERE (due_at IS NOT NULL);
-
 CREATE INDEX flow_listing ON flowfabric.flow USING btree (namespace, created_at DESC, id DESC);
 
 CREATE INDEX flow_live ON flowfabric.flow USING btree (partition_key, id) WHERE (state = ANY (ARRAY['draft'::flow_state, 'open'::flow_state, 'cancelling'::flow_state, 'replaying'::flow_state]));
+
+CREATE INDEX flow_purge ON flowfabric.flow USING btree (partition_key, due_at) WHERE ((due_at IS NOT NULL) AND (state = ANY (ARRAY['completed'::flow_state, 'failed'::flow_state, 'cancelled'::flow_state])));
+
+CREATE INDEX flow_timer ON flowfabric.flow USING btree (partition_key, due_at) WHERE ((due_at IS NOT NULL) AND (state = ANY (ARRAY['draft'::flow_state, 'open'::flow_state, 'cancelling'::flow_state, 'replaying'::flow_state])));
 
 CREATE INDEX flow_unprojected ON flowfabric.flow USING btree (partition_key, id) WHERE unprojected;
 
@@ -440,9 +449,38 @@ CREATE INDEX idempotency_key_expiry ON flowfabric.idempotency_key USING btree (e
 
 CREATE INDEX lane_depth_lane ON flowfabric.lane_depth USING btree (lane_id, public_state);
 
-CREATE INDEX replay_member_execution ON flowfabric.replay_member USING btree (partition_key, execution_id);
+CREATE INDEX replay_member_execution ON flowfabric.replay_member USING btree (execution_id, partition_key);
 
 -- Functions
+
+CREATE OR REPLACE FUNCTION flowfabric.advance_replay(p_partition integer, p_flow uuid, p_max integer, OUT members integer, OUT done boolean, OUT ready_lanes integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET lock_timeout TO '2s'
+AS $function$
+declare
+  v_now bigint;
+begin
+  perform 1 from flow f where f.partition_key = p_partition and f.id = p_flow for no key update;
+  v_now := now_ms();
+  members := reset_members(p_partition, p_flow, p_max, v_now);
+  done := false;
+  if members > 0 then return; end if;
+  if count_outside(p_partition, p_flow, p_max, v_now) > 0 then return; end if;
+  done := true;
+  select array_agg(x.lane_id) into ready_lanes
+    from replay_member m join execution x on x.partition_key = m.partition_key and x.id = m.execution_id
+    where m.partition_key = p_partition and m.flow_id = p_flow and x.eligibility_state = 'eligible_now';
+  delete from replay_member m where m.partition_key = p_partition and m.flow_id = p_flow;
+  delete from completion_event c where c.flow_id = p_flow and c.kind in ('replay_reset', 'flow_settled');
+  update flow f set state = 'open', unprojected = true where f.partition_key = p_partition and f.id = p_flow and f.state = 'replaying';
+  perform unpark_entries(p_flow);
+end $function$
+;
 
 CREATE OR REPLACE FUNCTION flowfabric.backoff_ms(p_backoff jsonb, p_retry integer, p_random double precision)
  RETURNS bigint
@@ -476,6 +514,323 @@ CREATE OR REPLACE FUNCTION flowfabric.barrier_key()
 RETURN '8689960545320859367'::bigint
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.cancel_held(p_partitions integer[], p_ids uuid[], p_ords integer[], p_op text, p_now bigint)
+ RETURNS SETOF finished
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  select array_position(p_ids, x.id), 'cancelled', false, null::bigint, x.partition_key, x.id, x.lane_id, x.flow_id, true, false, null::bigint,
+    null::text, null::ended_by, null::terminal_outcome, null::jsonb
+  from end_executions(array(select p_partitions[o] from unnest(p_ords) as o), array(select p_ids[o] from unnest(p_ords) as o),
+    'cancelled', 'holder', 'ended_cancelled', 'flow', null, p_now) x;
+  -- The holder's repeat is answered the same.
+  update attempt a set end_op = p_op, end_answer = '{"outcome":"cancelled"}'
+  from unnest(p_ords) as o cross join lateral (
+    select t.ctid as tid from attempt t join execution e on e.partition_key = t.partition_key and e.id = t.execution_id
+    where t.partition_key = p_partitions[o] and t.execution_id = p_ids[o] and t.idx = e.attempt_count - 1 limit 1) x
+  where a.ctid = x.tid;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.cancel_members(p_partition integer, p_flow uuid, p_cause cancel_cause, p_spares_active boolean, p_spares_always boolean, p_max integer, p_now bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+  v_ended jsonb;
+begin
+  select array_agg(x.id) into v_ids from (
+    select x.id from execution x
+    where x.flow_id = p_flow and x.lifecycle_phase <> 'terminal'
+      and not (p_spares_active and x.lifecycle_phase = 'active') and not (p_spares_always and x.always_node)
+    order by x.id limit p_max for no key update of x
+  ) x;
+  if v_ids is null then return '[]'; end if;
+  select jsonb_agg(jsonb_build_object('partition', e.partition_key, 'id', e.id, 'wasActive', e.was_active)) into v_ended
+    from end_executions(array_fill(p_partition, array[cardinality(v_ids)]), v_ids, 'cancelled', 'cancel', 'ended_cancelled',
+      p_cause, null, p_now) e;
+  return coalesce(v_ended, '[]');
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.cancel_wanted(p_partition integer, p_ids uuid[], p_now bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_siblings uuid[];
+  v_ancestors uuid[];
+  v_lost jsonb;
+begin
+  select array_agg(x.id) filter (where x.wanted = 'sibling'), array_agg(x.id) filter (where x.wanted = 'ancestor')
+  into v_siblings, v_ancestors
+  from (
+    select x.id, x.wanted from unnest(p_ids) as p(id) join execution x on x.partition_key = p_partition and x.id = p.id
+    order by x.id for no key update of x
+  ) x;
+  select jsonb_agg(jsonb_build_object('partition', partition_key, 'id', id, 'wasActive', was_active, 'via', via)) into v_lost from (
+    select e.partition_key, e.id, e.was_active, c.cause as via
+    from (values ('sibling'::cancel_cause, v_siblings), ('ancestor'::cancel_cause, v_ancestors)) as c(cause, ids)
+    cross join lateral end_executions(array_fill(p_partition, array[cardinality(c.ids)]), c.ids,
+      'cancelled', 'cancel', 'ended_cancelled', c.cause, null, p_now) e
+    where c.ids is not null
+  ) ended;
+  return v_lost;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.claim_work(p_catalog bigint, p_worker text, p_instance uuid, p_claim uuid, p_ttl_ms bigint, p_max integer, p_lanes integer[], p_virtual double precision[], p_routes integer[], p_route_lanes integer[])
+ RETURNS SETOF claimed
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint;
+  v_lane record;
+  v_lanes integer[];
+  v_room bigint[];
+  v_virtual double precision[];
+  v_weights integer[];
+  v_is_capped boolean := false;
+  v_tids tid[];
+  v_heads integer;
+  v_wide integer := p_max;
+  v_left integer := p_max;
+  v_got integer;
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  if (select catalog_version from deployment where singleton) <> p_catalog then
+    return next null::claimed;
+    return;
+  end if;
+  if exists (select 1 from execution e where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim) then
+    return query select * from leases_of_claim(p_instance, p_claim);
+    return;
+  end if;
+
+  for v_lane in
+    select l.id, i.virtual, l.weight, l.concurrency from unnest(p_lanes, p_virtual) as i (lane_id, virtual)
+    join lane l on l.id = i.lane_id where l.state in ('active', 'draining') order by l.id
+  loop
+    v_lanes := v_lanes || v_lane.id;
+    v_virtual := v_virtual || v_lane.virtual;
+    v_weights := v_weights || v_lane.weight;
+    if v_lane.concurrency is null then
+      v_room := v_room || p_max::bigint;
+    else
+      -- One at a time: between the count and the lease nobody else may start work of a capped lane.
+      perform pg_advisory_xact_lock(lane_key(v_lane.id));
+      v_is_capped := true;
+      v_room := v_room || greatest(0, v_lane.concurrency
+        - coalesce((select sum(d.n) from lane_depth d where d.lane_id = v_lane.id and d.public_state = 'active'), 0))::bigint;
+    end if;
+  end loop;
+  if v_lanes is null or cardinality(p_routes) = 0 then return; end if;
+
+  v_now := now_ms();
+  for v_round in 1 .. 3 loop
+    if cardinality(p_routes) = 1 then
+      -- One route, as most workers have: its index is the order, and what others hold is stepped over.
+      select array_agg(h.tid) into v_tids from (
+        select e.ctid as tid from execution e
+        where e.route_id = p_routes[1] and e.eligibility_state = 'eligible_now'
+          and coalesce(e.deadline_at > v_now, true) and coalesce(e.queue_ttl_at > v_now, true)
+          and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
+        order by e.score, e.seq limit case when p_route_lanes[1] = any (v_lanes) then least(v_left, v_room[1]) else 0 end
+        for update skip locked
+      ) h;
+      v_heads := 0;
+    else
+      select tids, heads into v_tids, v_heads
+        from lock_heads(v_lanes, v_virtual, v_weights, v_room, p_routes, p_route_lanes, v_wide, v_left, v_now);
+    end if;
+    exit when v_tids is null and v_heads < v_wide;
+
+    return query
+    with leased as (
+      update execution e set
+        lifecycle_phase = 'active', ownership_state = 'leased', eligibility_state = 'not_applicable', blocking_reason = 'none',
+        attempt_state = 'running_attempt', epoch = e.epoch + 1,
+        attempt_count = e.attempt_count + case when e.attempt_state = 'pending_resume' then 0 else 1 end,
+        retry_count = e.retry_count + case when e.attempt_state in ('pending_resume', 'pending_reclaim_attempt') then 0 else 1 end,
+        attempt_type = case e.attempt_state when 'pending_resume' then e.attempt_type when 'pending_retry_attempt' then 'retry'
+          when 'pending_reclaim_attempt' then 'reclaim' when 'pending_replay_attempt' then 'replay' else 'initial' end,
+        lease_id = gen_random_uuid(), lease_expires_at = v_now + p_ttl_ms, lease_started_at = v_now,
+        worker_id = p_worker, instance_id = p_instance, claim_id = p_claim,
+        attempt_started_at = case when e.attempt_state = 'pending_resume' then e.attempt_started_at else v_now end,
+        attempt_used_ms = case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end,
+        attempt_deadline_at = v_now + e.attempt_timeout_ms - case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end,
+        attempt_has_effects = e.attempt_state = 'pending_resume', yielded_lease_id = null, queue_ttl_at = null,
+        due_at = least(e.deadline_at, v_now + p_ttl_ms,
+          v_now + e.attempt_timeout_ms - case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end)
+      from unnest(v_tids) as k (tid) where e.ctid = k.tid
+      returning e.partition_key, e.id, e.lane_id, e.route_id, e.flow_id, e.priority, e.attempt_count, e.attempt_type, e.generation,
+        e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.score, e.seq
+    ), handed as materialized (
+      select l.*, i.name, i.input, i.tags, i.trace_context, case when l.flow_id is not null or l.attempt_count > 1 or l.attempt_has_effects
+        then load_inlined(l.partition_key, l.id, 262144) end as more
+      from leased l cross join lateral (
+        select x.name, x.input, x.tags, x.trace_context from execution_info x
+        where x.partition_key = l.partition_key and x.id = l.id limit 1
+      ) i
+    )
+    select h.partition_key, h.id, h.lane_id, h.route_id, h.flow_id, h.name, h.priority, h.input, h.attempt_count - 1, h.attempt_type,
+      h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, v_now, h.tags::json, h.trace_context, h.due_at,
+      (h.more).*
+    from handed h order by h.score, h.seq;
+    get diagnostics v_got = row_count;
+    v_left := v_left - v_got;
+    -- Others may hold the heads that were seen: then look further, past them.
+    exit when v_left <= 0 or v_heads < v_wide or v_is_capped;
+    v_wide := v_wide * 4;
+  end loop;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.complete_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_results bytea[], p_namespaces text[])
+ RETURNS SETOF finished
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ords integer[];
+  v_tids tid[];
+  v_lates boolean[];
+  v_keeps bigint[];
+  v_now bigint;
+begin
+  select array_agg(h.ord), array_agg(h.tid), array_agg(h.late), array_agg(h.keep_ms) into v_ords, v_tids, v_lates, v_keeps
+    from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+  v_now := now_ms();
+
+  if v_tids is not null then
+    return query
+    with ended as (
+      update execution e set
+        lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
+        terminal_outcome = 'success', attempt_state = 'attempt_terminal',
+        reclaim_count = e.reclaim_count - case when a.late then 1 else 0 end, held = false, not_before = null, delay_reason = null,
+        grace_ends_at = null, cancel_cause = null, terminal_at = v_now, due_at = case when e.flow_id is null then v_now + a.keep_ms end
+      from unnest(v_tids, v_ords, v_lates, v_keeps) as a (tid, ord, late, keep_ms) where e.ctid = a.tid
+      returning a.ord, a.late, e.partition_key, e.id, e.lane_id, e.flow_id, e.attempt_count, e.attempt_type, e.generation, e.epoch,
+        e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at
+    ), recorded as (
+      insert into execution_result as r (partition_key, id, result)
+      select partition_key, id, p_results[ord] from ended where p_results[ord] is not null
+      on conflict (partition_key, id) do update set result = excluded.result, failure = null
+    ), attempts as (
+      -- Those that a delay or a lost lease had put into a record already are changed there.
+      insert into attempt as t (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
+        started_at, ended_at, ended_by, end_op, late)
+      select partition_key, id, attempt_count - 1, attempt_type, generation, 'ended_success', epoch, lease_id, worker_id, instance_id,
+        attempt_started_at, v_now, 'holder', 'complete', late
+      from ended
+      on conflict (partition_key, execution_id, idx) do update set state = excluded.state, epoch = excluded.epoch,
+        lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
+        ended_by = excluded.ended_by, end_op = excluded.end_op, end_answer = null, late = excluded.late
+    )
+    select e.ord, 'completed', e.late, null::bigint, e.partition_key, e.id, e.lane_id, e.flow_id, true, false, null::bigint,
+      null::text, null::ended_by, null::terminal_outcome, null::jsonb
+    from ended e;
+  end if;
+
+  if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
+    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'complete', p_namespaces, v_ords);
+  end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.count_outside(p_partition integer, p_flow uuid, p_max integer, p_now bigint)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+  v_up integer[]; v_upstreams uuid[]; v_downstreams uuid[]; v_ends public_state[];
+begin
+  select array_agg(m.execution_id) into v_ids from (
+    select execution_id from replay_member
+    where partition_key = p_partition and flow_id = p_flow and stage = 1 order by ordinal limit p_max
+  ) m;
+  if v_ids is null then return 0; end if;
+  select array_agg(e.partition_key), array_agg(e.upstream_id), array_agg(e.downstream_id), array_agg(u.public_state)
+  into v_up, v_upstreams, v_downstreams, v_ends
+  from unnest(v_ids) as i(id)
+  join edge e on e.partition_key = p_partition and e.downstream_id = i.id and e.state = 'pending'
+  join execution u on u.partition_key = e.partition_key and u.id = e.upstream_id and u.lifecycle_phase = 'terminal'
+  where not exists (select 1 from replay_member r where r.partition_key = p_partition and r.execution_id = e.upstream_id);
+  if v_up is not null then
+    perform resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, null, '{}', '{}', '{}', false, p_now);
+  end if;
+  update replay_member m set stage = 2 where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids);
+  return cardinality(v_ids);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.create_draft(p_partition integer, p_id uuid, p_namespace text, p_name text, p_tags jsonb, p_deadline bigint, p_ttl bigint, p_key text, p_content bytea, p_key_ttl bigint, OUT outcome text, OUT flow_id uuid, OUT expires_at bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET lock_timeout TO '2s'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+  v_known record;
+begin
+  if p_key is not null then
+    select k.outcome, k.flow_id into outcome, flow_id from recorded_flow(p_namespace, p_key, '@draft', p_content, v_now) k;
+    if outcome is not null then return; end if;
+  end if;
+  flow_id := p_id;
+  select f.namespace, f.graph_hash into v_known from flow f where f.partition_key = p_partition and f.id = p_id;
+  if found then
+    outcome := case when v_known.namespace = p_namespace and v_known.graph_hash is null then 'duplicate' else 'flow_conflict' end;
+  else
+    expires_at := v_now + p_ttl;
+    insert into flow (partition_key, id, namespace, name, state, tags, created_at, deadline_ms, draft_expires_at, due_at)
+      values (p_partition, p_id, p_namespace, p_name, 'draft', coalesce(p_tags, '{}'), v_now, p_deadline, expires_at, expires_at)
+      on conflict do nothing;
+    if not found then raise exception 'the flow was created meanwhile' using errcode = '40001'; end if;
+    outcome := 'created';
+  end if;
+  if p_key is not null and outcome <> 'flow_conflict' then
+    perform record_flow_key(p_namespace, p_key, '@draft', p_content, p_partition, p_id, v_now + p_key_ttl, v_now);
+  end if;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.decide_group(p_kind text, p_k integer, p_on_decided text, p_run_on text, p_n integer, p_succeeded integer, p_failed integer, p_skipped integer)
  RETURNS edge_state
  LANGUAGE sql
@@ -490,38 +845,101 @@ CREATE OR REPLACE FUNCTION flowfabric.default_retry()
 RETURN '{"backoff": {"kind": "exponential", "maxMs": 300000, "jitter": true, "initialMs": 1000, "multiplier": 2}, "maxAttempts": 3, "nonRetryable": []}'::jsonb
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer)
- RETURNS jsonb
+CREATE OR REPLACE FUNCTION flowfabric.delay_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_untils bigint[], p_namespaces text[])
+ RETURNS SETOF finished
  LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
- SET lock_timeout TO '100ms'
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
 #variable_conflict use_column
 declare
+  v_ords integer[];
+  v_doomed integer[];
+  v_tids tid[];
+  v_delayed integer[];
   v_now bigint;
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  select array_agg(h.ord), array_agg(h.ord) filter (where h.doomed), array_agg(h.ord) filter (where not h.doomed),
+    array_agg(h.tid) filter (where not h.doomed)
+    into v_ords, v_doomed, v_delayed, v_tids
+  from lock_held(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+  v_now := now_ms();
+
+  if v_doomed is not null then
+    return query select * from cancel_held(p_partitions, p_ids, v_doomed, 'delay', v_now);
+  end if;
+
+  return query
+  with changed as (
+    update execution e set lifecycle_phase = 'runnable', ownership_state = 'unowned',
+      eligibility_state = runnable_eligibility(false, false, d.until, v_now),
+      blocking_reason = runnable_reason(false, false, d.until, 'start_time', v_now),
+      attempt_state = case when d.waits then 'attempt_interrupted' else 'pending_resume' end::attempt_state,
+      attempt_used_ms = e.attempt_used_ms + greatest(0, v_now - e.lease_started_at),
+      not_before = case when d.waits then d.until end,
+      delay_reason = case when d.waits then 'start_time'::delay_reason end,
+      ready_at = case when not d.waits then v_now end,
+      score = case when not d.waits then score_of(v_now, e.priority, (select l.ageing_ms from lane l where l.id = e.lane_id)) end,
+      due_at = runnable_due(false, false, d.until, v_now, e.deadline_at, e.queue_ttl_at)
+    from (select u.tid, u.ord, p_untils[u.ord] as until, p_untils[u.ord] > v_now as waits from unnest(v_tids, v_delayed) as u (tid, ord)) d
+    where e.ctid = d.tid
+    returning d.ord, d.until, d.waits, e.due_at, e.partition_key, e.id, e.lane_id, e.flow_id, e.attempt_count, e.attempt_type, e.generation, e.epoch, e.lease_id, e.worker_id,
+        e.instance_id, e.attempt_started_at
+  ), put_aside as (
+    insert into attempt (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
+      started_at, end_op, end_answer)
+    select partition_key, id, attempt_count - 1, attempt_type, generation, 'suspended', epoch, lease_id, worker_id, instance_id,
+      attempt_started_at, 'delay', jsonb_build_object('outcome', 'delayed', 'untilMs', until)
+    from changed
+    on conflict (partition_key, execution_id, idx) do update set state = excluded.state, epoch = excluded.epoch,
+      lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, end_op = excluded.end_op,
+      end_answer = excluded.end_answer
+  )
+  select c.ord, 'delayed', false, c.until, c.partition_key, c.id, c.lane_id, c.flow_id, false, not c.waits, c.due_at,
+    null::text, null::ended_by, null::terminal_outcome, null::jsonb
+  from changed c;
+
+  if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
+    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'delay', p_namespaces, v_ords);
+  end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean, p_tells boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET lock_timeout TO '100ms'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
   v_entries outbox_entry[];
   v_others jsonb;
   v_taken integer;
-  v_flows uuid[];
-  v_parked uuid[];
-  v_undecided uuid[];
-  v_up integer[]; v_upstreams uuid[]; v_downstreams uuid[]; v_ends public_state[]; v_ordinals integer[];
-  v_noops uuid[];
-  v_unfinished uuid[];
-  v_corrupt jsonb;
-  v_result record;
-  v_cancelled uuid[];
-  v_settled jsonb;
+  v_flows uuid[]; v_parked uuid[]; v_cancelling uuid[]; v_sparing uuid[]; v_unmarked uuid[]; v_still uuid[];
+  v_hop record;
   v_items jsonb;
+  v_edges integer := 0;
+  v_moving uuid[];
+  v_lanes integer[];
+  v_due bigint;
+  v_lost jsonb;
+  v_more boolean;
 begin
-  -- 1. Claim entries.
   with due as materialized (
     select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
     from unnest(p_partitions) as p(key)
     cross join lateral (
       select c.* from completion_event c
-      where c.partition_key = p.key and (p_entry is null or c.id = p_entry) and c.available_at <= now_ms()
+      where c.partition_key = p.key and (p_entry is null or c.id = p_entry) and (c.available_at <= v_now or c.id = p_entry)
       order by c.available_at, c.seq limit p_max for update skip locked
     ) e
     limit p_max
@@ -532,13 +950,17 @@ begin
   into v_taken, v_entries, v_others
   from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
   if v_taken = 0 then return null; end if;
-  if v_entries is null then return jsonb_build_object('others', v_others, 'more', v_taken = p_max); end if;
+  v_more := v_taken = p_max;
 
-  -- 2. Lock their flows. From here on nobody else changes their edges and groups.
-  select array_agg(f.id), array_agg(f.id) filter (where f.state in ('draft', 'replaying'))
-  into v_flows, v_parked
+  -- From here on nobody else changes these flows' edges and groups.
+  select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
+    array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
+    array_agg(f.id) filter (where f.state = 'cancelling'),
+    array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
+    array_agg(f.id) filter (where not f.unprojected)
+  into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked
   from (
-    select f.id, f.state from flow f
+    select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
     join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
       on f.partition_key = e.partition_key and f.id = e.flow_id
     order by f.id for no key update of f
@@ -550,85 +972,313 @@ begin
     v_entries := array(select e from unnest(v_entries) e where e.flow_id is null or e.flow_id <> all(v_parked));
   end if;
 
-  -- 3. Pick edges by the upstreams' recorded ends. One whose group or node can't be read is left alone, and named.
-  with upstream as materialized (
-    select e.ordinal, e.partition_key, e.id, e.execution_id, u.public_state as ended,
-      u.id is not null and u.lifecycle_phase = 'terminal' and u.generation = e.generation as stands,
-      u.cancel_cause in ('sibling', 'ancestor') and u.wanted_ancestors as pulls
-    from unnest(v_entries) e left join execution u on u.partition_key = e.partition_key and u.id = e.execution_id
-  ), candidate as materialized (
-    select u.ordinal, u.partition_key, u.id, u.execution_id, u.ended, o.downstream_id, o.is_whole, o.place,
-      row_number() over (order by u.ordinal, o.place) as place_in_call
-    from upstream u cross join lateral (
-      select o.downstream_id, g.downstream_id is not null and d.id is not null as is_whole,
-        row_number() over (order by g.downstream_id is null or d.id is null, o.downstream_id) as place
-      from edge o
-      left join edge_group g on g.partition_key = o.partition_key and g.downstream_id = o.downstream_id
-      left join execution d on d.partition_key = o.partition_key and d.id = o.downstream_id
-      where o.partition_key = u.partition_key and o.upstream_id = u.execution_id and o.state = 'pending'
-      order by place limit p_hop + 1
-    ) o
-    where u.stands
+  for v_round in 1 .. 64 loop
+    exit when coalesce(cardinality(v_entries), 0) = 0;
+    select * into v_hop from hop_entries(v_entries, v_flows, coalesce(v_cancelling, '{}'), coalesce(v_sparing, '{}'),
+      p_hop, p_call - v_edges, p_tells, v_now);
+    v_edges := v_edges + v_hop.edges;
+    v_moving := v_moving || v_hop.moving;
+    v_lanes := v_lanes || v_hop.ready_lanes;
+    v_due := least(v_due, v_hop.next_due_at);
+    if p_tells then v_items := coalesce(v_items, '[]') || v_hop.items; end if;
+    if v_hop.lost is not null then v_lost := coalesce(v_lost, '[]') || v_hop.lost; end if;
+    v_more := v_more or v_hop.unfinished;
+    exit when v_hop.skipped = 0 and v_hop.lost is null;
+    if not p_settles or p_entry is not null or v_edges >= p_call or v_round = 64 then
+      v_more := true;
+      exit;
+    end if;
+    -- The ends that came of it, of flows that are locked already: no other lock is taken late.
+    select array_agg((row_number, partition_key, id, flow_id, execution_id, generation)::outbox_entry) into v_entries
+    from (
+      select c.*, row_number() over (order by seq)::integer from (
+        select c.partition_key, c.id, c.flow_id, c.execution_id, c.generation, c.seq from completion_event c
+        where c.flow_id = any(v_flows) and c.kind = 'completion' and c.available_at <= v_now
+        order by c.seq limit p_max for update skip locked
+      ) c
+    ) numbered;
+  end loop;
+
+  if v_unmarked is not null then update flow f set unprojected = true where f.id = any(v_unmarked); end if;
+  v_still := case when v_moving is null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
+  return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'more', v_more,
+    -- Where losers are left to be cancelled, so that it is told at once.
+    'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
+      where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)),
+    'settled', case when cardinality(v_still) > 0 then settle_flows(v_still, p_settles, v_now) end);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.drain_sibling_cancel(p_partition integer, p_flow uuid, p_downstream uuid, p_max integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET lock_timeout TO '100ms'
+AS $function$
+#variable_conflict use_column
+declare
+  v_flow record;
+  v_group record;
+  v_now bigint;
+  v_siblings jsonb;
+  v_lost jsonb := '[]';
+  v_more jsonb;
+  v_left integer := p_max;
+  v_pulls outbox_entry[];
+begin
+  select f.state into v_flow from flow f where f.partition_key = p_partition and f.id = p_flow for no key update;
+  if not found then
+    delete from pending_cancel_group where partition_key = p_partition and flow_id = p_flow and downstream_id = p_downstream;
+    return jsonb_build_object('siblings', v_lost, 'lost', v_lost, 'drained', true);
+  end if;
+  if v_flow.state in ('draft', 'replaying') then return null; end if;
+  v_now := now_ms();
+  select g.cancel_shared, g.ancestors, g.cancel_pending into v_group from edge_group g
+    where g.partition_key = p_partition and g.downstream_id = p_downstream;
+
+  if found and v_group.cancel_pending then
+    -- What each sibling is, before anything changes.
+    select jsonb_agg(jsonb_build_object('id', e.upstream_id, 'via', 'sibling', 'disposition',
+      case when x.id is null then 'not_found' when x.lifecycle_phase = 'terminal' then 'already_terminal' else 'spared' end) order by e.upstream_id)
+    into v_siblings
+    from edge e left join execution x on x.partition_key = e.partition_key and x.id = e.upstream_id
+    where e.partition_key = p_partition and e.downstream_id = p_downstream and e.state = 'pending' and not e.exempt;
+
+    update execution x set wanted = 'sibling', wanted_ancestors = v_group.ancestors <> 'let_run'
+    from edge e
+    where e.partition_key = p_partition and e.downstream_id = p_downstream and e.state = 'pending' and not e.exempt
+      and x.partition_key = e.partition_key and x.id = e.upstream_id and x.lifecycle_phase <> 'terminal' and x.wanted is null;
+
+    if v_group.cancel_shared then
+      v_more := cancel_wanted(p_partition,
+        array(select e.upstream_id from edge e where e.partition_key = p_partition and e.downstream_id = p_downstream
+          and e.state = 'pending' and not e.exempt order by e.upstream_id limit v_left), v_now);
+    else
+      v_more := judge_wanted(array[p_flow], v_left, v_now);
+    end if;
+    -- Upwards, wave by wave: whom the losers' upstreams still serve is judged in the step that would cancel them.
+    while v_more is not null loop
+      v_lost := v_lost || v_more;
+      v_left := v_left - jsonb_array_length(v_more);
+      select array_agg((0, x.partition_key, null, x.flow_id, x.id, null)::outbox_entry) into v_pulls
+        from jsonb_array_elements(v_more) l join execution x on x.partition_key = p_partition and x.id = (l ->> 'id')::uuid
+        where x.wanted_ancestors;
+      if v_pulls is not null then perform want_ancestors(v_pulls); end if;
+      exit when v_left <= 0;
+      v_more := judge_wanted(array[p_flow], v_left, v_now);
+    end loop;
+  end if;
+
+  if v_left > 0 then
+    delete from pending_cancel_group where partition_key = p_partition and flow_id = p_flow and downstream_id = p_downstream;
+    update edge_group set cancel_pending = false where partition_key = p_partition and downstream_id = p_downstream and cancel_pending;
+  end if;
+  update flow f set unprojected = true where f.partition_key = p_partition and f.id = p_flow and not f.unprojected;
+  return jsonb_build_object('siblings', coalesce(v_siblings, '[]'), 'lost', v_lost, 'drained', v_left > 0);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.drain_timers(p_partition integer, p_max integer)
+ RETURNS TABLE(timer text, due_at bigint, outcome text, id uuid, lane_id integer, flow_id uuid, is_terminal boolean, is_eligible boolean, was_active boolean, next_due_at bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint;
+  v_ids uuid[];
+  v_timers text[];
+  v_times bigint[];
+  v_timer text;
+  v_some uuid[];
+  v_partitions integer[];
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  v_now := now_ms();
+  with due as materialized (
+    select e.* from execution e
+    where e.partition_key = p_partition and e.due_at <= v_now and e.lifecycle_phase <> 'terminal'
+    order by e.due_at limit p_max for update skip locked
   )
-  select
-    (select array_agg(u.id) from upstream u where not u.stands),
-    (select array_agg(u.execution_id) from upstream u where u.stands and u.pulls),
-    array_agg(c.partition_key) filter (where c.taken), array_agg(c.execution_id) filter (where c.taken),
-    array_agg(c.downstream_id) filter (where c.taken), array_agg(c.ended) filter (where c.taken),
-    array_agg(c.ordinal) filter (where c.taken),
-    array_agg(distinct c.id) filter (where not c.taken and c.is_whole),
-    jsonb_object_agg(c.id, c.execution_id::text || '>' || c.downstream_id::text) filter (where not c.is_whole)
-  into v_noops, v_cancelled, v_up, v_upstreams, v_downstreams, v_ends, v_ordinals, v_unfinished, v_corrupt
-  from (select candidate.*, is_whole and place <= p_hop and place_in_call <= p_call as taken from candidate) c;
+  select array_agg(d.id), array_agg(n.timer), array_agg(n.at) into v_ids, v_timers, v_times
+  from due d cross join lateral (
+    select t.timer, t.at from (values
+      (1, 'cancel_grace', case when d.lifecycle_phase = 'active' then d.grace_ends_at end),
+      (2, 'execution_deadline', d.deadline_at),
+      (3, 'queue_ttl', d.queue_ttl_at),
+      (4, 'attempt_timeout', case when d.lifecycle_phase = 'active' then d.attempt_deadline_at end),
+      (5, 'lease_expiry', case when d.lifecycle_phase = 'active' then d.lease_expires_at end),
+      (6, 'delayed_promotion', case when d.eligibility_state = 'not_eligible_until_time' then d.not_before end)
+    ) as t (rank, timer, at) where t.at is not null order by t.at, t.rank limit 1
+  ) n;
+  if v_ids is null then return; end if;
 
-  -- 4. Resolve them, and follow the decisions.
-  if v_up is not null then
-    select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, '{}', true, v_now);
-  else
-    select null::group_step[] as steps, 0 as edges, 0 as released, '{}'::uuid[] as skipped, null::integer[] as ready_lanes,
-      null::bigint as next_due_at into v_result;
-  end if;
-  if v_cancelled is not null then perform want_ancestors(v_cancelled, v_now); end if;
-  if exists (select 1 from execution where flow_id = any(v_flows) and wanted is not null and lifecycle_phase <> 'terminal') then
-    v_undecided := judge_wanted(v_flows, 1000, v_now);
-  end if;
+  -- Its lease was renewed since the timer was set.
+  return query
+  with changed as (
+    update execution e set due_at = i.at
+    from (
+      select x.tid, u.at from unnest(v_ids, v_times) as u (id, at)
+      cross join lateral (select o.ctid as tid from execution o where o.partition_key = p_partition and o.id = u.id limit 1) x
+      where u.at > v_now
+    ) i
+    where e.ctid = i.tid
+    returning e.id, e.lane_id, e.flow_id, e.due_at
+  )
+  select 'lease_expiry', c.due_at, 'rearmed', c.id, c.lane_id, c.flow_id, false, false, false, c.due_at from changed c;
 
-  -- 5. Entries whose work is done go; one with an unreadable edge is taken again, later and later.
-  delete from completion_event c using unnest(v_entries) e
-    where c.partition_key = e.partition_key and c.id = e.id
-      and c.id <> all(coalesce(v_unfinished, '{}')) and not coalesce(v_corrupt, '{}') ? c.id::text;
-  if v_corrupt is not null then
-    update completion_event c set failures = c.failures + 1, available_at = v_now + least(60000, 100 * 2 ^ least(c.failures, 10))::bigint
-      from unnest(v_entries) e
-      where c.partition_key = e.partition_key and c.id = e.id and v_corrupt ? c.id::text and c.id <> all(coalesce(v_unfinished, '{}'));
-  end if;
+  foreach v_timer in array array['cancel_grace', 'execution_deadline', 'queue_ttl', 'attempt_timeout', 'lease_expiry', 'delayed_promotion'] loop
+    select array_agg(i.id), array_agg(p_partition) into v_some, v_partitions
+      from unnest(v_ids, v_timers, v_times) as i (id, timer, at) where i.timer = v_timer and i.at <= v_now;
+    continue when v_some is null;
+    if v_timer in ('cancel_grace', 'execution_deadline', 'queue_ttl') then
+      return query
+      select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, true, false, x.was_active, null::bigint
+      from end_executions(v_partitions, v_some,
+        case v_timer when 'cancel_grace' then 'cancelled' else 'expired' end::terminal_outcome,
+        case v_timer when 'cancel_grace' then 'cancel' else 'deadline' end::ended_by, 'ended_cancelled', 'operator',
+        case v_timer
+          when 'execution_deadline' then '{"category":"deadline","message":"its deadline passed"}'::jsonb
+          when 'queue_ttl' then '{"category":"queue_ttl","message":"it was not started in time"}'::jsonb end,
+        v_now) x
+      join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
+    elsif v_timer = 'attempt_timeout' then
+      return query
+      select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, true, x.due_at
+      from end_as_failed(v_partitions, v_some,
+        array(select jsonb_build_object('category', 'timeout', 'message', format('the attempt ran longer than %s ms', e.attempt_timeout_ms))
+          from unnest(v_some) with ordinality as s (id, ord) cross join lateral (
+            select o.attempt_timeout_ms from execution o where o.partition_key = p_partition and o.id = s.id limit 1) e order by s.ord),
+        array_fill('policy'::text, array[cardinality(v_some)]), array_fill(null::bigint, array[cardinality(v_some)]),
+        'attempt_timeout', v_now) x
+      join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
+    elsif v_timer = 'lease_expiry' then
+      return query
+      select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, true, x.due_at
+      from reclaim(v_partitions, v_some, 'lease_expiry', v_now) x
+      join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
+    else
+      return query
+      select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, false, x.eligibility_state = 'eligible_now', false, x.due_at
+      from set_blocks(v_partitions, v_some, null, null, true, false, v_now) x
+      join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
+    end if;
+  end loop;
+end $function$
+;
 
-  -- 6. The flows have changed; those whose last member has ended settle.
-  update flow f set unprojected = true from unnest(v_entries) e
-    where f.partition_key = e.partition_key and f.id = e.flow_id and not f.unprojected;
-  v_settled := settle_flows(v_entries, v_now);
+CREATE OR REPLACE FUNCTION flowfabric.end_as_failed(p_partitions integer[], p_ids uuid[], p_failures jsonb[], p_wishes text[], p_wish_ms bigint[], p_ended_by ended_by, p_now bigint)
+ RETURNS SETOF finished
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  with facts as materialized (
+    select i.ord, i.failure, i.wish, i.wish_ms, x.*, x.phase <> 'active' as late, coalesce(n.retry, default_retry()) as retry
+    from unnest(p_partitions, p_ids, p_failures, p_wishes, p_wish_ms) with ordinality as i (partition_key, id, failure, wish, wish_ms, ord)
+    cross join lateral (
+      select e.ctid as tid, e.partition_key, e.id, e.lifecycle_phase as phase, e.held, e.retry_count, l.ageing_ms,
+        coalesce(e.retention_ms, l.retention_ms) as keep_ms,
+        is_doomed(e.grace_ends_at, e.always_node, f.state, f.cancel_finalisers) as doomed
+      from execution e join lane l on l.id = e.lane_id
+      left join lateral (
+        select y.state, y.cancel_finalisers from flow y where y.partition_key = e.partition_key and y.id = e.flow_id limit 1) f on true
+      where e.partition_key = i.partition_key and e.id = i.id limit 1
+    ) x
+    cross join lateral (
+      select y.retry from execution_info y where y.partition_key = i.partition_key and y.id = i.id limit 1) n
+  ), decided as materialized (
+    select x.*, case
+        when x.doomed then 'cancelled'
+        when x.wish = 'never' or x.retry -> 'nonRetryable' ? (x.failure ->> 'category')
+          or x.retry_count >= (x.retry ->> 'maxAttempts')::integer then 'failed'
+        else 'retrying' end as fate,
+      greatest(p_now, case x.wish when 'at' then x.wish_ms when 'after' then p_now + x.wish_ms
+        else p_now + backoff_ms(x.retry -> 'backoff', greatest(1, x.retry_count), random()) end) as retry_at
+    from facts x
+  ), planned as materialized (
+    -- Only one that comes late can be held: what runs cannot.
+    select d.*, d.fate <> 'retrying' as is_final, nullif(d.retry_at, p_now) as again_at,
+      d.fate = 'retrying' and is_eligible(false, d.held, d.retry_at, p_now) as eligible
+    from decided d
+  ), changed as (
+    update execution e set
+      lifecycle_phase = case when d.is_final then 'terminal' else 'runnable' end::lifecycle_phase,
+      ownership_state = 'unowned',
+      eligibility_state = case when d.is_final then 'not_applicable' else runnable_eligibility(false, d.held, d.retry_at, p_now) end,
+      blocking_reason = case when d.is_final then 'none' else runnable_reason(false, d.held, d.retry_at, 'retry_backoff', p_now) end,
+      terminal_outcome = case d.fate when 'cancelled' then 'cancelled' when 'failed' then 'failed' else 'none' end::terminal_outcome,
+      attempt_state = case when d.is_final then 'attempt_terminal' else 'pending_retry_attempt' end::attempt_state,
+      reclaim_count = e.reclaim_count - case when d.late then 1 else 0 end,
+      held = d.held and not d.is_final,
+      not_before = case when not d.is_final and not d.eligible then d.again_at end,
+      delay_reason = case when not d.is_final and not d.eligible and d.again_at is not null then 'retry_backoff'::delay_reason end,
+      ready_at = case when d.is_final then e.ready_at when d.eligible then p_now end,
+      score = case when d.is_final then e.score when d.eligible then score_of(p_now, e.priority, d.ageing_ms) end,
+      grace_ends_at = null,
+      cancel_cause = case when d.fate = 'cancelled' then coalesce(e.cancel_cause, 'flow') end,
+      terminal_at = case when d.is_final then p_now end,
+      due_at = case when not d.is_final then runnable_due(false, d.held, d.retry_at, p_now, e.deadline_at, e.queue_ttl_at)
+        when e.flow_id is null then p_now + d.keep_ms end
+    from planned d where e.ctid = d.tid
+    returning d.ord, d.fate, d.late, d.retry_at, d.failure, d.is_final, d.eligible, e.partition_key, e.id, e.lane_id, e.flow_id, e.due_at,
+      e.attempt_count, e.attempt_type, e.generation, e.epoch, e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at
+  ), recorded as (
+    insert into execution_result as r (partition_key, id, failure)
+    select partition_key, id, failure from changed where fate = 'failed'
+    on conflict (partition_key, id) do update set result = null, failure = excluded.failure
+  ), attempts as (
+    insert into attempt as t (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
+      started_at, ended_at, ended_by, end_op, end_answer, late, failure)
+    select partition_key, id, attempt_count - 1, attempt_type, generation, 'ended_failure', epoch, lease_id, worker_id, instance_id,
+      attempt_started_at, p_now, p_ended_by, case when p_ended_by = 'holder' then 'fail' end,
+      case when p_ended_by = 'holder' then jsonb_strip_nulls(jsonb_build_object('outcome', fate, 'late', late,
+        'retryAtMs', case when fate = 'retrying' then retry_at end)) end,
+      late, failure
+    from changed
+    on conflict (partition_key, execution_id, idx) do update set state = excluded.state, epoch = excluded.epoch,
+      lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
+      ended_by = excluded.ended_by, end_op = excluded.end_op, end_answer = excluded.end_answer, late = excluded.late, failure = excluded.failure
+  )
+  select c.ord::integer, c.fate, c.late, case when c.fate = 'retrying' then c.retry_at end, c.partition_key, c.id, c.lane_id, c.flow_id,
+    c.is_final, c.eligible, c.due_at, null::text, null::ended_by, null::terminal_outcome, null::jsonb
+  from changed c;
+end $function$
+;
 
-  select jsonb_agg(jsonb_build_object('id', e.id, 'partition', e.partition_key, 'flow', e.flow_id, 'execution', e.execution_id,
-    'noop', e.id = any(coalesce(v_noops, '{}')), 'edges', coalesce(p.edges, 0), 'satisfied', coalesce(s.satisfied, 0),
-    'impossible', coalesce(s.impossible, 0), 'skipped', coalesce(s.skipped, 0),
-    'corrupt', case when v_corrupt ? e.id::text then jsonb_build_array(v_corrupt -> e.id::text) else '[]' end) order by e.ordinal)
-  into v_items
-  from unnest(v_entries) e
-  left join (select ordinal, count(*) as edges from unnest(v_ordinals) as o(ordinal) group by ordinal) p on p.ordinal = e.ordinal
-  left join (
-    -- A group's decision is the work of the last of its edges that came.
-    select l.ordinal, count(*) filter (where s.decided = 'satisfied') as satisfied,
-      count(*) filter (where s.decided = 'impossible') as impossible,
-      count(*) filter (where s.downstream_id = any(v_result.skipped)) as skipped
-    from unnest(v_result.steps) s
-    join (select d.downstream_id, max(d.ordinal) as ordinal from unnest(v_downstreams, v_ordinals) as d(downstream_id, ordinal)
-      group by d.downstream_id) l on l.downstream_id = s.downstream_id
-    where s.decided is not null or s.fate is not null
-    group by l.ordinal
-  ) s on s.ordinal = e.ordinal;
-  return jsonb_build_object('items', v_items, 'others', v_others, 'settled', v_settled, 'lanes', v_result.ready_lanes,
-    'due', v_result.next_due_at, 'attention', v_undecided,
-    'more', v_taken = p_max or v_unfinished is not null or cardinality(v_result.skipped) > 0 or v_undecided is not null);
+CREATE OR REPLACE FUNCTION flowfabric.end_blocked(p_partitions integer[], p_ids uuid[], p_outcome terminal_outcome, p_cause cancel_cause, p_now bigint)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ended uuid[];
+begin
+  with ended as (
+    update execution x set
+      lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
+      terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', deps_blocked = false, held = false, not_before = null,
+      delay_reason = null, queue_ttl_at = null, grace_ends_at = null, cancel_cause = p_cause, terminal_at = p_now, due_at = null
+    from unnest(p_partitions, p_ids) as p(partition_key, id)
+    where x.partition_key = p.partition_key and x.id = p.id and x.lifecycle_phase = 'runnable' and x.deps_blocked
+    returning x.id
+  )
+  select array_agg(id) into v_ended from ended;
+  return coalesce(v_ended, '{}');
 end $function$
 ;
 
@@ -636,30 +1286,37 @@ CREATE OR REPLACE FUNCTION flowfabric.end_executions(p_partitions integer[], p_i
  RETURNS TABLE(partition_key integer, id uuid, flow_id uuid, lane_id integer, was_active boolean)
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
 AS $function$
 #variable_conflict use_column
 begin
   return query
   with doomed as materialized (
-    select e.*, l.retention_ms as lane_retention_ms
-    from unnest(p_partitions, p_ids) as i (partition_key, id)
-    join execution e on e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase <> 'terminal'
-    join lane l on l.id = e.lane_id
+    select x.* from unnest(p_partitions, p_ids) as i (partition_key, id)
+    cross join lateral (
+      select e.ctid as tid, e.partition_key, e.id, e.flow_id, e.lifecycle_phase, e.attempt_state, e.attempt_count, e.attempt_type,
+        e.generation, e.epoch, e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at,
+        coalesce(e.retention_ms, (select l.retention_ms from lane l where l.id = e.lane_id)) as keep_ms
+      from execution e
+      where e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase <> 'terminal' limit 1
+    ) x
   ), running as (
     insert into attempt (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
-      started_at, ended_at, ended_by, closed, failure)
+      started_at, ended_at, ended_by, failure)
     select d.partition_key, d.id, d.attempt_count - 1, d.attempt_type, d.generation, p_attempt_state, d.epoch, d.lease_id, d.worker_id,
-      d.instance_id, d.attempt_started_at, p_now, p_ended_by, p_ended_by = 'lease_expiry',
+      d.instance_id, d.attempt_started_at, p_now, p_ended_by,
       case when p_attempt_state = 'ended_failure' then p_failure end
     from doomed d where d.lifecycle_phase = 'active'
     on conflict (partition_key, execution_id, idx) do update set state = excluded.state, epoch = excluded.epoch,
       lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
-      ended_by = excluded.ended_by, closed = excluded.closed, end_op = null, end_answer = null, failure = excluded.failure
+      ended_by = excluded.ended_by, end_op = null, end_answer = null, failure = excluded.failure
   ), put_aside as (
     update attempt a set state = 'ended_cancelled', ended_at = p_now, ended_by = p_ended_by
-    from doomed d
-    where d.attempt_state in ('attempt_interrupted', 'pending_resume')
-      and a.partition_key = d.partition_key and a.execution_id = d.id and a.idx = d.attempt_count - 1
+    from doomed d cross join lateral (
+      select o.ctid as tid from attempt o
+      where o.partition_key = d.partition_key and o.execution_id = d.id and o.idx = d.attempt_count - 1 limit 1
+    ) t
+    where d.attempt_state in ('attempt_interrupted', 'pending_resume') and a.ctid = t.tid
   ), recorded as (
     insert into execution_result (partition_key, id, failure)
     select d.partition_key, d.id, p_failure from doomed d where p_failure is not null
@@ -667,12 +1324,12 @@ begin
   )
   update execution e set
     lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', lease_id = null, worker_id = null, instance_id = null, claim_id = null,
+    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal',
     deps_blocked = false, held = false, not_before = null, delay_reason = null, queue_ttl_at = null, grace_ends_at = null,
     cancel_cause = case when p_outcome = 'cancelled' then coalesce(e.cancel_cause, p_cause) end,
-    terminal_at = p_now, due_at = case when e.flow_id is null then p_now + coalesce(e.retention_ms, d.lane_retention_ms) end
+    terminal_at = p_now, due_at = case when e.flow_id is null then p_now + d.keep_ms end
   from doomed d
-  where e.partition_key = d.partition_key and e.id = d.id
+  where e.ctid = d.tid
   returning e.partition_key, e.id, e.flow_id, e.lane_id, d.lifecycle_phase = 'active';
 end $function$
 ;
@@ -705,7 +1362,15 @@ begin
   select id into v_id from route where lane_id = v_lane and kind = p_kind and capabilities = p_capabilities;
   if v_id is null then
     perform 1 from lane where id = v_lane for no key update;
-    if (select count(*) from route where lane_id = v_lane) >= p_max then return null; end if;
+    -- Routes are never removed; those without work don't count, but for the ones that were made a moment ago and whose
+    -- work is on its way. The long look is only for lanes that ever had so many.
+    if (select count(*) from route where lane_id = v_lane) >= p_max and (
+      select count(*) from (
+        select e.route_id from execution e where e.lane_id = v_lane and e.lifecycle_phase <> 'terminal'
+        union select r.id from route r where r.lane_id = v_lane and r.made_at > clock_timestamp() - interval '5 s'
+      ) live) >= p_max then
+      return null;
+    end if;
     insert into route (lane_id, kind, capabilities) values (v_lane, p_kind, p_capabilities) on conflict do nothing;
     select id into v_id from route where lane_id = v_lane and kind = p_kind and capabilities = p_capabilities;
   end if;
@@ -727,6 +1392,7 @@ CREATE OR REPLACE FUNCTION flowfabric.execution_deleted()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
 AS $function$
 begin
   insert into lane_depth (lane_id, public_state, n)
@@ -739,20 +1405,25 @@ CREATE OR REPLACE FUNCTION flowfabric.execution_inserted()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
 AS $function$
 begin
   insert into lane_depth (lane_id, public_state, n)
     select lane_id, public_state, count(*) from new_rows group by lane_id, public_state;
-  insert into event (partition_key, count, at, body)
-    select n.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, n.id, n.flow_id,
-      i.name, n.public_state, null, null, n.generation, n.cancel_cause) order by n.seq)
-    from new_rows n
-    join lane l on l.id = n.lane_id
-    join route r on r.id = n.route_id
-    -- Members' infos are written before their rows.
-    left join execution_info i on n.flow_id is not null and i.partition_key = n.partition_key and i.id = n.id
-    where n.flow_id is not null or l.event_level = 'all'
-    group by n.partition_key;
+  -- Most statements concern solo executions of lanes that tell only of their ends.
+  if exists (select 1 from new_rows n join lane l on l.id = n.lane_id where n.flow_id is not null or l.event_level = 'all') then
+    insert into event (partition_key, count, at, body)
+      select n.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, n.id, n.flow_id,
+        -- Members' infos are written before their rows.
+        case when n.flow_id is not null then
+          (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
+        n.public_state, null, null, n.generation, n.cancel_cause) order by n.seq)
+      from new_rows n
+      join lane l on l.id = n.lane_id
+      join route r on r.id = n.route_id
+      where n.flow_id is not null or l.event_level = 'all'
+      group by n.partition_key;
+  end if;
   return null;
 end $function$
 ;
@@ -761,37 +1432,129 @@ CREATE OR REPLACE FUNCTION flowfabric.execution_updated()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
 AS $function$
+declare
+  v_ends boolean;
+  v_tells boolean;
 begin
+  select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all')
+    into v_ends, v_tells
+    from new_rows n join lane l on l.id = n.lane_id;
+  if v_ends is null then return null; end if;
+
+  insert into lane_depth (lane_id, public_state, n)
+    select lane_id, public_state, sum(change) from (
+      select lane_id, public_state, 1 as change from new_rows
+      union all select lane_id, public_state, -1 from old_rows
+    ) moves group by lane_id, public_state having sum(change) <> 0;
+
+  -- Most other statements concern solo executions of lanes that tell only of their ends.
+  if not v_ends and not v_tells then return null; end if;
+
   with changed as materialized (
     select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
       n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
-    from new_rows n join old_rows o on o.id = n.id and o.partition_key = n.partition_key
-    where n.public_state <> o.public_state or n.generation <> o.generation
-  ), depth as (
-    insert into lane_depth (lane_id, public_state, n)
-      select lane_id, state, sum(change) from (
-        select lane_id, public_state as state, 1 as change from changed
-        union all select lane_id, previous_state, -1 from changed
-      ) moves group by lane_id, state having sum(change) <> 0
+    -- Full, and its condition not strict, though every row has its partner: so it is joined by hash, also by a plan that
+    -- was made for one row.
+    from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+    where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true)
   ), outbox as (
     insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
       select partition_key, 'completion', flow_id, id, generation from changed
-      where terminal_outcome <> 'none' and (flow_id is not null or (select solo_entries from deployment))
+      where terminal_outcome <> 'none' and (flow_id is not null or (select solo_entries from deployment where singleton))
       order by seq
   )
   insert into event (partition_key, count, at, body)
     select c.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, c.id, c.flow_id,
-      i.name, c.public_state, c.previous_state, case when c.attempt_count > 0 then c.attempt_count - 1 end, c.generation,
-      c.cancel_cause) order by c.seq)
+      case when c.flow_id is not null then
+        (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
+      c.public_state, c.previous_state, case when c.attempt_count > 0 then c.attempt_count - 1 end, c.generation, c.cancel_cause)
+      order by c.seq)
     from changed c
     join lane l on l.id = c.lane_id
     join route r on r.id = c.route_id
-    left join execution_info i on c.flow_id is not null and i.partition_key = c.partition_key and i.id = c.id
     where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
     group by c.partition_key;
   return null;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.fail_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_failures jsonb[], p_wishes text[], p_wish_ms bigint[], p_namespaces text[])
+ RETURNS SETOF finished
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ords integer[];
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  select array_agg(h.ord) into v_ords from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+
+  if v_ords is not null then
+    return query
+    select v_ords[x.ord], x.outcome, x.late, x.retry_at, x.partition_key, x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, x.due_at,
+      x.refusal, x.ended_by, x.terminal_outcome, x.answer
+    from end_as_failed(
+      array(select p_partitions[o] from unnest(v_ords) as o), array(select p_ids[o] from unnest(v_ords) as o),
+      array(select p_failures[o] from unnest(v_ords) as o), array(select p_wishes[o] from unnest(v_ords) as o),
+      array(select p_wish_ms[o] from unnest(v_ords) as o), 'holder', now_ms()) x;
+  end if;
+
+  if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
+    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'fail', p_namespaces, v_ords);
+  end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.find_undone(p_partition integer, p_max integer)
+ RETURNS TABLE(flow_id uuid, node uuid, outcome text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  with live as materialized (
+    select f.id from flow f
+    where f.partition_key = p_partition and (f.state in ('open', 'cancelling')
+      or (f.state = 'cancelled' and f.cancel_policy = 'flow_only' and f.due_at is null))
+  )
+  (select f.id, e.downstream_id, 'edge_resolved'
+    from live f join execution u on u.flow_id = f.id and u.lifecycle_phase = 'terminal'
+    join edge e on e.partition_key = p_partition and e.upstream_id = u.id and e.state = 'pending'
+    where exists (select 1 from edge_group g where g.partition_key = p_partition and g.downstream_id = e.downstream_id)
+    limit p_max)
+  union all
+  (select f.id, g.downstream_id,
+      case when is_known_policy(g.policy_kind, g.k, g.on_decided, g.run_on, g.n) then 'group_decided' else 'unknown_policy' end
+    from live f join execution x on x.flow_id = f.id and x.lifecycle_phase <> 'terminal'
+    join edge_group g on g.partition_key = p_partition and g.downstream_id = x.id
+    where (g.state = 'pending' and (not is_known_policy(g.policy_kind, g.k, g.on_decided, g.run_on, g.n)
+        or decide_group(g.policy_kind, g.k, g.on_decided, g.run_on, g.n, g.succeeded, g.failed, g.skipped) <> 'pending'))
+      or (g.state <> 'pending' and not g.released and (not g.settled or g.succeeded + g.failed + g.skipped = g.n))
+    limit p_max);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.flow_admits(p_partition integer, p_flow uuid, p_always_node boolean)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT (NOT (EXISTS ( SELECT 1
+            FROM flow f
+           WHERE ((f.partition_key = flow_admits.p_partition) AND (f.id = flow_admits.p_flow) AND ((f.state = ANY (ARRAY['draft'::flow_state, 'replaying'::flow_state])) OR ((f.state = 'cancelling'::flow_state) AND (NOT (flow_admits.p_always_node AND COALESCE(f.cancel_finalisers, true)))))))));
+END
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.flow_changed()
@@ -807,6 +1570,204 @@ begin
     json_build_array(json_build_array('f', new.namespace, new.id, new.state,
       case when tg_op = 'UPDATE' then old.state end, new.graph_revision, new.generation)));
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.grow_flow(p_partition integer, p_flow uuid, p_targets uuid[], p_nodes json, p_edges json, OUT graph_revision integer, OUT ready_lanes integer[], OUT next_due_at bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+  v_flow record;
+  v_up integer[]; v_upstreams uuid[]; v_downstreams uuid[]; v_ends public_state[];
+  v_result record;
+begin
+  update flow f set graph_revision = f.graph_revision + 1, unprojected = true
+    where f.partition_key = p_partition and f.id = p_flow returning f.graph_revision, f.namespace, f.state into v_flow;
+  graph_revision := v_flow.graph_revision;
+  if cardinality(p_targets) > 0 then
+    insert into edge_group (partition_key, downstream_id, flow_id, policy_kind, on_decided, n)
+      select p_partition, t.id, p_flow, 'all_of', 'let_run', 0 from unnest(p_targets) as t(id)
+      on conflict do nothing;
+    update edge_group g set n = g.n + e.added
+      from (select e.down, count(*)::integer as added from json_to_recordset(p_edges) as e(down uuid) group by e.down) e
+      where g.partition_key = p_partition and g.downstream_id = e.down and g.downstream_id = any(p_targets);
+    perform 1 from execution x where x.partition_key = p_partition and x.id = any(p_targets) order by x.id for no key update;
+    perform set_blocks(array_fill(p_partition, array[cardinality(p_targets)]), p_targets, true, null, false, true, v_now);
+  end if;
+  perform insert_members(array[p_partition], array[p_flow], array[v_flow.namespace], array[v_flow.state = 'draft'], p_nodes, p_edges, v_now);
+  if v_flow.state = 'draft' then return; end if;
+
+  select array_agg(x.lane_id) filter (where x.eligibility_state = 'eligible_now'), min(x.due_at) into ready_lanes, next_due_at
+    from json_to_recordset(p_nodes) as n(id uuid) join execution x on x.partition_key = p_partition and x.id = n.id;
+  select array_agg(p_partition), array_agg(e.up), array_agg(e.down), array_agg(u.public_state)
+  into v_up, v_upstreams, v_downstreams, v_ends
+  from json_to_recordset(p_edges) as e(up uuid, down uuid)
+  join execution u on u.partition_key = p_partition and u.id = e.up and u.lifecycle_phase = 'terminal';
+  if v_up is null then return; end if;
+  select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, null, '{}', '{}', '{}', true, v_now);
+  ready_lanes := ready_lanes || v_result.ready_lanes;
+  next_due_at := least(next_due_at, v_result.next_due_at);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.hop_entries(p_entries outbox_entry[], p_flows uuid[], p_cancelling uuid[], p_sparing uuid[], p_hop integer, p_call integer, p_tells boolean, p_now bigint, OUT edges integer, OUT skipped integer, OUT unfinished boolean, OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint, OUT lost jsonb, OUT items jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_up integer[]; v_upstreams uuid[]; v_downstreams uuid[]; v_ends public_state[]; v_ordinals integer[];
+  v_noops uuid[];
+  v_unfinished uuid[];
+  v_corrupt jsonb;
+  v_corrupt_ids uuid[];
+  v_pulls outbox_entry[];
+  v_has_wanted boolean;
+  v_steps group_step[];
+  v_skipped uuid[] := '{}';
+begin
+  -- Edges by the upstreams' recorded ends. One whose group or node can't be read is left alone, and named.
+  with upstream as materialized (
+    select e.ordinal, e.partition_key, e.id, e.execution_id, u.public_state as ended,
+      u.id is not null and u.lifecycle_phase = 'terminal' and u.generation = e.generation as stands,
+      -- Entries that say the same are one: an edge is counted once, however often its upstream's end was told.
+      row_number() over (partition by e.partition_key, e.execution_id order by e.ordinal) = 1 as is_first,
+      u.cancel_cause in ('sibling', 'ancestor') and u.wanted_ancestors as pulls
+    from unnest(p_entries) e left join execution u on u.partition_key = e.partition_key and u.id = e.execution_id
+  ), candidate as materialized (
+    select u.ordinal, u.partition_key, u.id, u.execution_id, u.ended, o.downstream_id, o.is_whole, o.place,
+      row_number() over (order by u.ordinal, o.place) as place_in_call
+    from upstream u cross join lateral (
+      select o.downstream_id, g.downstream_id is not null and d.id is not null as is_whole,
+        row_number() over (order by g.downstream_id is null or d.id is null, o.downstream_id) as place
+      from edge o
+      left join edge_group g on g.partition_key = o.partition_key and g.downstream_id = o.downstream_id
+      left join execution d on d.partition_key = o.partition_key and d.id = o.downstream_id
+      where o.partition_key = u.partition_key and o.upstream_id = u.execution_id and o.state = 'pending'
+      order by place limit p_hop + 1
+    ) o
+    where u.stands and u.is_first
+  )
+  select
+    exists (select 1 from execution w where w.flow_id = any(p_flows) and w.wanted is not null and w.lifecycle_phase <> 'terminal'),
+    (select array_agg(u.id) from upstream u where not u.stands),
+    (select array_agg((u.ordinal, u.partition_key, u.id, null, u.execution_id, null)::outbox_entry) from upstream u where u.stands and u.pulls),
+    array_agg(c.partition_key) filter (where c.taken), array_agg(c.execution_id) filter (where c.taken),
+    array_agg(c.downstream_id) filter (where c.taken), array_agg(c.ended) filter (where c.taken),
+    array_agg(c.ordinal) filter (where c.taken),
+    array_agg(c.id) filter (where not c.taken and c.is_whole),
+    jsonb_agg(jsonb_build_object('id', c.id, 'edge', c.execution_id::text || '>' || c.downstream_id::text)) filter (where not c.is_whole),
+    array_agg(c.id) filter (where not c.is_whole)
+  into v_has_wanted, v_noops, v_pulls, v_up, v_upstreams, v_downstreams, v_ends, v_ordinals, v_unfinished, v_corrupt, v_corrupt_ids
+  from (select candidate.*, is_whole and place <= p_hop and place_in_call <= p_call as taken from candidate) c;
+
+  edges := 0;
+  skipped := 0;
+  unfinished := v_unfinished is not null;
+  if v_up is not null then
+    select r.steps, r.edges, r.skipped, r.moving, r.ready_lanes, r.next_due_at
+      into v_steps, edges, v_skipped, moving, ready_lanes, next_due_at
+      from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, v_ordinals, null, '{}', p_cancelling, p_sparing, true, p_now) r;
+    skipped := cardinality(v_skipped);
+  end if;
+  if v_pulls is not null then perform want_ancestors(v_pulls); end if;
+  if v_has_wanted or v_pulls is not null then lost := judge_wanted(p_flows, 1000, p_now); end if;
+
+  -- Entries whose work is done go; one with an unreadable edge is taken again, later and later.
+  delete from completion_event c using unnest(p_entries) e
+    where c.partition_key = e.partition_key and c.id = e.id
+      and c.id <> all(coalesce(v_unfinished, '{}')) and c.id <> all(coalesce(v_corrupt_ids, '{}'));
+  if v_corrupt is not null then
+    update completion_event c set failures = c.failures + 1, available_at = p_now + least(60000, 100 * 2 ^ least(c.failures, 10))::bigint
+      from unnest(p_entries) e
+      where c.partition_key = e.partition_key and c.id = e.id and c.id = any(v_corrupt_ids) and c.id <> all(coalesce(v_unfinished, '{}'));
+  end if;
+
+  if not p_tells then return; end if;
+  select jsonb_agg(jsonb_build_object('id', e.id, 'partition', e.partition_key, 'flow', e.flow_id, 'execution', e.execution_id,
+    'noop', e.id = any(coalesce(v_noops, '{}')), 'edges', coalesce(a.edges, 0), 'satisfied', coalesce(a.satisfied, 0),
+    'impossible', coalesce(a.impossible, 0), 'skipped', coalesce(a.skipped, 0),
+    'corrupt', case when e.id = any(v_corrupt_ids)
+      then (select jsonb_agg(c -> 'edge') from jsonb_array_elements(v_corrupt) c where c ->> 'id' = e.id::text) end) order by e.ordinal)
+  into items
+  from unnest(p_entries) e
+  left join (
+    -- A group's decision is the work of the last of its edges that came.
+    select w.ordinal, sum(w.edges) as edges, sum(w.satisfied) as satisfied, sum(w.impossible) as impossible, sum(w.skipped) as skipped
+    from (
+      select o.ordinal, 1 as edges, 0 as satisfied, 0 as impossible, 0 as skipped from unnest(v_ordinals) as o(ordinal)
+      union all
+      select s.ordinal, 0, (s.decided = 'satisfied')::integer, (s.decided = 'impossible')::integer,
+        (s.downstream_id = any(v_skipped))::integer
+      from unnest(v_steps) s
+    ) w group by w.ordinal
+  ) a on a.ordinal = e.ordinal;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.insert_members(p_partitions integer[], p_flows uuid[], p_namespaces text[], p_drafts boolean[], p_nodes json, p_edges json, p_now bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  with node as materialized (
+    select n.*, p_partitions[n.f] as partition_key, p_flows[n.f] as flow_id, p_namespaces[n.f] as namespace, l.ageing_ms,
+      p_drafts[n.f] and n.n is null as is_draft_root,
+      not p_drafts[n.f] and n.n is null and coalesce(coalesce(n.start, p_now + n.delay) <= p_now, true) as is_ready,
+      case when coalesce(n.start, p_now + n.delay) > p_now then coalesce(n.start, p_now + n.delay) end as not_before
+    from json_to_recordset(p_nodes) as n(
+      o integer, f integer, id uuid, lane integer, route integer, kind text, name text, priority integer, start bigint, delay bigint,
+      deadline bigint, ttl bigint, timeout bigint, reclaims integer, retention bigint, tags jsonb, input text, hash text, retry jsonb,
+      trace text, n integer, policy text, k integer, decided text, run text, settled boolean, shared boolean, ancestors text)
+    join lane l on l.id = n.lane
+    where p_flows[n.f] is not null
+  ), infos as (
+    insert into execution_info (partition_key, id, namespace, lane_id, kind, name, tags, input, input_hash, retry, trace_context, created_at)
+    select partition_key, id, namespace, lane, kind, name, coalesce(tags, '{}'), decode(input, 'base64'), convert_to(hash, 'UTF8'),
+      retry, trace, p_now
+    from node
+  ), groups as (
+    insert into edge_group (partition_key, downstream_id, flow_id, policy_kind, k, on_decided, run_on, settled, cancel_shared, ancestors, n)
+    select partition_key, id, flow_id, policy, k, decided, coalesce(run, 'groupSatisfied'), coalesce(settled, false),
+      coalesce(shared, false), coalesce(ancestors, 'cancel'), n
+    from node where n is not null
+  )
+  insert into execution (partition_key, id, lane_id, route_id, flow_id, lifecycle_phase, eligibility_state, blocking_reason,
+    attempt_state, priority, score, ready_at, first_eligible_at, deps_blocked, not_before, delay_reason, always_node, deadline_ms,
+    queue_ttl_ms, attempt_timeout_ms, max_reclaims, retention_ms, deadline_at, queue_ttl_at, due_at, created_at)
+  select partition_key, id, lane, route, flow_id,
+    case when is_draft_root then 'submitted' else 'runnable' end::lifecycle_phase,
+    case when is_draft_root then 'not_applicable' else runnable_eligibility(n is not null, false, not_before, p_now) end,
+    case when is_draft_root then 'none' else runnable_reason(n is not null, false, not_before, 'start_time', p_now) end,
+    'pending_first_attempt', priority,
+    case when is_ready then score_of(p_now, priority, ageing_ms) end,
+    case when is_ready then p_now end,
+    case when is_ready then p_now end,
+    n is not null, not_before, case when not_before is not null then 'start_time'::delay_reason end, coalesce(run = 'always', false),
+    deadline, ttl, timeout, reclaims, retention,
+    case when is_ready then p_now + deadline end,
+    case when is_ready then p_now + ttl end,
+    case when is_ready then least(p_now + deadline, p_now + ttl) when n is null and not is_draft_root then not_before end,
+    p_now
+  from node order by o;
+
+  insert into edge (partition_key, upstream_id, downstream_id, id, flow_id, as_name)
+  select p_partitions[e.f], e.up, e.down, e.id, p_flows[e.f], e."as"
+  from json_to_recordset(p_edges) as e(f integer, up uuid, down uuid, id uuid, "as" text)
+  where p_flows[e.f] is not null;
 end $function$
 ;
 
@@ -831,18 +1792,61 @@ CREATE OR REPLACE FUNCTION flowfabric.is_known_policy(p_kind text, p_k integer, 
 RETURN ((COALESCE(p_kind, 'all_of'::text) = ANY (ARRAY['all_of'::text, 'any_of'::text, 'quorum'::text])) AND (COALESCE(p_on_decided, 'let_run'::text) = ANY (ARRAY['cancel_remaining'::text, 'let_run'::text])) AND (p_run_on = ANY (ARRAY['groupSatisfied'::text, 'groupImpossible'::text, 'always'::text])) AND ((COALESCE(p_kind, 'all_of'::text) <> 'quorum'::text) OR ((COALESCE(p_k, 1) >= 1) AND (COALESCE(p_k, 1) <= p_n))))
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.judge_taken_ids(p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes bytea[], p_namespace text)
- RETURNS TABLE(ord integer, outcome text)
+CREATE OR REPLACE FUNCTION flowfabric.is_needed(p_partition integer, p_id uuid)
+ RETURNS boolean
  LANGUAGE sql
  STABLE
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
 AS $function$
-  select i.ordinality::integer, case
-    when x.namespace = p_namespace and x.kind = r.kind and x.input_hash = i.input_hash then 'duplicate' else 'execution_conflict' end
-  from unnest(p_partitions, p_ids, p_routes, p_hashes) with ordinality as i (partition_key, id, route_id, input_hash, ordinality)
-  join route r on r.id = i.route_id
-  left join execution_info x on x.partition_key = i.partition_key and x.id = i.id
+  select exists (
+    select 1 from edge o
+    join edge_group g on g.partition_key = o.partition_key and g.downstream_id = o.downstream_id
+    join execution d on d.partition_key = o.partition_key and d.id = o.downstream_id
+    where o.partition_key = p_partition and o.upstream_id = p_id
+      and d.lifecycle_phase <> 'terminal' and not d.always_node and g.state = 'pending')
 $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.judge_taken_id(p_partition integer, p_id uuid, p_namespace text, p_kind text, p_hash bytea)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare v_same boolean;
+begin
+  select i.namespace = p_namespace and i.kind = p_kind and i.input_hash = p_hash into v_same
+    from execution_info i where i.partition_key = p_partition and i.id = p_id;
+  return case v_same when true then 'duplicate' when false then 'execution_conflict' end;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.judge_wanted(p_flows uuid[], p_max integer, p_now bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v record;
+  v_lost jsonb;
+begin
+  for v in
+    select w.partition_key, array_agg(w.id) as ids from (
+      select x.partition_key, x.id from execution x
+      where x.flow_id = any(p_flows) and x.wanted is not null and x.lifecycle_phase <> 'terminal' and not is_needed(x.partition_key, x.id)
+      limit p_max
+    ) w group by w.partition_key order by w.partition_key
+  loop
+    v_lost := coalesce(v_lost, '[]') || coalesce(cancel_wanted(v.partition_key, v.ids, p_now), '[]');
+  end loop;
+  return v_lost;
+end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.lane_key(p_lane integer)
@@ -852,20 +1856,47 @@ CREATE OR REPLACE FUNCTION flowfabric.lane_key(p_lane integer)
 RETURN (barrier_key() # ((p_lane)::bigint + 1))
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.lift_dependencies(p_partitions integer[], p_ids uuid[], p_now bigint, OUT released integer, OUT ready_lanes integer[], OUT next_due_at bigint)
+CREATE OR REPLACE FUNCTION flowfabric.leases_of_claim(p_instance uuid, p_claim uuid)
+ RETURNS SETOF claimed
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  with held as materialized (
+    select e.*, i.name, i.input, i.tags, i.trace_context,
+      case when e.flow_id is not null or e.attempt_count > 1 or e.attempt_has_effects then load_inlined(e.partition_key, e.id, 262144) end as more
+    from execution e
+    join execution_info i on i.partition_key = e.partition_key and i.id = e.id
+    where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim
+  )
+  select h.partition_key, h.id, h.lane_id, h.route_id, h.flow_id, h.name, h.priority, h.input, h.attempt_count - 1, h.attempt_type,
+    h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, h.lease_started_at, h.tags::json, h.trace_context, h.due_at,
+    (h.more).*
+  from held h order by h.score, h.seq;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.lift_dependencies(p_partitions integer[], p_ids uuid[], p_now bigint, OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
+  -- Everything is said of the row's own present columns, so that no lock has to be taken beforehand.
   with let_go as (
     update execution x set
       deps_blocked = false,
       eligibility_state = runnable_eligibility(false, x.held, x.not_before, p_now),
       blocking_reason = runnable_reason(false, x.held, x.not_before, x.delay_reason, p_now),
+      not_before = case when is_eligible(false, x.held, x.not_before, p_now) then null else x.not_before end,
+      delay_reason = case when is_eligible(false, x.held, x.not_before, p_now) then null else x.delay_reason end,
       first_eligible_at = case when is_eligible(false, x.held, x.not_before, p_now) then coalesce(x.first_eligible_at, p_now) else x.first_eligible_at end,
       ready_at = case when is_eligible(false, x.held, x.not_before, p_now) then coalesce(x.ready_at, p_now) else x.ready_at end,
-      score = case when is_eligible(false, x.held, x.not_before, p_now) then score_of(coalesce(x.ready_at, p_now), x.priority, l.ageing_ms) else x.score end,
+      score = case when is_eligible(false, x.held, x.not_before, p_now) and x.ready_at is null then score_of(p_now, x.priority, l.ageing_ms) else x.score end,
       deadline_at = case when is_eligible(false, x.held, x.not_before, p_now) then coalesce(x.deadline_at, p_now + x.deadline_ms) else x.deadline_at end,
       queue_ttl_at = case when is_eligible(false, x.held, x.not_before, p_now) then coalesce(x.queue_ttl_at, p_now + x.queue_ttl_ms) else x.queue_ttl_at end,
       due_at = case when is_eligible(false, x.held, x.not_before, p_now)
@@ -874,10 +1905,120 @@ begin
     from unnest(p_partitions, p_ids) as p(partition_key, id), lane l
     where x.partition_key = p.partition_key and x.id = p.id and l.id = x.lane_id
       and x.lifecycle_phase = 'runnable' and x.deps_blocked
-    returning x.lane_id, x.eligibility_state, x.due_at
+    returning x.flow_id, x.lane_id, x.eligibility_state, x.due_at
   )
-  select count(*)::integer, array_agg(distinct lane_id) filter (where eligibility_state = 'eligible_now'), min(due_at)
-    into released, ready_lanes, next_due_at from let_go;
+  select array_agg(flow_id), array_agg(lane_id) filter (where eligibility_state = 'eligible_now'), min(due_at)
+    into moving, ready_lanes, next_due_at from let_go;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.load_inlined(p_partition integer, p_id uuid, p_bytes_max integer)
+ RETURNS inlined
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare v_inlined inlined;
+begin
+  with up as materialized (
+    select x.as_name collate "C" as as_name, x.upstream_id, x.seen_state::text as state, coalesce(x.seen_satisfied, false) as satisfied,
+      r.result, sum(coalesce(length(r.result), 0)) over (order by x.as_name collate "C") as bytes
+    from edge x
+    left join execution_result r on x.seen_satisfied and r.partition_key = x.partition_key and r.id = x.upstream_id
+    where x.partition_key = p_partition and x.downstream_id = p_id and x.as_name is not null and x.seen_state is not null
+  ), own as materialized (
+    select s.*, sum(coalesce(length(s.result), 0)) over (order by s.ordinal) + coalesce((select max(bytes) from up), 0) as bytes
+    from step s where s.partition_key = p_partition and s.execution_id = p_id
+  )
+  select u.*, o.* into v_inlined from
+    (select array_agg(as_name order by as_name), array_agg(upstream_id order by as_name), array_agg(state order by as_name),
+      array_agg(satisfied order by as_name), array_agg(result order by as_name), (select count(*) from up where bytes > p_bytes_max) > 0
+     from up where bytes <= p_bytes_max) u,
+    (select array_agg(name order by ordinal), array_agg(type order by ordinal), array_agg(result order by ordinal),
+      array_agg(attempt_index order by ordinal), array_agg(recorded_at order by ordinal), (select count(*) from own where bytes > p_bytes_max) > 0
+     from own where bytes <= p_bytes_max) o;
+  return v_inlined;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.lock_handles(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_namespaces text[])
+ RETURNS TABLE(ord integer, tid tid, late boolean, has_effects boolean, flow_id uuid, always_node boolean, grace_ends_at bigint, keep_ms bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+  for ord, tid, late, has_effects, flow_id, always_node, grace_ends_at, keep_ms in
+    select i.ord::integer, h.tid, h.late, h.attempt_has_effects, h.flow_id, h.always_node, h.grace_ends_at, h.keep_ms
+    from (select * from unnest(p_partitions, p_ids, p_indexes, p_leases, p_epochs) with ordinality
+      as u (partition_key, id, idx, lease_id, epoch, ord) order by u.id) i
+    cross join lateral (
+      select e.ctid as tid, e.lifecycle_phase <> 'active' as late, e.attempt_has_effects, e.flow_id, e.always_node, e.grace_ends_at,
+        coalesce(e.retention_ms, l.retention_ms) as keep_ms
+      from execution e join lane l on l.id = e.lane_id
+      where e.partition_key = i.partition_key and e.id = i.id and e.attempt_count = i.idx + 1 and e.epoch = i.epoch and e.lease_id = i.lease_id
+        and (e.lifecycle_phase = 'active' or e.ownership_state = 'lease_expired_reclaimable') and l.namespace = any (p_namespaces)
+      limit 1 for update of e
+    ) h
+  loop
+    -- A lease that was revoked leaves the execution reclaimable too, but takes nothing late. Looked up by a statement of its
+    -- own: the row may have been reaped while its lock was waited for, after the snapshot of the statement above.
+    if not late or exists (select 1 from attempt a where a.partition_key = p_partitions[ord] and a.execution_id = p_ids[ord]
+      and a.idx = p_indexes[ord] and a.ended_by = 'lease_expiry') then
+      return next;
+    end if;
+  end loop;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.lock_heads(p_lanes integer[], p_virtual double precision[], p_weights integer[], p_room bigint[], p_routes integer[], p_route_lanes integer[], p_wide integer, p_max integer, p_now bigint, OUT tids tid[], OUT heads integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+  with lanes as materialized (
+    select * from unnest(p_lanes, p_virtual, p_weights, p_room) as l (lane_id, virtual, weight, room)
+  ), heads as materialized (
+    select h.*, l.virtual, l.weight, l.room, row_number() over (partition by l.lane_id order by h.score, h.seq) as place
+    from unnest(p_routes, p_route_lanes) as r (route_id, lane_id)
+    join lanes l on l.lane_id = r.lane_id and l.room > 0
+    cross join lateral (
+      select e.partition_key, e.id, e.score, e.seq from execution e
+      where e.route_id = r.route_id and e.eligibility_state = 'eligible_now'
+        and coalesce(e.deadline_at > p_now, true) and coalesce(e.queue_ttl_at > p_now, true)
+        and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
+      order by e.score, e.seq limit p_wide
+    ) h
+  ), winners as materialized (
+    select h.partition_key, h.id, row_number() over (order by h.virtual + h.place::double precision / h.weight, h.score, h.seq) as rank
+    from heads h where h.place <= h.room order by rank limit p_wide
+  )
+  select array_agg(x.tid), (select count(*) from winners) into tids, heads from (
+    select k.tid from winners w cross join lateral (
+      select e.ctid as tid from execution e
+      where e.partition_key = w.partition_key and e.id = w.id and e.eligibility_state = 'eligible_now'
+      limit 1 for update skip locked
+    ) k order by w.rank limit p_max
+  ) x;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.lock_held(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_namespaces text[])
+ RETURNS TABLE(ord integer, tid tid, doomed boolean, has_effects boolean)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  select h.ord, h.tid, is_doomed(h.grace_ends_at, h.always_node, f.state, f.cancel_finalisers), h.has_effects
+  from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h
+  left join lateral (
+    select y.state, y.cancel_finalisers from flow y where y.partition_key = p_partitions[h.ord] and y.id = h.flow_id limit 1) f on true
+  where not h.late;
 end $function$
 ;
 
@@ -893,6 +2034,43 @@ CREATE OR REPLACE FUNCTION flowfabric.now_ms()
  LANGUAGE sql
  PARALLEL SAFE
 RETURN (floor((date_part('epoch'::text, clock_timestamp()) * (1000)::double precision)))::bigint
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.number_events(p_partitions integer[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_partition integer;
+  v_next bigint;
+  v_rows integer;
+  v_numbered integer := 0;
+begin
+  for v_partition in
+    select p.key from unnest(p_partitions) as p(key)
+    where exists (select 1 from event e where e.partition_key = p.key and e.first_number is null)
+    order by p.key
+  loop
+    insert into event_head (partition_key) values (v_partition) on conflict do nothing;
+    select next_number into v_next from event_head where partition_key = v_partition for update skip locked;
+    continue when not found;
+    with numbered as (
+      select e.seq, e.count, v_next + coalesce(sum(e.count) over (order by e.seq rows between unbounded preceding and 1 preceding), 0) as number
+      from (select seq, count from event where partition_key = v_partition and first_number is null order by seq limit 5000) e
+    ), written as (
+      update event e set first_number = n.number from numbered n where e.seq = n.seq returning e.count
+    )
+    select count(*)::integer, v_next + coalesce(sum(count), 0) into v_rows, v_next from written;
+    update event_head set next_number = v_next where partition_key = v_partition;
+    v_numbered := v_numbered + v_rows;
+  end loop;
+  return v_numbered;
+end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.parked_until()
@@ -924,6 +2102,73 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.reclaim(p_partitions integer[], p_ids uuid[], p_ended_by ended_by, p_now bigint)
+ RETURNS SETOF finished
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_lost record;
+begin
+  -- Ends are rare here: one by one.
+  for v_lost in
+    select i.partition_key, i.id, x.doomed, x.max_reclaims
+    from unnest(p_partitions, p_ids) as i (partition_key, id)
+    cross join lateral (
+      select e.max_reclaims, e.reclaim_count, is_doomed(e.grace_ends_at, e.always_node, f.state, f.cancel_finalisers) as doomed
+      from execution e
+      left join lateral (
+        select y.state, y.cancel_finalisers from flow y where y.partition_key = e.partition_key and y.id = e.flow_id limit 1) f on true
+      where e.partition_key = i.partition_key and e.id = i.id limit 1
+    ) x
+    where x.doomed or x.reclaim_count >= x.max_reclaims
+  loop
+    return query
+    select 0, case when v_lost.doomed then 'cancelled' else 'failed' end, false, null::bigint, x.partition_key, x.id, x.lane_id, x.flow_id,
+      true, false, null::bigint, null::text, null::ended_by, null::terminal_outcome, null::jsonb
+    from end_executions(array[v_lost.partition_key], array[v_lost.id],
+      case when v_lost.doomed then 'cancelled' else 'failed' end::terminal_outcome, p_ended_by, 'interrupted_reclaimed', 'flow',
+      case when not v_lost.doomed then jsonb_build_object('category', 'max_reclaims_exceeded',
+        'message', format('more than %s leases were lost', v_lost.max_reclaims)) end, p_now) x;
+  end loop;
+
+  return query
+  with changed as (
+    update execution e set lifecycle_phase = 'runnable', ownership_state = 'lease_expired_reclaimable',
+      eligibility_state = runnable_eligibility(false, false, x.again_at, p_now),
+      blocking_reason = runnable_reason(false, false, x.again_at, 'reclaim_backoff', p_now),
+      attempt_state = 'pending_reclaim_attempt', reclaim_count = e.reclaim_count + 1,
+      not_before = nullif(x.again_at, p_now),
+      delay_reason = case when x.again_at > p_now then 'reclaim_backoff'::delay_reason end,
+      due_at = runnable_due(false, false, x.again_at, p_now, e.deadline_at, e.queue_ttl_at)
+    from (
+      select l.tid, l.again_at from unnest(p_partitions, p_ids) as i (partition_key, id)
+      cross join lateral (
+        select o.ctid as tid, p_now + reclaim_backoff_ms(o.reclaim_count + 1, random()) as again_at from execution o
+        where o.partition_key = i.partition_key and o.id = i.id and o.lifecycle_phase = 'active' limit 1
+      ) l
+    ) x
+    where e.ctid = x.tid
+    returning x.again_at, e.due_at, e.partition_key, e.id, e.lane_id, e.flow_id, e.attempt_count, e.attempt_type, e.generation, e.epoch, e.lease_id, e.worker_id,
+        e.instance_id, e.attempt_started_at
+  ), attempts as (
+    insert into attempt (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
+      started_at, ended_at, ended_by)
+    select partition_key, id, attempt_count - 1, attempt_type, generation, 'interrupted_reclaimed', epoch, lease_id, worker_id, instance_id,
+      attempt_started_at, p_now, p_ended_by
+    from changed
+    on conflict (partition_key, execution_id, idx) do update set state = excluded.state, epoch = excluded.epoch,
+      lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
+      ended_by = excluded.ended_by, end_op = null, end_answer = null
+  )
+  select 0, 'reclaimable', false, c.again_at, c.partition_key, c.id, c.lane_id, c.flow_id, false, c.again_at <= p_now, c.due_at,
+    null::text, null::ended_by, null::terminal_outcome, null::jsonb
+  from changed c;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.reclaim_backoff_ms(p_reclaim integer, p_random double precision)
  RETURNS bigint
  LANGUAGE sql
@@ -931,25 +2176,414 @@ CREATE OR REPLACE FUNCTION flowfabric.reclaim_backoff_ms(p_reclaim integer, p_ra
 RETURN CASE WHEN (p_reclaim <= 1) THEN (0)::bigint ELSE (floor((LEAST(((1000)::double precision * power((2)::double precision, (LEAST((p_reclaim - 2), 20))::double precision)), (60000)::double precision) * ((0.5)::double precision + (p_random / (2)::double precision)))))::bigint END
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.resolve_edges(p_partitions integer[], p_upstreams uuid[], p_downstreams uuid[], p_ends public_state[], p_judged_partition integer, p_judged uuid[], p_cancels_siblings boolean, p_now bigint, OUT steps group_step[], OUT edges integer, OUT released integer, OUT skipped uuid[], OUT ready_lanes integer[], OUT next_due_at bigint)
+CREATE OR REPLACE FUNCTION flowfabric.reconcile_sample(p_partition integer, p_from uuid, p_max integer)
+ RETURNS TABLE(id uuid, finding text, repaired boolean)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  with sample as materialized (
+    select x.* from execution x where x.partition_key = p_partition and x.id >= p_from order by x.id limit p_max for update skip locked
+  ), timed as (
+    select s.id, s.due_at, least(s.deadline_at, s.queue_ttl_at,
+      case when s.lifecycle_phase = 'active' then least(s.grace_ends_at, s.attempt_deadline_at, s.lease_expires_at) end,
+      case when s.eligibility_state = 'not_eligible_until_time' then s.not_before end) as expected
+    from sample s where s.lifecycle_phase <> 'terminal'
+  ), reset as (
+    update execution x set due_at = t.expected from timed t
+    where x.partition_key = p_partition and x.id = t.id
+      -- An early timer is right: it finds the lease renewed, and is set again.
+      and (x.due_at is null or x.due_at > t.expected) and t.expected is not null
+    returning x.id
+  )
+  select r.id, 'its next timer was not set', true from reset r
+  union all
+  select s.id, 'a timer is set, and nothing is waited for', false
+    from sample s join timed t on t.id = s.id where t.due_at is not null and t.expected is null
+  union all
+  select s.id, 'it is blocked by dependencies, and no group will let it go', false
+    from sample s left join edge_group g on g.partition_key = p_partition and g.downstream_id = s.id
+    where s.deps_blocked and s.lifecycle_phase = 'runnable' and (g.downstream_id is null or g.released)
+  union all
+  select s.id, 'its group let it go, and it is still blocked by dependencies', false
+    from sample s join edge_group g on g.partition_key = p_partition and g.downstream_id = s.id
+    where not s.deps_blocked and s.lifecycle_phase = 'runnable' and not g.released
+  union all
+  select s.id, 'the counters of its group are not those of its edges', false
+    from sample s join edge_group g on g.partition_key = p_partition and g.downstream_id = s.id
+    cross join lateral (
+      select count(*) as n, count(*) filter (where e.state = 'satisfied') as satisfied, count(*) filter (where e.state = 'impossible') as impossible
+      from edge e where e.partition_key = p_partition and e.downstream_id = s.id
+    ) e
+    where e.n <> g.n or e.satisfied <> g.succeeded or e.impossible <> g.failed + g.skipped
+  union all
+  select s.id, 'it has no description', false
+    from sample s where not exists (select 1 from execution_info i where i.partition_key = p_partition and i.id = s.id);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.reconcile_sibling_cancel(p_partition integer, p_flow uuid, p_downstream uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_pending boolean;
+begin
+  if exists (select 1 from flow f where f.partition_key = p_partition and f.id = p_flow) then
+    perform 1 from flow f where f.partition_key = p_partition and f.id = p_flow for no key update skip locked;
+    if not found then return 'no_op'; end if;
+  end if;
+  perform 1 from pending_cancel_group t
+    where t.partition_key = p_partition and t.flow_id = p_flow and t.downstream_id = p_downstream;
+  -- Drained between the sample and here.
+  if not found then return 'no_op'; end if;
+  select g.cancel_pending into v_pending from edge_group g where g.partition_key = p_partition and g.downstream_id = p_downstream;
+  if v_pending and exists (
+    select 1 from edge e join execution x on x.partition_key = e.partition_key and x.id = e.upstream_id
+    where e.partition_key = p_partition and e.downstream_id = p_downstream and e.state = 'pending' and x.lifecycle_phase <> 'terminal'
+  ) then
+    return 'no_op';
+  end if;
+  delete from pending_cancel_group t
+    where t.partition_key = p_partition and t.flow_id = p_flow and t.downstream_id = p_downstream;
+  if not coalesce(v_pending, false) then return 'sremmed_stale'; end if;
+  update edge_group g set cancel_pending = false where g.partition_key = p_partition and g.downstream_id = p_downstream;
+  return 'completed_drain';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.record_flow_key(p_namespace text, p_key text, p_kind text, p_content bytea, p_partition integer, p_flow uuid, p_expires_at bigint, p_now bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  insert into idempotency_key (namespace, key, target, kind, content_hash, expires_at)
+    values (p_namespace, p_key, format('{fp:%s}:%s', p_partition, p_flow), p_kind, p_content, p_expires_at)
+    on conflict (namespace, key) do update set target = excluded.target, kind = excluded.kind,
+      content_hash = excluded.content_hash, expires_at = excluded.expires_at
+    where idempotency_key.expires_at <= p_now or not exists (select 1 from flow f where f.id = right(idempotency_key.target, 36)::uuid
+      and f.partition_key = substring(idempotency_key.target from 5 for position('}' in idempotency_key.target) - 5)::integer);
+  if not found and (select outcome from recorded_flow(p_namespace, p_key, p_kind, p_content, p_now)) is distinct from 'duplicate' then
+    raise exception 'an idempotency key was recorded meanwhile' using errcode = '40001';
+  end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.recorded_flow(p_namespace text, p_key text, p_kind text, p_content bytea, p_now bigint, OUT outcome text, OUT flow_id uuid)
  RETURNS record
  LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare
+  v_key record;
+begin
+  select kind, content_hash, target into v_key from idempotency_key
+    where namespace = p_namespace and key = p_key and expires_at > p_now;
+  if not found then return; end if;
+  if v_key.kind <> p_kind or v_key.content_hash <> p_content then
+    outcome := 'idempotency_conflict';
+    return;
+  end if;
+  -- A recorded id without a flow is of no use to nodes of another partition: the key is then recorded anew.
+  select f.id into flow_id from flow f
+    where f.partition_key = substring(v_key.target from 5 for position('}' in v_key.target) - 5)::integer
+      and f.id = right(v_key.target, 36)::uuid;
+  if found then outcome := 'duplicate'; end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.refusal_of(p_partition integer, p_id uuid, p_index integer, p_lease uuid, p_epoch bigint, p_op text, p_namespaces text[])
+ RETURNS refusal
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare
+  e execution;
+  a attempt;
+begin
+  select x.* into e from execution x join lane l on l.id = x.lane_id
+    where x.partition_key = p_partition and x.id = p_id and l.namespace = any (p_namespaces);
+  if not found then return row ('stale_lease', null, null, null)::refusal; end if;
+  if p_op = 'yield' and e.yielded_lease_id = p_lease then return row ('repeated', null, null, '{"outcome":"yielded"}')::refusal; end if;
+  select x.* into a from attempt x where x.partition_key = p_partition and x.execution_id = p_id and x.idx = p_index;
+  -- While it is active, the row itself is the record of its last attempt, and it was found to be another lease's.
+  if not found or a.lease_id <> p_lease or a.epoch <> p_epoch or (e.lifecycle_phase = 'active' and e.attempt_count - 1 = p_index) then
+    return row ('stale_lease', null, null, null)::refusal;
+  end if;
+  if a.end_op is not null then
+    if a.end_op = p_op then
+      return row ('repeated', a.ended_by, e.terminal_outcome,
+        coalesce(a.end_answer, jsonb_build_object('outcome', 'completed', 'late', a.late)))::refusal;
+    end if;
+    return row ('execution_not_active', coalesce(a.ended_by, 'holder'), e.terminal_outcome, null)::refusal;
+  end if;
+  if a.ended_by = 'attempt_timeout' then return row ('attempt_timed_out', null, null, null)::refusal; end if;
+  if a.ended_by = 'revocation' then return row ('lease_revoked', null, null, null)::refusal; end if;
+  if a.ended_by = 'lease_expiry' then
+    if e.attempt_count - 1 > p_index then return row ('stale_lease', null, null, null)::refusal; end if;
+    if e.ownership_state = 'lease_expired_reclaimable' then return row ('lease_expired', null, null, null)::refusal; end if;
+    -- Claimed again, and handed back unstarted.
+    if e.lifecycle_phase <> 'terminal' and e.generation = a.generation then return row ('stale_lease', null, null, null)::refusal; end if;
+  end if;
+  return row ('execution_not_active', a.ended_by, e.terminal_outcome, null)::refusal;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.refusals_of(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_op text, p_namespaces text[], p_accepted integer[])
+ RETURNS SETOF finished
+ LANGUAGE plpgsql
+ STABLE
  SET search_path TO 'flowfabric', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 begin
+  return query
+  select i.ord::integer, null::text, null::boolean, null::bigint, i.partition_key, i.id, null::integer, null::uuid, false, false, null::bigint,
+    r.outcome, r.ended_by, r.terminal_outcome, r.answer
+  from unnest(p_partitions, p_ids, p_indexes, p_leases, p_epochs) with ordinality as i (partition_key, id, idx, lease_id, epoch, ord),
+    refusal_of(i.partition_key, i.id, i.idx, i.lease_id, i.epoch, p_op, p_namespaces) r
+  where p_accepted is null or not i.ord::integer = any (p_accepted);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.release_roots(p_partition integer, p_flow uuid, p_max integer, p_now bigint, OUT released integer, OUT ready_lanes integer[], OUT next_due_at bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_ids uuid[];
+begin
+  select array_agg(x.id) into v_ids from (
+    select id from execution where flow_id = p_flow and lifecycle_phase = 'submitted' order by id limit p_max for no key update
+  ) x;
+  released := 0;
+  if v_ids is null then return; end if;
+  select count(*)::integer, array_agg(b.lane_id) filter (where b.eligibility_state = 'eligible_now'), min(b.due_at)
+    into released, ready_lanes, next_due_at
+    from set_blocks(array_fill(p_partition, array[cardinality(v_ids)]), v_ids, null, null, false, true, p_now) b;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.remove_executions(p_partition integer, p_ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  delete from execution_info where partition_key = p_partition and id = any(p_ids);
+  delete from execution_result where partition_key = p_partition and id = any(p_ids);
+  delete from attempt where partition_key = p_partition and execution_id = any(p_ids);
+  delete from step where partition_key = p_partition and execution_id = any(p_ids);
+  delete from edge where partition_key = p_partition and upstream_id = any(p_ids);
+  delete from edge where partition_key = p_partition and downstream_id = any(p_ids);
+  delete from edge_group where partition_key = p_partition and downstream_id = any(p_ids);
+  delete from replay_member where partition_key = p_partition and execution_id = any(p_ids);
+  delete from execution where partition_key = p_partition and id = any(p_ids);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.renew_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_ttls bigint[], p_namespaces text[])
+ RETURNS TABLE(ord integer, expires_at bigint, grace_ends_at bigint, cancel_cause cancel_cause, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ords integer[];
+  v_tids tid[];
+  v_now bigint;
+begin
+  select array_agg(h.ord), array_agg(h.tid) into v_ords, v_tids
+    from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h where not h.late;
+  v_now := now_ms();
+
+  return query
+  update execution e set lease_expires_at = greatest(e.lease_expires_at, v_now + p_ttls[h.ord])
+  from unnest(v_tids, v_ords) as h (tid, ord) where e.ctid = h.tid
+  returning h.ord, e.lease_expires_at, e.grace_ends_at, case when e.grace_ends_at is not null then e.cancel_cause end,
+    null::text, null::ended_by, null::terminal_outcome, null::jsonb;
+
+  if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
+    return query select r.ord, null::bigint, null::bigint, null::cancel_cause, r.refusal, r.ended_by, r.terminal_outcome, r.answer
+      from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'renew', p_namespaces, v_ords) r;
+  end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.repair_flow(p_partition integer, p_flow uuid, p_max integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET lock_timeout TO '100ms'
+AS $function$
+#variable_conflict use_column
+declare
+  v_flow record;
+  v_now bigint;
+  v_up integer[]; v_upstreams uuid[]; v_downstreams uuid[]; v_ends public_state[];
+  v_judged uuid[];
+  v_result record;
+begin
+  select f.state, f.cancel_finalisers into v_flow from flow f where f.partition_key = p_partition and f.id = p_flow for no key update;
+  if not found or v_flow.state in ('draft', 'replaying') then return null; end if;
+  v_now := now_ms();
+  select array_agg(p_partition), array_agg(e.upstream_id), array_agg(e.downstream_id), array_agg(e.ended)
+  into v_up, v_upstreams, v_downstreams, v_ends
+  from (
+    select e.upstream_id, e.downstream_id, u.public_state as ended
+    from execution u join edge e on e.partition_key = p_partition and e.upstream_id = u.id and e.state = 'pending'
+    where u.flow_id = p_flow and u.lifecycle_phase = 'terminal'
+      and exists (select 1 from edge_group g where g.partition_key = p_partition and g.downstream_id = e.downstream_id)
+    limit p_max
+  ) e;
+  select array_agg(g.downstream_id) into v_judged
+  from execution x join edge_group g on g.partition_key = p_partition and g.downstream_id = x.id
+  where x.flow_id = p_flow and x.lifecycle_phase <> 'terminal' and g.downstream_id <> all(coalesce(v_downstreams, '{}'))
+    and ((g.state = 'pending' and decide_group(g.policy_kind, g.k, g.on_decided, g.run_on, g.n, g.succeeded, g.failed, g.skipped) <> 'pending')
+      or (g.state <> 'pending' and not g.released and (not g.settled or g.succeeded + g.failed + g.skipped = g.n)));
+  if v_up is null and v_judged is null then return null; end if;
+  select * into v_result from resolve_edges(coalesce(v_up, '{}'), coalesce(v_upstreams, '{}'), coalesce(v_downstreams, '{}'),
+    coalesce(v_ends, '{}'), null, p_partition, coalesce(v_judged, '{}'),
+    case when v_flow.state = 'cancelling' then array[p_flow] else '{}' end,
+    case when v_flow.state = 'cancelling' and v_flow.cancel_finalisers then array[p_flow] else '{}' end, true, v_now);
+  update flow f set unprojected = true where f.partition_key = p_partition and f.id = p_flow and not f.unprojected;
+  -- Its last end may be among them: the entry settles it, or finds that there is nothing to settle.
+  insert into completion_event (partition_key, kind, flow_id)
+    select p_partition, 'flow_settled', p_flow
+    where not exists (select 1 from completion_event c where c.flow_id = p_flow and c.kind in ('completion', 'flow_settled'))
+      and not exists (select 1 from execution x where x.flow_id = p_flow and x.lifecycle_phase <> 'terminal');
+  return jsonb_build_object('lanes', v_result.ready_lanes, 'items', (
+    select jsonb_agg(i) from (
+      select jsonb_build_object('outcome', 'edge_resolved', 'node', d.id) as i from unnest(v_downstreams) as d(id)
+      union all
+      select jsonb_build_object('outcome', 'group_decided', 'node', s.downstream_id) from unnest(v_result.steps) s where s.decided is not null
+    ) items));
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.reset_members(p_partition integer, p_flow uuid, p_max integer, p_now bigint)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+begin
+  select array_agg(m.execution_id) into v_ids from (
+    select execution_id from replay_member
+    where partition_key = p_partition and flow_id = p_flow and stage = 0 order by ordinal limit p_max
+  ) m;
+  if v_ids is null then return 0; end if;
+  update edge_group g set succeeded = 0, failed = 0, skipped = 0, state = 'pending', released = false, cancel_reason = null,
+      cancel_pending = false
+    where g.partition_key = p_partition and g.downstream_id = any(v_ids);
+  delete from pending_cancel_group p where p.partition_key = p_partition and p.flow_id = p_flow and p.downstream_id = any(v_ids);
+  update edge e set state = 'pending', seen_state = null, seen_satisfied = null, exempt = false
+    where e.partition_key = p_partition and e.downstream_id = any(v_ids);
+  -- A sibling cancel from before does not want what runs again on purpose.
+  update edge e set exempt = true from edge_group g
+    where e.partition_key = p_partition and e.upstream_id = any(v_ids) and e.state = 'pending'
+      and g.partition_key = e.partition_key and g.downstream_id = e.downstream_id and g.cancel_pending;
+  delete from completion_event c where c.flow_id = p_flow and c.kind = 'completion' and c.execution_id = any(v_ids);
+  delete from execution_result r where r.partition_key = p_partition and r.id = any(v_ids);
+  delete from step s using replay_member m
+    where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids) and m.has_input
+      and s.partition_key = m.partition_key and s.execution_id = m.execution_id;
+  update execution_info i set input = case when m.has_input then m.input else i.input end, progress_percent = null, progress_message = null
+    from replay_member m
+    where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids)
+      and (m.has_input or i.progress_percent is not null)
+      and i.partition_key = m.partition_key and i.id = m.execution_id;
+  perform 1 from execution x where x.partition_key = p_partition and x.id = any(v_ids) order by x.id for no key update;
+  update execution x set
+    generation = x.generation + 1, generation_epoch = x.epoch, retry_count = 0, reclaim_count = 0,
+    replay_count = x.replay_count + case when x.lifecycle_phase = 'terminal' then 1 else 0 end,
+    lifecycle_phase = 'runnable', ownership_state = 'unowned', terminal_outcome = 'none', deps_blocked = n.waits,
+    eligibility_state = runnable_eligibility(n.waits, x.held, null, p_now),
+    blocking_reason = runnable_reason(n.waits, x.held, null, null, p_now),
+    attempt_state = case when x.attempt_count > 0 then 'pending_replay_attempt' else 'pending_first_attempt' end::attempt_state,
+    not_before = null, delay_reason = null,
+    first_eligible_at = case when n.is_ready then p_now end,
+    ready_at = case when n.is_ready then p_now end,
+    score = case when n.is_ready then score_of(p_now, x.priority, n.ageing_ms) end,
+    deadline_at = case when n.is_ready then p_now + x.deadline_ms end,
+    queue_ttl_at = case when n.is_ready then p_now + x.queue_ttl_ms end,
+    due_at = case when n.is_ready then least(p_now + x.deadline_ms, p_now + x.queue_ttl_ms) end,
+    attempt_type = null, attempt_started_at = null, attempt_used_ms = 0, attempt_deadline_at = null, attempt_has_effects = false,
+    yielded_lease_id = null, grace_ends_at = null, cancel_cause = null, wanted = null, wanted_ancestors = true, terminal_at = null
+  from (
+    select x.id, l.ageing_ms, g.downstream_id is not null as waits, g.downstream_id is null and not x.held as is_ready
+    from unnest(v_ids) as i(id)
+    join execution x on x.partition_key = p_partition and x.id = i.id
+    join lane l on l.id = x.lane_id
+    left join edge_group g on g.partition_key = p_partition and g.downstream_id = x.id
+  ) n
+  where x.partition_key = p_partition and x.id = n.id;
+  update replay_member m set stage = 1 where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids);
+  return cardinality(v_ids);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.resolve_edges(p_partitions integer[], p_upstreams uuid[], p_downstreams uuid[], p_ends public_state[], p_ordinals integer[], p_judged_partition integer, p_judged uuid[], p_cancelling uuid[], p_sparing uuid[], p_cancels_siblings boolean, p_now bigint, OUT steps group_step[], OUT edges integer, OUT skipped uuid[], OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  -- Known from one look at the steps: every statement that need not run is time saved on each hop.
+  v_sees_more boolean; v_has_reason boolean;
+  v_run_partitions integer[]; v_run uuid[];
+  v_skip_partitions integer[]; v_skip uuid[];
+  v_cancel_partitions integer[]; v_cancel uuid[];
+begin
   with picked as (
-    select p.partition_key, p.downstream_id, count(*)::integer as picked,
+    select p.partition_key, p.downstream_id, max(p.ordinal) as ordinal, count(*)::integer as picked,
       (count(*) filter (where p.ended = 'completed'))::integer as succeeded,
       (count(*) filter (where p.ended in ('failed', 'cancelled', 'expired')))::integer as failed,
       (count(*) filter (where p.ended = 'skipped'))::integer as skipped
-    from unnest(p_partitions, p_downstreams, p_ends) as p(partition_key, downstream_id, ended)
+    from unnest(p_partitions, p_downstreams, p_ends, p_ordinals) as p(partition_key, downstream_id, ended, ordinal)
     group by p.partition_key, p.downstream_id
     union all
-    select p_judged_partition, d.id, 0, 0, 0, 0 from unnest(p_judged) as d(id)
+    select p_judged_partition, d.id, null, 0, 0, 0, 0 from unnest(p_judged) as d(id)
   ), counted as (
-    select g.partition_key, g.downstream_id, p.picked, g.state as was, g.released as was_released,
+    select g.partition_key, g.downstream_id, p.ordinal, p.picked, g.state as was, g.released as was_released,
       g.succeeded + p.succeeded as succeeded, g.failed + p.failed as failed, g.skipped + p.skipped as skipped,
       case when g.state <> 'pending' then g.state else decide_group(g.policy_kind, g.k, g.on_decided, g.run_on, g.n,
         g.succeeded + p.succeeded, g.failed + p.failed, g.skipped + p.skipped) end as state
@@ -964,26 +2598,37 @@ begin
         and sibling_cancel_reason(g.policy_kind, g.on_decided, c.state) is not null)
     from counted c
     where g.partition_key = c.partition_key and g.downstream_id = c.downstream_id
-    returning (g.partition_key, g.downstream_id, c.picked, g.n,
-      case when c.was = 'pending' and g.state <> 'pending' then g.state end,
-      case when g.released and not c.was_released then node_fate(g.run_on, g.state) end,
-      case when c.was = 'pending' then g.cancel_reason end)::group_step as step
+    returning g.partition_key, g.downstream_id, g.flow_id, c.ordinal, c.picked, g.n,
+      case when c.was = 'pending' and g.state <> 'pending' then g.state end as decided,
+      case when g.released and not c.was_released then
+        case when g.flow_id = any(p_cancelling) and not (g.run_on = 'always' and g.flow_id = any(p_sparing)) then 'cancel'
+          else node_fate(g.run_on, g.state) end
+      end as fate,
+      case when c.was = 'pending' then g.cancel_reason end as reason
   )
-  select array_agg(step) into steps from changed;
+  select array_agg((partition_key, downstream_id, flow_id, ordinal, picked, n, decided, fate, reason)::group_step),
+    bool_or(decided is not null and picked < n), bool_or(reason is not null),
+    array_agg(partition_key) filter (where fate = 'run'), array_agg(downstream_id) filter (where fate = 'run'),
+    array_agg(partition_key) filter (where fate = 'skip'), array_agg(downstream_id) filter (where fate = 'skip'),
+    array_agg(partition_key) filter (where fate = 'cancel'), array_agg(downstream_id) filter (where fate = 'cancel')
+  into steps, v_sees_more, v_has_reason, v_run_partitions, v_run, v_skip_partitions, v_skip, v_cancel_partitions, v_cancel
+  from changed;
 
-  -- A named edge keeps what its node will see of the upstream: its state when the group decided.
-  update edge e set
-    state = case when p.ended = 'completed' then 'satisfied'::edge_state else 'impossible'::edge_state end,
-    seen_state = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null then p.ended else e.seen_state end,
-    seen_satisfied = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null
-      then p.ended = 'completed' else e.seen_satisfied end
-  from unnest(p_partitions, p_upstreams, p_downstreams, p_ends) as p(partition_key, upstream_id, downstream_id, ended)
-  join edge_group g on g.partition_key = p.partition_key and g.downstream_id = p.downstream_id
-  where e.partition_key = p.partition_key and e.upstream_id = p.upstream_id and e.downstream_id = p.downstream_id
-    and e.state = 'pending';
-  get diagnostics edges = row_count;
-
-  if exists (select 1 from unnest(steps) s where s.decided is not null and s.picked < s.n) then
+  edges := coalesce(cardinality(p_upstreams), 0);
+  if edges > 0 then
+    -- A named edge keeps what its node will see of the upstream: its state when the group decided.
+    update edge e set
+      state = case when p.ended = 'completed' then 'satisfied'::edge_state else 'impossible'::edge_state end,
+      seen_state = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null then p.ended else e.seen_state end,
+      seen_satisfied = case when g.state <> 'pending' and e.as_name is not null and e.seen_state is null
+        then p.ended = 'completed' else e.seen_satisfied end
+    from unnest(p_partitions, p_upstreams, p_downstreams, p_ends) as p(partition_key, upstream_id, downstream_id, ended)
+    join edge_group g on g.partition_key = p.partition_key and g.downstream_id = p.downstream_id
+    where e.partition_key = p.partition_key and e.upstream_id = p.upstream_id and e.downstream_id = p.downstream_id
+      and e.state = 'pending';
+    get diagnostics edges = row_count;
+  end if;
+  if v_sees_more then
     update edge e set seen_state = u.public_state, seen_satisfied = e.state = 'satisfied'
     from unnest(steps) s, execution u
     where s.decided is not null and s.picked < s.n
@@ -991,36 +2636,20 @@ begin
       and e.as_name is not null and e.seen_state is null
       and u.partition_key = e.partition_key and u.id = e.upstream_id;
   end if;
-
-  if exists (select 1 from unnest(steps) s where s.reason is not null) then
+  if v_has_reason then
     insert into pending_cancel_group (partition_key, flow_id, downstream_id, enqueued_at)
-      select g.partition_key, g.flow_id, g.downstream_id, p_now
-      from unnest(steps) s join edge_group g on g.partition_key = s.partition_key and g.downstream_id = s.downstream_id
-      where s.reason is not null
+      select s.partition_key, s.flow_id, s.downstream_id, p_now from unnest(steps) s where s.reason is not null
       on conflict do nothing;
   end if;
-
-  released := 0;
-  skipped := '{}';
-  if exists (select 1 from unnest(steps) s where s.fate = 'run') then
-    select r.released, r.ready_lanes, r.next_due_at into released, ready_lanes, next_due_at
-    from lift_dependencies(
-      array(select s.partition_key from unnest(steps) s where s.fate = 'run'),
-      array(select s.downstream_id from unnest(steps) s where s.fate = 'run'), p_now) r;
+  if v_run is not null then
+    select l.moving, l.ready_lanes, l.next_due_at into moving, ready_lanes, next_due_at from lift_dependencies(v_run_partitions, v_run, p_now) l;
   end if;
-  if exists (select 1 from unnest(steps) s where s.fate = 'skip') then
-    with ended as (
-      update execution x set
-        lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        attempt_state = 'attempt_terminal', terminal_outcome = case when f.state = 'cancelling' then 'cancelled' else 'skipped' end::terminal_outcome,
-        cancel_cause = case when f.state = 'cancelling' then 'flow'::cancel_cause end,
-        deps_blocked = false, held = false, not_before = null, delay_reason = null, wanted = null, due_at = null, terminal_at = p_now
-      from unnest(steps) s, flow f
-      where s.fate = 'skip' and x.partition_key = s.partition_key and x.id = s.downstream_id
-        and x.lifecycle_phase <> 'terminal' and f.partition_key = x.partition_key and f.id = x.flow_id
-      returning x.id
-    )
-    select array_agg(id) into skipped from ended;
+  skipped := '{}';
+  if v_skip is not null then
+    skipped := end_blocked(v_skip_partitions, v_skip, 'skipped', null, p_now);
+  end if;
+  if v_cancel is not null then
+    perform end_blocked(v_cancel_partitions, v_cancel, 'cancelled', 'flow', p_now);
   end if;
 end $function$
 ;
@@ -1057,69 +2686,74 @@ CREATE OR REPLACE FUNCTION flowfabric.set_blocks(p_partitions integer[], p_ids u
  RETURNS TABLE(partition_key integer, id uuid, lane_id integer, flow_id uuid, eligibility_state eligibility_state, due_at bigint)
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
 AS $function$
 #variable_conflict use_column
 begin
   return query
   update execution e set
-    lifecycle_phase = case when e.lifecycle_phase = 'submitted' and not p_seal then e.lifecycle_phase else 'runnable' end,
+    lifecycle_phase = case when n.stays then e.lifecycle_phase else 'runnable' end,
     deps_blocked = n.deps,
     held = n.held,
     not_before = case when n.eligible then null else e.not_before end,
     delay_reason = case when n.eligible then null else e.delay_reason end,
-    eligibility_state = case when e.lifecycle_phase = 'submitted' and not p_seal then e.eligibility_state
-      else runnable_eligibility(n.deps, n.held, e.not_before, p_now) end,
-    blocking_reason = case when e.lifecycle_phase = 'submitted' and not p_seal then e.blocking_reason
+    eligibility_state = case when n.stays then e.eligibility_state else runnable_eligibility(n.deps, n.held, e.not_before, p_now) end,
+    blocking_reason = case when n.stays then e.blocking_reason
       else runnable_reason(n.deps, n.held, e.not_before, e.delay_reason, p_now) end,
     attempt_state = case when n.eligible and e.attempt_state = 'attempt_interrupted' then 'pending_resume' else e.attempt_state end,
     first_eligible_at = n.first_eligible_at,
     ready_at = n.ready_at,
     score = case when not n.eligible or (e.score is not null and e.ready_at is not null) then e.score
-      else score_of(n.ready_at, e.priority, l.ageing_ms) end,
+      else score_of(n.ready_at, e.priority, n.ageing_ms) end,
     deadline_at = n.deadline_at,
     queue_ttl_at = n.queue_ttl_at,
     due_at = runnable_due(n.deps, n.held, e.not_before, p_now, n.deadline_at, n.queue_ttl_at)
-  from unnest(p_partitions, p_ids) as i (partition_key, id)
-  join execution x on x.partition_key = i.partition_key and x.id = i.id
-  join lane l on l.id = x.lane_id
-  cross join lateral (select
-    coalesce(p_deps, x.deps_blocked) as deps,
-    coalesce(p_held, x.held) as held,
-    case when p_by_time then coalesce(x.not_before, p_now) else p_now end as eligible_at
-  ) f
-  cross join lateral (select
-    (x.lifecycle_phase = 'runnable' or p_seal) and is_eligible(f.deps, f.held, x.not_before, p_now) as eligible
-  ) g
-  cross join lateral (select f.deps, f.held, g.eligible,
-    case when g.eligible then coalesce(x.first_eligible_at, f.eligible_at) else x.first_eligible_at end as first_eligible_at,
-    case when g.eligible then coalesce(x.ready_at, f.eligible_at) else x.ready_at end as ready_at,
-    case when g.eligible and x.first_eligible_at is null then f.eligible_at + x.deadline_ms else x.deadline_at end as deadline_at,
-    case when g.eligible and x.first_eligible_at is null then f.eligible_at + x.queue_ttl_ms else x.queue_ttl_at end as queue_ttl_at
+  from (
+    select g.tid, g.stays, g.deps, g.held, g.eligible, g.ageing_ms,
+      case when g.eligible then coalesce(g.first_eligible_at, g.eligible_at) else g.first_eligible_at end as first_eligible_at,
+      case when g.eligible then coalesce(g.ready_at, g.eligible_at) else g.ready_at end as ready_at,
+      case when g.eligible and g.first_eligible_at is null then g.eligible_at + g.deadline_ms else g.deadline_at end as deadline_at,
+      case when g.eligible and g.first_eligible_at is null then g.eligible_at + g.queue_ttl_ms else g.queue_ttl_at end as queue_ttl_at
+    from unnest(p_partitions, p_ids) as i (partition_key, id)
+    cross join lateral (
+      select f.*, not f.stays and is_eligible(f.deps, f.held, f.not_before, p_now) as eligible from (
+        select x.ctid as tid, x.not_before, x.first_eligible_at, x.ready_at, x.deadline_ms, x.deadline_at, x.queue_ttl_ms, x.queue_ttl_at,
+          (select l.ageing_ms from lane l where l.id = x.lane_id) as ageing_ms,
+          x.lifecycle_phase = 'submitted' and not p_seal as stays,
+          coalesce(p_deps, x.deps_blocked) as deps,
+          coalesce(p_held, x.held) as held,
+          case when p_by_time then coalesce(x.not_before, p_now) else p_now end as eligible_at
+        from execution x
+        where x.partition_key = i.partition_key and x.id = i.id and x.lifecycle_phase in ('submitted', 'runnable') limit 1
+      ) f
+    ) g
   ) n
-  where e.partition_key = i.partition_key and e.id = i.id and e.lifecycle_phase in ('submitted', 'runnable')
+  where e.ctid = n.tid
   returning e.partition_key, e.id, e.lane_id, e.flow_id, e.eligibility_state, e.due_at;
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.settle_flows(p_entries outbox_entry[], p_now bigint)
+CREATE OR REPLACE FUNCTION flowfabric.settle_flows(p_flows uuid[], p_settles boolean, p_now bigint)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
 AS $function$
 #variable_conflict use_column
 declare
   v_settled jsonb;
 begin
   with ended as materialized (
-    select f.partition_key, f.id, f.state, f.generation, f.reopened_from_cancel
-    from (select distinct partition_key, flow_id from unnest(p_entries) where flow_id is not null) e
-    join flow f on f.partition_key = e.partition_key and f.id = e.flow_id
-    where (f.state in ('open', 'cancelling') or (f.state = 'cancelled' and f.due_at is null))
+    select f.partition_key, f.id, f.state, f.generation
+    from flow f
+    where f.id = any(p_flows)
+      and (f.state in ('open', 'cancelling') or (f.state = 'cancelled' and f.due_at is null))
       and not exists (select 1 from execution m where m.flow_id = f.id and m.lifecycle_phase <> 'terminal')
       and not exists (select 1 from completion_event c where c.flow_id = f.id and c.kind in ('completion', 'flow_settled'))
   ), judged as materialized (
-    select n.*, coalesce(m.went_well, true) as went_well, m.purge_at
+    select n.*, coalesce(m.went_well, true) as went_well, coalesce(m.purge_at, p_now + 86400000) as purge_at
     from ended n cross join lateral (
       select bool_and(x.terminal_outcome in ('success', 'skipped')
           or (x.terminal_outcome = 'cancelled' and x.cancel_cause in ('sibling', 'ancestor'))) as went_well,
@@ -1128,14 +2762,15 @@ begin
     ) m
   ), left_over as (
     insert into completion_event (partition_key, kind, flow_id, generation)
-    select partition_key, 'flow_settled', id, generation from judged where state = 'open' and not went_well
+    select partition_key, 'flow_settled', id, generation from judged where state <> 'cancelled' and not (p_settles and (went_well or state = 'cancelling'))
     returning partition_key, id, flow_id
   ), written as (
     update flow f set
       state = case j.state when 'open' then 'completed'::flow_state else 'cancelled'::flow_state end,
       terminal_at = coalesce(f.terminal_at, p_now), due_at = j.purge_at, unprojected = true
     from judged j
-    where f.partition_key = j.partition_key and f.id = j.id and (j.state <> 'open' or j.went_well)
+    where f.partition_key = j.partition_key and f.id = j.id
+      and (j.state = 'cancelled' or (p_settles and (j.went_well or j.state = 'cancelling')))
     returning f.id, f.state, j.state as was
   )
   select jsonb_build_object(
@@ -1153,66 +2788,38 @@ CREATE OR REPLACE FUNCTION flowfabric.sibling_cancel_reason(p_kind text, p_on_de
 RETURN CASE WHEN (COALESCE(p_kind, 'all_of'::text) = 'all_of'::text) THEN CASE WHEN ((p_decision = 'impossible'::edge_state) AND (p_on_decided = 'cancel_remaining'::text)) THEN 'sibling_quorum_impossible'::text ELSE NULL::text END WHEN (p_on_decided = 'let_run'::text) THEN NULL::text WHEN (p_decision = 'satisfied'::edge_state) THEN 'sibling_quorum_satisfied'::text ELSE 'sibling_quorum_impossible'::text END
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.submit_executions(p_items submission[], p_namespace text)
- RETURNS TABLE(ord integer, outcome text, target text, lane_id integer, lane_state text, due_at bigint)
+CREATE OR REPLACE FUNCTION flowfabric.submit_executions(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[])
+ RETURNS TABLE(ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint)
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
  SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
 #variable_conflict use_column
 declare
   v_now bigint;
-  v_item record;
-  v_key record;
-  v_targets text[] := array_fill(null::text, array[cardinality(p_items)]);
-  v_outcomes text[] := array_fill(null::text, array[cardinality(p_items)]);
+  v_made uuid[];
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
   v_now := now_ms();
 
-  -- Keys first, sorted, so that two batches never wait for each other. A key that is recorded decides the id.
-  for v_item in
-    select i.ordinality::integer as ord, i.options ->> 'key' as key, r.kind, i.input_hash, i.partition_key, i.id,
-      v_now + coalesce((i.options ->> 'keyTtlMs')::bigint, 86400000) as expires_at, l.state as lane_state
-    from unnest(p_items) with ordinality i join route r on r.id = i.route_id join lane l on l.id = r.lane_id
-    where i.options ? 'key' order by i.options ->> 'key', i.ordinality
-  loop
-    select k.target, k.kind, k.content_hash into v_key from idempotency_key k
-      where k.namespace = p_namespace and k.key = v_item.key and k.expires_at > v_now;
-    if not found then
-      -- Nothing is recorded for work that isn't accepted.
-      continue when v_item.lane_state in ('draining', 'disabled');
-      insert into idempotency_key as k (namespace, key, target, kind, content_hash, expires_at)
-      values (p_namespace, v_item.key, format('{fp:%s}:%s', v_item.partition_key, v_item.id), v_item.kind, v_item.input_hash, v_item.expires_at)
-      on conflict (namespace, key) do update set target = excluded.target, kind = excluded.kind,
-        content_hash = excluded.content_hash, expires_at = excluded.expires_at
-        where k.expires_at <= v_now;
-      select k.target, k.kind, k.content_hash into v_key from idempotency_key k
-        where k.namespace = p_namespace and k.key = v_item.key;
-      continue when v_key.target = format('{fp:%s}:%s', v_item.partition_key, v_item.id)
-        and v_key.kind = v_item.kind and v_key.content_hash = v_item.input_hash;
-    end if;
-    if v_key.kind = v_item.kind and v_key.content_hash = v_item.input_hash then
-      v_outcomes[v_item.ord] := 'duplicate';
-      v_targets[v_item.ord] := v_key.target;
-    else
-      v_outcomes[v_item.ord] := 'idempotency_conflict';
-    end if;
-  end loop;
+  -- The info first: its key says whose the id is.
+  with made as (
+    insert into execution_info as x (partition_key, id, namespace, lane_id, kind, tags, input, input_hash, retry, trace_context, created_at)
+    select i.partition_key, i.id, p_namespace, r.lane_id, r.kind, coalesce(i.options -> 'tags', '{}'), i.input,
+      convert_to(i.hash, 'UTF8'), i.options -> 'retry', i.options ->> 'traceContext', v_now
+    from unnest(p_partitions, p_ids, p_routes, p_hashes, p_inputs, p_options) as i (partition_key, id, route_id, hash, input, options)
+    join route r on r.id = i.route_id join lane l on l.id = r.lane_id
+    where l.state not in ('draining', 'disabled')
+    on conflict (partition_key, id) do nothing
+    returning x.id
+  )
+  select array_agg(m.id) into v_made from made m;
 
   return query
-  with input as materialized (
-    select i.ordinality::integer as ord, i.partition_key, i.id, i.route_id, i.input_hash, i.input, coalesce(i.options, '{}') as options,
-      r.lane_id, r.kind, l.state as lane_state, l.ageing_ms, v_outcomes[i.ordinality] as decided,
-      -- A start in the past is no delay.
-      nullif(greatest(coalesce((i.options ->> 'startAtMs')::bigint, v_now + (i.options ->> 'delayMs')::bigint), v_now), v_now) as not_before
-    from unnest(p_items) with ordinality i join route r on r.id = i.route_id join lane l on l.id = r.lane_id
-  ), fresh as materialized (
-    select n.*, coalesce((n.options ->> 'priority')::integer, 0) as priority,
-      (n.options ->> 'deadlineMs')::bigint as deadline_ms, (n.options ->> 'queueTtlMs')::bigint as queue_ttl_ms,
-      case when n.not_before is null then v_now end as ready_at
-    from input n where n.decided is null and n.lane_state not in ('draining', 'disabled')
-  ), made as (
+  with made as (
     insert into execution as e (partition_key, id, lane_id, route_id, lifecycle_phase, eligibility_state, blocking_reason, attempt_state,
       priority, ready_at, score, first_eligible_at, not_before, delay_reason, deadline_ms, queue_ttl_ms, attempt_timeout_ms,
       max_reclaims, retention_ms, deadline_at, queue_ttl_at, due_at, created_at)
@@ -1223,36 +2830,318 @@ begin
       (f.options ->> 'attemptTimeoutMs')::bigint, coalesce((f.options ->> 'maxReclaims')::integer, 20),
       (f.options ->> 'retentionMs')::bigint, f.ready_at + f.deadline_ms, f.ready_at + f.queue_ttl_ms,
       runnable_due(false, false, f.not_before, v_now, f.ready_at + f.deadline_ms, f.ready_at + f.queue_ttl_ms), v_now
-    from fresh f order by f.ord
-    on conflict (partition_key, id) do nothing
-    returning e.partition_key, e.id, e.due_at
-  ), described as (
-    insert into execution_info (partition_key, id, namespace, lane_id, kind, tags, input, input_hash, retry, trace_context, created_at)
-    select f.partition_key, f.id, p_namespace, f.lane_id, f.kind, coalesce(f.options -> 'tags', '{}'), f.input, f.input_hash,
-      f.options -> 'retry', f.options ->> 'traceContext', v_now
-    from fresh f join made m on m.partition_key = f.partition_key and m.id = f.id
+    from (
+      select i.*, r.lane_id, l.ageing_ms, coalesce((i.options ->> 'priority')::integer, 0) as priority,
+        (i.options ->> 'deadlineMs')::bigint as deadline_ms, (i.options ->> 'queueTtlMs')::bigint as queue_ttl_ms, s.not_before,
+        case when s.not_before is null then v_now end as ready_at
+      from unnest(p_partitions, p_ids, p_routes, p_options) with ordinality as i (partition_key, id, route_id, options, ord)
+      join route r on r.id = i.route_id join lane l on l.id = r.lane_id
+      -- A start in the past is no delay.
+      cross join lateral (select nullif(greatest(coalesce((i.options ->> 'startAtMs')::bigint,
+        v_now + (i.options ->> 'delayMs')::bigint), v_now), v_now) as not_before) s
+      where i.id = any (v_made)
+    ) f order by f.ord
+    returning e.partition_key, e.id, e.lane_id, e.due_at, e.not_before is null as eligible
   )
-  select n.ord, case
-      when n.decided is not null then n.decided
-      when n.lane_state in ('draining', 'disabled') then 'lane_not_accepting'
-      when m.id is not null then 'accepted'
-    end, v_targets[n.ord], n.lane_id, n.lane_state, m.due_at
-  from input n left join made m on m.partition_key = n.partition_key and m.id = n.id;
+  select array_position(p_ids, m.id), 'accepted', m.partition_key, m.id, m.lane_id, null::text, m.eligible, m.due_at from made m;
+
+  if coalesce(cardinality(v_made), 0) < cardinality(p_ids) then
+    return query
+    select i.ord::integer, coalesce(judge_taken_id(i.partition_key, i.id, p_namespace, r.kind, convert_to(i.hash, 'UTF8')),
+        case when l.state in ('draining', 'disabled') then 'lane_not_accepting' else 'execution_conflict' end),
+      i.partition_key, i.id, r.lane_id, l.state, null::boolean, null::bigint
+    from unnest(p_partitions, p_ids, p_routes, p_hashes) with ordinality as i (partition_key, id, route_id, hash, ord)
+    join route r on r.id = i.route_id join lane l on l.id = r.lane_id
+    where v_made is null or i.id <> all (v_made);
+  end if;
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.want_ancestors(p_cancelled uuid[], p_now bigint)
+CREATE OR REPLACE FUNCTION flowfabric.submit_flows(p_flows json, p_nodes json, p_edges json)
+ RETURNS TABLE(i integer, outcome text, flow_id uuid, lane_id integer, lane_state text)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET lock_timeout TO '2s'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+  v record;
+  v_known record;
+  v_count integer := json_array_length(p_flows);
+  v_partitions integer[] := array_fill(null::integer, array[v_count]);
+  v_accepted uuid[] := array_fill(null::uuid, array[v_count]);
+  v_namespaces text[] := array_fill(null::text, array[v_count]);
+begin
+  -- In order, so that two calls never wait for each other's keys and flows in a circle.
+  for v in select f.*, decode(f.hash, 'hex') as graph_hash, decode(f.content, 'hex') as key_hash
+    from json_to_recordset(p_flows) as f(
+      i integer, pk integer, id uuid, ns text, name text, hash text, content text, deadline bigint, tags jsonb, key text, ttl bigint,
+      lanes integer[])
+    order by f.key, f.id
+  loop
+    i := v.i;
+    flow_id := v.id;
+    lane_id := null;
+    lane_state := null;
+    outcome := null;
+    if v.key is not null then
+      select k.outcome, coalesce(k.flow_id, v.id) into outcome, flow_id from recorded_flow(v.ns, v.key, '@flow', v.key_hash, v_now) k;
+    end if;
+    if outcome is null then
+      select f.namespace, f.graph_hash into v_known from flow f where f.partition_key = v.pk and f.id = v.id;
+      if found then
+        outcome := case when v_known.namespace = v.ns and v_known.graph_hash = v.graph_hash then 'duplicate' else 'flow_conflict' end;
+      else
+        select l.id, l.state into lane_id, lane_state from lane l
+          where l.id = any(v.lanes) and l.state in ('draining', 'disabled') order by array_position(v.lanes, l.id) limit 1;
+        if found then
+          outcome := 'lane_not_accepting';
+        else
+          insert into flow (partition_key, id, namespace, name, state, tags, graph_hash, created_at, deadline_ms, deadline_at, due_at)
+            values (v.pk, v.id, v.ns, v.name, 'open', coalesce(v.tags, '{}'), v.graph_hash, v_now, v.deadline,
+              v_now + v.deadline, v_now + v.deadline)
+            on conflict do nothing;
+          if not found then raise exception 'the flow was submitted meanwhile' using errcode = '40001'; end if;
+          outcome := 'accepted';
+          v_partitions[v.i] := v.pk;
+          v_accepted[v.i] := v.id;
+          v_namespaces[v.i] := v.ns;
+        end if;
+      end if;
+      if v.key is not null and outcome in ('accepted', 'duplicate') then
+        perform record_flow_key(v.ns, v.key, '@flow', v.key_hash, v.pk, v.id, v_now + v.ttl, v_now);
+      end if;
+    end if;
+    return next;
+  end loop;
+  perform insert_members(v_partitions, v_accepted, v_namespaces, array_fill(false, array[v_count]), p_nodes, p_edges, v_now);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.submit_keyed(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[], p_keys text[], p_ttls bigint[])
+ RETURNS TABLE(ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_key idempotency_key;
+  v_kind text;
+  v_partition integer;
+  v_id uuid;
+  v_known boolean;
+  i integer;
+begin
+  -- Sorted, so that two batches never wait for each other.
+  perform pg_advisory_xact_lock(k.lock) from (
+    select distinct hashtextextended('flowfabric/key/' || p_namespace || '/' || key, barrier_key()) as lock from unnest(p_keys) as key order by 1) k;
+  for i in 1 .. cardinality(p_keys) loop
+    ord := i;
+    partition_key := p_partitions[i];
+    id := p_ids[i];
+    lane_id := null; lane_state := null; eligible := null; due_at := null;
+    select r.kind into v_kind from route r where r.id = p_routes[i];
+    select k.* into v_key from idempotency_key k where k.namespace = p_namespace and k.key = p_keys[i] and k.expires_at > now_ms();
+    v_known := found;
+    if v_known and (v_key.kind <> v_kind or v_key.content_hash <> convert_to(p_hashes[i], 'UTF8')) then
+      outcome := 'idempotency_conflict';
+      return next;
+      continue;
+    end if;
+    if v_known then
+      v_partition := split_part(substr(v_key.target, 5), '}', 1)::integer;
+      v_id := right(v_key.target, 36)::uuid;
+    else
+      v_partition := p_partitions[i];
+      v_id := p_ids[i];
+    end if;
+    select s.outcome, s.partition_key, s.id, s.lane_id, s.lane_state, s.eligible, s.due_at
+      into outcome, partition_key, id, lane_id, lane_state, eligible, due_at
+      from submit_executions(p_namespace, array[v_partition], array[v_id], p_routes[i:i], p_hashes[i:i], p_inputs[i:i], p_options[i:i]) s;
+    if not v_known and outcome in ('accepted', 'duplicate') then
+      insert into idempotency_key as k (namespace, key, target, kind, content_hash, expires_at)
+      values (p_namespace, p_keys[i], format('{fp:%s}:%s', v_partition, v_id), v_kind, convert_to(p_hashes[i], 'UTF8'), now_ms() + p_ttls[i])
+      on conflict (namespace, key) do update set target = excluded.target, kind = excluded.kind,
+        content_hash = excluded.content_hash, expires_at = excluded.expires_at;
+    end if;
+    return next;
+  end loop;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.trim_events(p_partition integer, p_keep bigint, p_max integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_below bigint;
+  v_removed integer;
+  v_last bigint;
+begin
+  select next_number - p_keep into v_below from event_head where partition_key = p_partition for update skip locked;
+  if not found or v_below <= 1 then return 0; end if;
+  with gone as (
+    delete from event e where e.seq in (
+      select o.seq from event o where o.partition_key = p_partition and o.first_number is not null and o.first_number + o.count <= v_below
+        and o.first_number < v_below order by o.first_number limit p_max)
+    returning e.count, e.first_number + e.count as next
+  )
+  select coalesce(sum(count), 0)::integer, max(next) into v_removed, v_last from gone;
+  if v_last is not null then
+    update event_head set trimmed_below = greatest(trimmed_below, v_last) where partition_key = p_partition;
+  end if;
+  return v_removed;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.trim_executions(p_partition integer, p_max integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+  v_ids uuid[];
+begin
+  select array_agg(x.id) into v_ids from (
+    select x.id from execution x
+    where x.partition_key = p_partition and x.due_at <= v_now and x.lifecycle_phase = 'terminal' and x.flow_id is null
+    order by x.due_at limit p_max for update skip locked
+  ) x;
+  if v_ids is null then return 0; end if;
+  delete from completion_event c where c.partition_key = p_partition and c.execution_id = any(v_ids);
+  perform remove_executions(p_partition, v_ids);
+  return cardinality(v_ids);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.trim_flow(p_partition integer, p_flow uuid, p_max integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+  v_purge_at bigint;
+  v_ids uuid[];
+begin
+  perform 1 from flow f where f.partition_key = p_partition and f.id = p_flow and f.state in ('completed', 'failed', 'cancelled')
+    and f.due_at <= v_now for update skip locked;
+  if not found then return null; end if;
+  -- A lane may keep its executions longer by now.
+  select max(x.terminal_at + coalesce(x.retention_ms, l.retention_ms)) into v_purge_at
+    from execution x join lane l on l.id = x.lane_id where x.flow_id = p_flow;
+  if v_purge_at > v_now then
+    update flow f set due_at = v_purge_at where f.partition_key = p_partition and f.id = p_flow;
+    return null;
+  end if;
+  select array_agg(x.id) into v_ids from (select id from execution where flow_id = p_flow limit p_max) x;
+  if v_ids is not null then perform remove_executions(p_partition, v_ids); end if;
+  if cardinality(v_ids) = p_max then return false; end if;
+  delete from completion_event c where c.flow_id = p_flow;
+  delete from pending_cancel_group t where t.partition_key = p_partition and t.flow_id = p_flow;
+  delete from cancel_backlog b where b.partition_key = p_partition and b.flow_id = p_flow;
+  delete from replay_member m where m.partition_key = p_partition and m.flow_id = p_flow;
+  delete from flow f where f.partition_key = p_partition and f.id = p_flow;
+  return true;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.unpark_entries(p_flow uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  update completion_event set available_at = 0 where flow_id = p_flow and available_at = parked_until()
+$function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.want_ancestors(p_cancelled outbox_entry[])
  RETURNS void
  LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
 AS $function$
 begin
   update execution u set wanted = 'ancestor', wanted_ancestors = true
-  from execution x, edge e
-  where x.id = any(p_cancelled) and e.partition_key = x.partition_key and e.downstream_id = x.id
+  from unnest(p_cancelled) c, edge e
+  where e.partition_key = c.partition_key and e.downstream_id = c.execution_id
     and u.partition_key = e.partition_key and u.id = e.upstream_id
     and u.lifecycle_phase <> 'terminal' and u.wanted is null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.yield_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_namespaces text[])
+ RETURNS SETOF finished
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ords integer[];
+  v_doomed integer[];
+  v_tids tid[];
+  v_yielded integer[];
+  v_effective integer[];
+  v_now bigint;
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  select array_agg(h.ord), array_agg(h.ord) filter (where h.has_effects), array_agg(h.ord) filter (where h.doomed and not h.has_effects),
+    array_agg(h.ord) filter (where not h.doomed and not h.has_effects), array_agg(h.tid) filter (where not h.doomed and not h.has_effects)
+    into v_ords, v_effective, v_doomed, v_yielded, v_tids
+  from lock_held(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+  v_now := now_ms();
+
+  if v_doomed is not null then
+    return query select * from cancel_held(p_partitions, p_ids, v_doomed, 'yield', v_now);
+  end if;
+
+  return query
+  select o, 'attempt_has_effects', false, null::bigint, p_partitions[o], p_ids[o], null::integer, null::uuid, false, false, null::bigint,
+    null::text, null::ended_by, null::terminal_outcome, null::jsonb
+  from unnest(v_effective) as o;
+
+  return query
+  update execution e set lifecycle_phase = 'runnable', ownership_state = 'unowned', eligibility_state = 'eligible_now',
+    blocking_reason = 'waiting_for_worker',
+    attempt_state = case e.attempt_type when 'retry' then 'pending_retry_attempt' when 'reclaim' then 'pending_reclaim_attempt'
+      when 'replay' then 'pending_replay_attempt' else 'pending_first_attempt' end::attempt_state,
+    attempt_count = e.attempt_count - 1,
+    retry_count = e.retry_count - case when e.attempt_type = 'reclaim' then 0 else 1 end,
+    yielded_lease_id = e.lease_id, due_at = e.deadline_at
+  from unnest(v_tids, v_yielded) as y (tid, ord) where e.ctid = y.tid
+  returning y.ord, 'yielded', false, null::bigint, e.partition_key, e.id, e.lane_id, e.flow_id, false, true, e.due_at,
+    null::text, null::ended_by, null::terminal_outcome, null::jsonb;
+
+  if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
+    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'yield', p_namespaces, v_ords);
+  end if;
 end $function$
 ;
 

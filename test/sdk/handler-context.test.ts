@@ -1,9 +1,7 @@
-import type { Namespace } from '@flowfabric/core'
 import { type AbortReason, allOf, defineFlow, defineTask, listOf, type } from '@flowfabric/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type RunningEngine, startEngine } from './running-engine.js'
 
-const namespace = 'default' as Namespace
 let running: RunningEngine
 beforeEach(async () => {
   running = await startEngine()
@@ -120,7 +118,10 @@ describe('ctx.retryAt', () => {
     await running.startWorker({ tasks: [task] })
     const handle = await running.client.submit(task)
     expect(await handle.result({ timeoutMs: 5_000 })).toBe('came back')
-    const { items } = await running.store.attempts.list({ namespace, executionId: handle.id })
+    const { items } = await running.store.attempts.list({
+      namespace: running.namespace,
+      executionId: handle.id,
+    })
     expect(items[0]?.failure).toMatchObject({ message: 'come back' })
     expect((items[1]?.startedAtMs ?? 0) - (items[0]?.endedAtMs ?? 0)).toBeGreaterThanOrEqual(50)
   })
@@ -243,7 +244,7 @@ describe('ctx.signal', () => {
     const handle = await running.client.submit(task)
     await isActive(handle)
     await handle.cancel()
-    await expect.poll(() => reasons, { timeout: 900 }).toMatchObject([{ kind: 'cancelled' }])
+    await expect.poll(() => reasons, { timeout: 3_000 }).toMatchObject([{ kind: 'cancelled' }])
     expect(await handle.end()).toMatchObject({ outcome: 'cancelled' })
   })
 
@@ -271,8 +272,8 @@ describe('ctx.signal', () => {
     })
     const handle = await running.client.submit(task)
     await isActive(handle)
-    await running.store.leases.revoke({ namespace, id: handle.id })
-    await expect.poll(() => reasons, { timeout: 900 }).toMatchObject([{ kind: 'lease_lost' }])
+    await running.store.leases.revoke({ namespace: running.namespace, id: handle.id })
+    await expect.poll(() => reasons, { timeout: 3_000 }).toMatchObject([{ kind: 'lease_lost' }])
     expect(lost).toHaveLength(1)
     await expect.poll(async () => (await handle.status()).attemptCount, { timeout: 5_000 }).toBe(2)
     await handle.cancel()

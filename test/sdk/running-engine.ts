@@ -1,36 +1,51 @@
-import type { FoundationBackend } from '@flowfabric/core'
+import { type FoundationBackend, mintUuid, type Namespace, parseNamespace } from '@flowfabric/core'
+import { createEmbedded } from '@flowfabric/embedded'
 import { createEngine, type Engine } from '@flowfabric/engine'
 import { foundationScanners } from '@flowfabric/scanners'
 import { type Client, createClient, createWorker, type Worker, type WorkerOptions } from '@flowfabric/sdk'
+import { afterAll } from 'vitest'
 import { createModel } from '../model/index.js'
+import { backendName } from '../support/backends.js'
 
-/** An engine over the reference model, in real time, with a client: what a program has that runs everything in process. */
+/** An engine in real time, with a client: what a program has that runs everything in process. */
 export interface RunningEngine {
   readonly engine: Engine
+  /** The contract's roles, for looking at what was recorded. */
   readonly store: FoundationBackend
+  /** Of this test alone. */
+  readonly namespace: Namespace
   readonly client: Client
-  /** A worker that is drained with the engine. */
+  /** A worker that is drained at the end. */
   startWorker(options: Omit<WorkerOptions, 'connect'>): Promise<Worker>
   close(): Promise<void>
 }
 
+interface OpenEngine {
+  readonly engine: Engine
+  readonly store: FoundationBackend
+  stop(): Promise<void>
+}
+
+let shared: Promise<OpenEngine> | undefined
+afterAll(async () => (await shared)?.stop())
+
+/** Over the model, or over what the running project names: opened once for each test file. */
 export async function startEngine(
   wrap: (backend: FoundationBackend) => FoundationBackend = (backend) => backend,
 ): Promise<RunningEngine> {
-  const store = createModel({ partitions: { flow: 4 } })
-  const engine = createEngine({ backend: store, scanners: foundationScanners() })
-  await engine.start()
+  shared ??= backendName() === 'model' ? openModel() : openPglite()
+  const { engine, store } = await shared
+  const namespace = parseNamespace(`test-${mintUuid()}`)
   const backend = wrap(engine.backend)
-  const client = createClient({
-    connect: { backend, explain: engine.explain },
-  })
+  const client = createClient({ connect: { backend, explain: engine.explain, namespace } })
   const workers: Worker[] = []
   return {
     engine,
     store,
+    namespace,
     client,
     async startWorker(options) {
-      const worker = createWorker({ workerId: 'test', ...options, connect: { backend } })
+      const worker = createWorker({ workerId: 'test', ...options, connect: { backend, namespace } })
       workers.push(worker)
       await worker.start()
       return worker
@@ -38,8 +53,23 @@ export async function startEngine(
     async close() {
       client.close()
       await Promise.all(workers.map((worker) => worker.drain({ graceMs: 0 })))
-      await engine.stop({ graceMs: 1_000 })
-      await store.maintenance.close()
     },
   }
+}
+
+async function openModel(): Promise<OpenEngine> {
+  const store = createModel({ partitions: { flow: 4 } })
+  const engine = createEngine({ backend: store, scanners: foundationScanners() })
+  await engine.start()
+  const stop = async () => {
+    await engine.stop({ graceMs: 1_000 })
+    await store.maintenance.close()
+  }
+  return { engine, store, stop }
+}
+
+async function openPglite(): Promise<OpenEngine> {
+  const embedded = await createEmbedded({ store: ':memory:', partitions: { flow: 4 } })
+  await embedded.start()
+  return { engine: embedded.engine, store: embedded.backend, stop: () => embedded.stop({ graceMs: 1_000 }) }
 }

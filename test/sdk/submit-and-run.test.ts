@@ -58,7 +58,7 @@ describe('a task', () => {
     const handle = await running.client.submit(flaky)
     expect(await handle.result({ timeoutMs: 5_000 })).toBe(2)
     const { items } = await running.store.attempts.list({
-      namespace: 'default' as never,
+      namespace: running.namespace,
       executionId: handle.id,
     })
     expect(items.map(({ type: kind, state }) => [kind, state])).toEqual([
@@ -128,7 +128,7 @@ describe('a task', () => {
     expect((await handle.status()).publicState).toBe('delayed')
     await handle.result({ timeoutMs: 5_000 })
     const { items } = await running.store.attempts.list({
-      namespace: 'default' as never,
+      namespace: running.namespace,
       executionId: handle.id,
     })
     const { createdAtMs } = await handle.status()

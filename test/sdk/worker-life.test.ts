@@ -60,7 +60,7 @@ describe('a worker', () => {
   test('is registered while it runs, and gone after its goodbye', async () => {
     running = await startEngine()
     const worker = await running.startWorker({ tasks: [quick], concurrency: 5 })
-    const list = async () => (await running.store.workers.list({ namespace: 'default' as never })).workers
+    const list = async () => (await running.store.workers.list({ namespace: running.namespace })).workers
     expect(await list()).toMatchObject([{ workerId: 'test', kinds: ['quick'], concurrency: 5 }])
     await worker.drain()
     expect(await list()).toEqual([])

@@ -266,8 +266,10 @@ begin
   with changed as materialized (
     select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
       n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
-    from new_rows n join old_rows o on o.id = n.id and o.partition_key = n.partition_key
-    where n.public_state <> o.public_state or n.generation <> o.generation
+    -- Full, and its condition not strict, though every row has its partner: so it is joined by hash, also by a plan that
+    -- was made for one row.
+    from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+    where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true)
   ), outbox as (
     insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
       select partition_key, 'completion', flow_id, id, generation from changed

@@ -67,21 +67,26 @@ returns table (ord integer, tid tid, late boolean, has_effects boolean, flow_id 
 language plpgsql set search_path from current as $$
 #variable_conflict use_column
 begin
-  return query
-  select i.ord::integer, h.tid, h.late, h.attempt_has_effects, h.flow_id, h.always_node, h.grace_ends_at, h.keep_ms
-  from (select * from unnest(p_partitions, p_ids, p_indexes, p_leases, p_epochs) with ordinality
-    as u (partition_key, id, idx, lease_id, epoch, ord) order by u.id) i
-  cross join lateral (
-    select e.ctid as tid, e.lifecycle_phase <> 'active' as late, e.attempt_has_effects, e.flow_id, e.always_node, e.grace_ends_at,
-      coalesce(e.retention_ms, l.retention_ms) as keep_ms
-    from execution e join lane l on l.id = e.lane_id
-    where e.partition_key = i.partition_key and e.id = i.id and e.attempt_count = i.idx + 1 and e.epoch = i.epoch and e.lease_id = i.lease_id
-      and (e.lifecycle_phase = 'active' or e.ownership_state = 'lease_expired_reclaimable') and l.namespace = any (p_namespaces)
-    limit 1 for update of e
-  ) h
-  -- A lease that was revoked leaves the execution reclaimable too, but takes nothing late.
-  where not h.late or exists (select 1 from attempt a where a.partition_key = i.partition_key and a.execution_id = i.id and a.idx = i.idx
-    and a.ended_by = 'lease_expiry');
+  for ord, tid, late, has_effects, flow_id, always_node, grace_ends_at, keep_ms in
+    select i.ord::integer, h.tid, h.late, h.attempt_has_effects, h.flow_id, h.always_node, h.grace_ends_at, h.keep_ms
+    from (select * from unnest(p_partitions, p_ids, p_indexes, p_leases, p_epochs) with ordinality
+      as u (partition_key, id, idx, lease_id, epoch, ord) order by u.id) i
+    cross join lateral (
+      select e.ctid as tid, e.lifecycle_phase <> 'active' as late, e.attempt_has_effects, e.flow_id, e.always_node, e.grace_ends_at,
+        coalesce(e.retention_ms, l.retention_ms) as keep_ms
+      from execution e join lane l on l.id = e.lane_id
+      where e.partition_key = i.partition_key and e.id = i.id and e.attempt_count = i.idx + 1 and e.epoch = i.epoch and e.lease_id = i.lease_id
+        and (e.lifecycle_phase = 'active' or e.ownership_state = 'lease_expired_reclaimable') and l.namespace = any (p_namespaces)
+      limit 1 for update of e
+    ) h
+  loop
+    -- A lease that was revoked leaves the execution reclaimable too, but takes nothing late. Looked up by a statement of its
+    -- own: the row may have been reaped while its lock was waited for, after the snapshot of the statement above.
+    if not late or exists (select 1 from attempt a where a.partition_key = p_partitions[ord] and a.execution_id = p_ids[ord]
+      and a.idx = p_indexes[ord] and a.ended_by = 'lease_expiry') then
+      return next;
+    end if;
+  end loop;
 end $$;
 
 -- ---- Success

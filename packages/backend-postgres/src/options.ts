@@ -28,7 +28,7 @@ export interface PostgresBackendOptions {
   readonly dispatchInProcess?: boolean | undefined
   /** Behind a transaction pooler: no named prepared statements. */
   readonly pooler?: boolean | undefined
-  /** Keep one connection that listens to other processes' hints (default `true` with a server). */
+  /** Keep one connection that listens to other processes' hints (default: with a server and no pooler). */
   readonly listen?: boolean | undefined
   /** Connections of the own pool (default 10). */
   readonly connectionsMax?: number | undefined
@@ -74,7 +74,7 @@ export function readSettings(options: PostgresBackendOptions): PostgresSettings 
     callMaxEdges: requireCount('callMaxEdges', options.callMaxEdges ?? limits.callMaxEdges),
     dispatchInProcess: options.dispatchInProcess ?? options.inlineResolveEdges !== 0,
     pooler: options.pooler ?? false,
-    listen: !isPglite && (options.listen ?? true),
+    listen: !isPglite && (options.listen ?? !options.pooler),
     connectionsMax: requireCount('connectionsMax', options.connectionsMax ?? 10),
     applicationName: options.applicationName ?? 'flowfabric',
   }

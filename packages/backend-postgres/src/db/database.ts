@@ -140,7 +140,10 @@ interface StatementConfig {
  * A statement of its own. Not by the pool's `query`, which throws a connection away with every failed statement: on a
  * server that costs a new one, and PGlite's only one does not survive it.
  */
-async function runOnPool<Row extends object>(pool: pg.Pool, config: StatementConfig): Promise<readonly Row[]> {
+async function runOnPool<Row extends object>(
+  pool: pg.Pool,
+  config: StatementConfig,
+): Promise<readonly Row[]> {
   const client = await pool.connect().catch((fault) => {
     throw toEngineError(fault, false)
   })
@@ -156,9 +159,10 @@ async function runOnPool<Row extends object>(pool: pg.Pool, config: StatementCon
   }
 }
 
-/** The server refused the statement, and serves the next one. */
+/** The server refused the statement, and serves the next one. By shape: PGlite's faults are of a class of its own. */
 function isStatementFault(fault: unknown): boolean {
-  return fault instanceof pg.DatabaseError && fault.severity !== 'FATAL' && fault.severity !== 'PANIC'
+  const { severity } = (typeof fault === 'object' && fault !== null ? fault : {}) as { severity?: unknown }
+  return severity === 'ERROR'
 }
 
 async function run<Row extends object>(

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Hint } from '@flowfabric/core'
 import pg from 'pg'
@@ -36,19 +36,19 @@ const remoteTypes: ReadonlySet<Hint['type']> = new Set([
  * Both begin with the first listener: a process that waits for nothing pays nothing.
  */
 export function startRemoteHints(db: Database, hub: HintHub, options: PostgresBackendOptions): RemoteHints {
-  const channel = channelOf(db.schema)
-  const origin = createHash('sha1')
-    .update(`${process.pid} ${performance.timeOrigin} ${Math.random()}`)
-    .digest('hex')
-    .slice(0, 12)
   const stopping = new AbortController()
+  const line: Line = {
+    schema: db.schema,
+    // Unique among processes, so that one knows its own hints again.
+    origin: randomBytes(6).toString('hex'),
+    hub,
+    signal: stopping.signal,
+    isListening: false,
+  }
+  hub.forward(createSender(db, line))
   const { connectionString } = options
-  hub.forward(createSender(db, channel, origin, connectionString === undefined ? 0 : 1, stopping.signal))
   // A pool of the caller's gives no connection that could be kept: it only sends.
-  const hearing =
-    connectionString === undefined
-      ? Promise.resolve()
-      : hear(connectionString, channel, origin, hub, stopping.signal)
+  const hearing = connectionString === undefined ? Promise.resolve() : hear(connectionString, line)
   return {
     async stop() {
       stopping.abort()
@@ -57,18 +57,23 @@ export function startRemoteHints(db: Database, hub: HintHub, options: PostgresBa
   }
 }
 
+/** One process's end of the channel. */
+interface Line {
+  readonly schema: string
+  readonly origin: string
+  readonly hub: HintHub
+  readonly signal: AbortSignal
+  isListening: boolean
+}
+
 /** A channel for each schema; its name is an identifier. */
 function channelOf(schema: string): string {
   return `${schema}_hints`
 }
 
-function createSender(
-  db: Database,
-  channel: string,
-  origin: string,
-  ownListeners: number,
-  signal: AbortSignal,
-): (hint: Hint) => void {
+function createSender(db: Database, line: Line): (hint: Hint) => void {
+  const { origin, signal } = line
+  const channel = channelOf(line.schema)
   const pending = new Map<string, Hint>()
   let isSending = false
   let isHeard = true
@@ -78,7 +83,7 @@ function createSender(
     while (pending.size > 0 && !signal.aborted) {
       await pause(COALESCE_MS, undefined, { signal }).catch(() => {})
       if (performance.now() - lookedAt > LISTENERS_MS) {
-        isHeard = (await countListeners(db)) > ownListeners
+        isHeard = (await countListeners(db)) > (line.isListening ? 1 : 0)
         lookedAt = performance.now()
       }
       // Alone on the store, which is the rule: nobody would hear it, and each NOTIFY is a commit.
@@ -154,29 +159,18 @@ function merge(earlier: Hint | undefined, hint: Hint): Hint {
 }
 
 /** Keeps one connection listening until the signal; a lost one is made again, later and later. */
-async function hear(
-  connectionString: string,
-  channel: string,
-  origin: string,
-  hub: HintHub,
-  signal: AbortSignal,
-): Promise<void> {
+async function hear(connectionString: string, line: Line): Promise<void> {
   let pauseMs = RECONNECT_MS_MIN
-  while (!signal.aborted) {
-    const wasConnected = await listenOnce(connectionString, db.schema, origin, hub, signal)
-    if (signal.aborted) return
+  while (!line.signal.aborted) {
+    const wasConnected = await listenOnce(connectionString, line)
+    if (line.signal.aborted) return
     pauseMs = wasConnected ? RECONNECT_MS_MIN : Math.min(pauseMs * 2, RECONNECT_MS_MAX)
-    await pause(pauseMs, undefined, { signal }).catch(() => {})
+    await pause(pauseMs, undefined, { signal: line.signal }).catch(() => {})
   }
 }
 
-async function listenOnce(
-  connectionString: string,
-  channel: string,
-  origin: string,
-  hub: HintHub,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function listenOnce(connectionString: string, line: Line): Promise<boolean> {
+  const { schema, origin, hub, signal } = line
   const client = new pg.Client({
     connectionString,
     application_name: 'flowfabric hints',
@@ -190,12 +184,16 @@ async function listenOnce(
   client.on('notification', ({ payload }) => receive(payload ?? '', origin, hub))
   try {
     await client.connect()
-    await client.query(`listen ${pg.escapeIdentifier(channel)}`)
+    await client.query(`listen ${pg.escapeIdentifier(channelOf(schema))}`)
+    // The connection's own lock, for as long as it lives: so others see that somebody listens.
+    await client.query(`select pg_advisory_lock_shared(${LISTENER_KEY})`, [schema])
+    line.isListening = true
     await ended
     return true
   } catch {
     return false
   } finally {
+    line.isListening = false
     await client.end().catch(() => {})
   }
 }

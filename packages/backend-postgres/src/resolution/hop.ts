@@ -36,10 +36,18 @@ export interface LostMember extends EndedMember {
   readonly via: 'sibling' | 'ancestor'
 }
 
+export interface FiredGroup {
+  readonly partition: number
+  readonly flow: FlowId
+  readonly downstream: string
+}
+
 export interface Hop {
   readonly entries: readonly HopEntry[]
   readonly others: readonly HopOther[]
   readonly settled: readonly { readonly id: FlowId; readonly state: FlowState }[]
+  /** Groups that decided, and whose siblings are to be cancelled. */
+  readonly fired: readonly FiredGroup[]
   /** Whether due entries are left, or new ones came of it. */
   readonly more: boolean
 }
@@ -54,6 +62,7 @@ interface HopAnswer {
   readonly lanes?: readonly number[] | null
   readonly due?: number | null
   readonly lost?: readonly LostMember[] | null
+  readonly fired?: readonly FiredGroup[] | null
   /** Partitions with groups whose losers are still to be cancelled. */
   readonly cancels?: readonly number[] | null
   readonly more?: boolean
@@ -68,7 +77,7 @@ export interface HopRequest {
   readonly tells?: boolean | undefined
 }
 
-const nothing: Hop = { entries: [], others: [], settled: [], more: false }
+const nothing: Hop = { entries: [], others: [], settled: [], fired: [], more: false }
 
 /** One transaction: what is due in the partitions, within the bounds of a call. Tells what it did to whoever listens, after the commit. */
 export async function runHop(
@@ -89,6 +98,7 @@ export async function runHop(
     entries: answer.items ?? [],
     others: [...(answer.others ?? []), ...(answer.settled?.others ?? [])],
     settled,
+    fired: answer.fired ?? [],
     more: answer.more ?? false,
   }
 }

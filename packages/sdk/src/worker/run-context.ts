@@ -68,8 +68,19 @@ export class RunContext implements HandlerContext<unknown, unknown> {
   }
 
   get execution(): ExecutionInfo {
-    const { executionId, ...rest } = this.#held.claimed
-    return { id: executionId, ...rest }
+    const { claimed } = this.#held
+    return {
+      id: claimed.executionId,
+      namespace: claimed.namespace,
+      flowId: claimed.flowId,
+      name: claimed.name,
+      kind: claimed.kind,
+      lane: claimed.lane,
+      priority: claimed.priority,
+      generation: claimed.generation,
+      tags: claimed.tags,
+      traceContext: claimed.traceContext,
+    }
   }
 
   get now() {

@@ -1,0 +1,111 @@
+import type { EngineEvent, FoundationBackend } from '@flowfabric/core'
+import pg from 'pg'
+import { describe, expect, it } from 'vitest'
+import { submitOne } from '../support/builders.js'
+import { FlowDriver } from '../support/flow-driver.js'
+import { useStore } from '../support/use-store.js'
+
+describe('the feed', () => {
+  const store = useStore({ partitions: { flow: 2 } })
+
+  async function number(): Promise<void> {
+    for (const partition of store().partitions)
+      await store().backend.maintenance.upkeep({ partition, max: 500 })
+  }
+
+  async function readOn(cursor: string | undefined, backend: FoundationBackend = store().backend) {
+    await number()
+    const events: EngineEvent[] = []
+    let at = cursor
+    for (;;) {
+      const page = await backend.events.read({ namespace: store().namespace, cursor: at, limit: 7 })
+      events.push(...page.events)
+      if (page.events.length === 0) return { events, cursor: page.cursor }
+      at = page.cursor
+    }
+  }
+
+  const keyOf = ({ partition, number: n }: EngineEvent) => `${partition}#${n}`
+
+  it('a change-feed cursor skips rows whose transaction committed late', async () => {
+    const { inside } = store().opened
+    if (!('url' in inside) || inside.url === null) throw new Error('this test needs a server')
+    const flow = await FlowDriver.submit(store(), { a: {}, b: { after: ['a'] } })
+    const before = await readOn(undefined)
+    // Another process appends an event, and takes its time to commit.
+    const late = new pg.Client({ connectionString: inside.url })
+    await late.connect()
+    try {
+      await late.query('begin')
+      const { rowCount } = await late.query(
+        `insert into ${inside.schema}.event (partition_key, count, at, body)
+         select partition_key, count, at, body from ${inside.schema}.event order by seq limit 1`,
+      )
+      expect(rowCount).toBe(1)
+      await flow.end('a', 'success')
+      await flow.settle()
+      const during = await readOn(before.cursor)
+      // It delays only its own events.
+      expect(during.events.length).toBeGreaterThan(0)
+      await late.query('commit')
+      const after = await readOn(during.cursor)
+      expect(after.events.length).toBeGreaterThan(0)
+      const chain = [...before.events, ...during.events, ...after.events].map(keyOf)
+      expect(new Set(chain).size).toBe(chain.length)
+      expect(chain.sort()).toEqual((await readOn(undefined)).events.map(keyOf).sort())
+    } finally {
+      await late.end()
+    }
+  })
+
+  it('feeds cover all partitions, and cursors survive a restart', async () => {
+    for (let i = 0; i < 4; i += 1) await FlowDriver.submit(store(), { a: {} })
+    const first = await readOn(undefined)
+    expect(new Set(first.events.map(({ partition }) => partition)).size).toBe(2)
+    await FlowDriver.submit(store(), { a: {} })
+    const restarted = store().opened.reopen()
+    const second = await readOn(first.cursor, restarted)
+    expect(second.events.length).toBeGreaterThan(0)
+    const chain = [...first.events, ...second.events].map(keyOf)
+    expect(chain.sort()).toEqual((await readOn(undefined)).events.map(keyOf).sort())
+  })
+
+  it('writers and a reader at once: each event once, in order per execution', async () => {
+    const cursors = await readOn(undefined)
+    const seen: EngineEvent[] = []
+    let cursor = cursors.cursor
+    let writing = true
+    const writers = [store().backend, store().opened.reopen(), store().opened.reopen()].map(
+      async (backend, w) => {
+        const stage = { ...store(), backend }
+        for (let i = 0; i < 8; i += 1) {
+          const flow = await FlowDriver.submit(stage, { a: {}, b: { after: ['a'] } })
+          await flow.end('a', (i + w) % 3 === 0 ? 'failed' : 'success')
+          await flow.settle()
+          await submitOne(store())
+        }
+      },
+    )
+    const reader = (async () => {
+      while (writing) {
+        const page = await readOn(cursor)
+        seen.push(...page.events)
+        cursor = page.cursor
+      }
+    })()
+    await Promise.all(writers).finally(() => {
+      writing = false
+    })
+    await reader
+    seen.push(...(await readOn(cursor)).events)
+    expect(new Set(seen.map(keyOf)).size).toBe(seen.length)
+    const all = (await readOn(cursors.cursor)).events
+    expect(seen.map(keyOf).sort()).toEqual(all.map(keyOf).sort())
+    const last = new Map<string, number>()
+    for (const event of seen) {
+      const object = event.type === 'flow' ? event.flowId : event.executionId
+      expect(event.number).toBeGreaterThan(last.get(object) ?? 0)
+      last.set(object, event.number)
+    }
+  })
+})
