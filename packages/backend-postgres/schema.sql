@@ -932,6 +932,7 @@ declare
   v_lanes integer[];
   v_due bigint;
   v_lost jsonb;
+  v_fired jsonb;
   v_more boolean;
 begin
   with due as materialized (
@@ -982,6 +983,7 @@ begin
     v_due := least(v_due, v_hop.next_due_at);
     if p_tells then v_items := coalesce(v_items, '[]') || v_hop.items; end if;
     if v_hop.lost is not null then v_lost := coalesce(v_lost, '[]') || v_hop.lost; end if;
+    if v_hop.fired is not null then v_fired := coalesce(v_fired, '[]') || v_hop.fired; end if;
     v_more := v_more or v_hop.unfinished;
     exit when v_hop.skipped = 0 and v_hop.lost is null;
     if not p_settles or p_entry is not null or v_edges >= p_call or v_round = 64 then
@@ -1001,7 +1003,7 @@ begin
 
   if v_unmarked is not null then update flow f set unprojected = true where f.id = any(v_unmarked); end if;
   v_still := case when v_moving is null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
-  return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'more', v_more,
+  return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'fired', v_fired, 'more', v_more,
     -- Where losers are left to be cancelled, so that it is told at once.
     'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
       where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)),
@@ -1617,7 +1619,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.hop_entries(p_entries outbox_entry[], p_flows uuid[], p_cancelling uuid[], p_sparing uuid[], p_hop integer, p_call integer, p_tells boolean, p_now bigint, OUT edges integer, OUT skipped integer, OUT unfinished boolean, OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint, OUT lost jsonb, OUT items jsonb)
+CREATE OR REPLACE FUNCTION flowfabric.hop_entries(p_entries outbox_entry[], p_flows uuid[], p_cancelling uuid[], p_sparing uuid[], p_hop integer, p_call integer, p_tells boolean, p_now bigint, OUT edges integer, OUT skipped integer, OUT unfinished boolean, OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint, OUT lost jsonb, OUT fired jsonb, OUT items jsonb)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -1634,6 +1636,7 @@ declare
   v_corrupt_ids uuid[];
   v_pulls outbox_entry[];
   v_has_wanted boolean;
+  v_fires boolean;
   v_steps group_step[];
   v_skipped uuid[] := '{}';
 begin
@@ -1676,10 +1679,14 @@ begin
   skipped := 0;
   unfinished := v_unfinished is not null;
   if v_up is not null then
-    select r.steps, r.edges, r.skipped, r.moving, r.ready_lanes, r.next_due_at
-      into v_steps, edges, v_skipped, moving, ready_lanes, next_due_at
+    select r.steps, r.edges, r.skipped, r.moving, r.ready_lanes, r.next_due_at, r.fires
+      into v_steps, edges, v_skipped, moving, ready_lanes, next_due_at, v_fires
       from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, v_ordinals, null, '{}', p_cancelling, p_sparing, true, p_now) r;
     skipped := cardinality(v_skipped);
+    if v_fires then
+      select jsonb_agg(jsonb_build_object('partition', s.partition_key, 'flow', s.flow_id, 'downstream', s.downstream_id)) into fired
+        from unnest(v_steps) s where s.reason is not null;
+    end if;
   end if;
   if v_pulls is not null then perform want_ancestors(v_pulls); end if;
   if v_has_wanted or v_pulls is not null then lost := judge_wanted(p_flows, 1000, p_now); end if;
@@ -2557,7 +2564,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.resolve_edges(p_partitions integer[], p_upstreams uuid[], p_downstreams uuid[], p_ends public_state[], p_ordinals integer[], p_judged_partition integer, p_judged uuid[], p_cancelling uuid[], p_sparing uuid[], p_cancels_siblings boolean, p_now bigint, OUT steps group_step[], OUT edges integer, OUT skipped uuid[], OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint)
+CREATE OR REPLACE FUNCTION flowfabric.resolve_edges(p_partitions integer[], p_upstreams uuid[], p_downstreams uuid[], p_ends public_state[], p_ordinals integer[], p_judged_partition integer, p_judged uuid[], p_cancelling uuid[], p_sparing uuid[], p_cancels_siblings boolean, p_now bigint, OUT steps group_step[], OUT edges integer, OUT skipped uuid[], OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint, OUT fires boolean)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -2568,7 +2575,7 @@ AS $function$
 #variable_conflict use_column
 declare
   -- Known from one look at the steps: every statement that need not run is time saved on each hop.
-  v_sees_more boolean; v_has_reason boolean;
+  v_sees_more boolean;
   v_run_partitions integer[]; v_run uuid[];
   v_skip_partitions integer[]; v_skip uuid[];
   v_cancel_partitions integer[]; v_cancel uuid[];
@@ -2611,7 +2618,7 @@ begin
     array_agg(partition_key) filter (where fate = 'run'), array_agg(downstream_id) filter (where fate = 'run'),
     array_agg(partition_key) filter (where fate = 'skip'), array_agg(downstream_id) filter (where fate = 'skip'),
     array_agg(partition_key) filter (where fate = 'cancel'), array_agg(downstream_id) filter (where fate = 'cancel')
-  into steps, v_sees_more, v_has_reason, v_run_partitions, v_run, v_skip_partitions, v_skip, v_cancel_partitions, v_cancel
+  into steps, v_sees_more, fires, v_run_partitions, v_run, v_skip_partitions, v_skip, v_cancel_partitions, v_cancel
   from changed;
 
   edges := coalesce(cardinality(p_upstreams), 0);
@@ -2636,7 +2643,7 @@ begin
       and e.as_name is not null and e.seen_state is null
       and u.partition_key = e.partition_key and u.id = e.upstream_id;
   end if;
-  if v_has_reason then
+  if fires then
     insert into pending_cancel_group (partition_key, flow_id, downstream_id, enqueued_at)
       select s.partition_key, s.flow_id, s.downstream_id, p_now from unnest(steps) s where s.reason is not null
       on conflict do nothing;

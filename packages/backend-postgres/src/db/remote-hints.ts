@@ -90,7 +90,9 @@ function createSender(db: Database, line: Line): (hint: Hint) => void {
       if (!isHeard) pending.clear()
       if (pending.size === 0) break
       const hints = takeFitting(pending)
-      await db.query('select pg_notify($1, $2)', [channel, `${origin} ${JSON.stringify(hints)}`]).catch(() => {})
+      await db
+        .query('select pg_notify($1, $2)', [channel, `${origin} ${JSON.stringify(hints)}`])
+        .catch(() => {})
     }
     isSending = false
   }

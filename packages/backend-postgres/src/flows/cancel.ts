@@ -9,6 +9,7 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
+import { kickBacklog } from '../resolution/cancel-backlog.js'
 import { kickDispatch } from '../resolution/dispatch.js'
 import { type EndedMember, tellEnded } from '../resolution/hop.js'
 import { awaitMembers } from './await-members.js'
@@ -44,6 +45,7 @@ export async function cancelFlow(ctx: PostgresContext, params: CancelFlow): Prom
   tellEnded(ctx, ended)
   ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
   kickDispatch(ctx, [partition])
+  if (ended.length === CANCEL_BATCH) kickBacklog(ctx, partition, params.flowId)
   if (outcome.outcome === 'cancelled' || !params.waitMs) return outcome
   return awaitMembers(ctx, params.flowId, params.waitMs)
 }

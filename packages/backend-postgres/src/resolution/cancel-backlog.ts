@@ -67,3 +67,21 @@ async function drainFlow(ctx: PostgresContext, partition: number, flowId: FlowId
     return { ended, remaining, done }
   })
 }
+
+/**
+ * Goes on, without waiting, with a flow that was too large for the call that cancels it. Should this process end, the
+ * backlog is the reconciler's.
+ */
+export function kickBacklog(ctx: PostgresContext, partition: number, flowId: FlowId): void {
+  if (!ctx.settings.dispatchInProcess) return
+  const drive = async () => {
+    for (let done = false; !done && !ctx.closing.aborted; ) {
+      const step = await drainFlow(ctx, partition, flowId)
+      tellEnded(ctx, step.ended)
+      kickDispatch(ctx, [partition])
+      done = step.done
+    }
+  }
+  // What fails here is where it was, and is reported by the pass that meets it next.
+  drive().catch(() => {})
+}

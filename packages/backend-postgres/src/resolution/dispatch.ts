@@ -8,6 +8,7 @@ import {
   engineError,
   type FlowId,
   isEngineError,
+  limits,
   makeEntryId,
   makeExecutionId,
   makePartitionTag,
@@ -19,6 +20,7 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import { advanceReset } from '../flows/reset.js'
 import { releaseRoots } from '../flows/seal.js'
+import { drainGroup } from './drain-group.js'
 import { type Hop, type HopEntry, type HopOther, runHop } from './hop.js'
 import { settleFlow } from './settle.js'
 
@@ -40,9 +42,6 @@ export async function dispatchCompletion(
   )
   for (const other of hop.others) await carryOut(ctx, other)
   const [entry] = hop.entries
-  const own = hop.others.find(({ id }) => id === uuidOf(params.entryId))
-  if (own !== undefined)
-    return { outcome: 'advanced', edges: 0, satisfied: 0, impossible: 0, skipped: 0, corrupt: [] }
   return entry === undefined || entry.noop ? { outcome: 'noop' } : toAdvanced(entry)
 }
 
@@ -208,6 +207,10 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
       try {
         const hop = await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false })
         for (const other of hop.others) await carryOutGuarded(ctx, other)
+        for (const group of hop.fired) {
+          const drain = await drainGroup(ctx, group, limits.siblingCancelMembersMax)
+          if (drain !== undefined && drain.lost.length > 0) kicker.pending.add(group.partition)
+        }
         if (hop.more) for (const partition of partitions) kicker.pending.add(partition)
       } catch {
         // Whatever it was, nothing is lost: the entries are where they were, and the sweep reports what it meets.

@@ -4,7 +4,6 @@ import {
   isEngineError,
   limits,
   makeExecutionId,
-  makePartitionTag,
   type ScanRequest,
   type ScanResult,
   type SiblingCancelItem,
@@ -12,23 +11,11 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { kickDispatch } from './dispatch.js'
-import { type LostMember, tellEnded } from './hop.js'
+import { type DrainedGroup, drainGroup } from './drain-group.js'
 
 interface Tuple {
   readonly flow_id: FlowId
   readonly downstream_id: string
-}
-
-interface Sibling {
-  readonly id: string
-  readonly via: 'sibling'
-  readonly disposition: 'not_found' | 'already_terminal' | 'spared'
-}
-
-interface DrainAnswer {
-  readonly siblings: readonly Sibling[]
-  readonly lost: readonly LostMember[]
-  readonly drained: boolean
 }
 
 /** Carries out pending sibling cancels, one short step for each group. */
@@ -66,17 +53,10 @@ async function drainOne(
 ): Promise<SiblingCancelItem | undefined> {
   const key = { flowId: tuple.flow_id, downstreamId: makeExecutionId(partition, tuple.downstream_id) }
   try {
-    const [row] = await ctx.db.call<{ drain: DrainAnswer | null }>(
-      'select ff.drain_sibling_cancel($1, $2, $3, $4) as drain',
-      [partition, tuple.flow_id, tuple.downstream_id, membersMax],
-    )
-    const drain = row?.drain
-    if (drain === undefined || drain === null) return undefined
-    if (drain.lost.length > 0) {
-      tellEnded(ctx, drain.lost)
-      ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
-      kickDispatch(ctx, [partition])
-    }
+    const { flow_id: flow, downstream_id: downstream } = tuple
+    const drain = await drainGroup(ctx, { partition, flow, downstream }, membersMax)
+    if (drain === undefined) return undefined
+    if (drain.lost.length > 0) kickDispatch(ctx, [partition])
     return {
       ...key,
       outcome: drain.drained ? 'drained' : 'partial',
@@ -89,7 +69,7 @@ async function drainOne(
   }
 }
 
-function toDispositions(partition: number, { siblings, lost }: DrainAnswer): SiblingCancelItem['siblings'] {
+function toDispositions(partition: number, { siblings, lost }: DrainedGroup): SiblingCancelItem['siblings'] {
   const cancelled = new Set(lost.map(({ id }) => id))
   return [
     ...siblings
