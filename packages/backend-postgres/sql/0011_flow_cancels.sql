@@ -104,7 +104,9 @@ begin
     update execution x set wanted = 'sibling', wanted_ancestors = v_group.ancestors <> 'let_run'
     from edge e
     where e.partition_key = p_partition and e.downstream_id = p_downstream and e.state = 'pending' and not e.exempt
-      and x.partition_key = e.partition_key and x.id = e.upstream_id and x.lifecycle_phase <> 'terminal' and x.wanted is null;
+      and x.partition_key = e.partition_key and x.id = e.upstream_id and x.lifecycle_phase <> 'terminal'
+      -- What spares it as an ancestor does not spare it from a shared cancel, which then is what ends it.
+      and (x.wanted is null or v_group.cancel_shared);
 
     if v_group.cancel_shared then
       v_more := cancel_wanted(p_partition,

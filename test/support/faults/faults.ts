@@ -43,6 +43,12 @@ export interface StoreFaults extends Faults {
   refuseWrites(executionId: ExecutionId): Promise<() => Promise<void>>
   /** Makes every write to a group fail, until the answer is called. */
   refuseGroupWrites(node: ExecutionId): Promise<() => Promise<void>>
+  /** Makes every write to a flow's record fail, until the answer is called. */
+  refuseFlowWrites(flowId: FlowId): Promise<() => Promise<void>>
+  /** Stores something as a flow's summary that is none. */
+  breakSummary(flowId: FlowId): Promise<void>
+  /** Takes an execution out of the due-time index, as a forgotten write would. */
+  forgetTimer(executionId: ExecutionId): Promise<void>
   /** Makes every write to a group raise an SQLSTATE, and counts the tries. */
   raiseInGroupWrites(
     node: ExecutionId,

@@ -19,7 +19,7 @@ export function createSqlFaults(
   const on = (id: ExecutionId) => [partitionIndexOf(id), uuidOf(id)]
   let triggers = 0
   /** A sequence counts the tries, since it outlives the transactions that fail. */
-  const raise = async (table: string, idColumn: string, id: ExecutionId, sqlState: string) => {
+  const raise = async (table: string, idColumn: string, uuid: string, sqlState: string) => {
     triggers += 1
     const name = `fault_${triggers}`
     await pool.query(`create sequence ${schema}.${name}_tries`)
@@ -32,7 +32,7 @@ export function createSqlFaults(
     )
     await pool.query(
       `create trigger ${name} before update or delete on ${schema}.${table} for each row
-       when (old.${idColumn} = '${uuidOf(id)}') execute function ${schema}.${name}()`,
+       when (old.${idColumn} = '${uuid}') execute function ${schema}.${name}()`,
     )
     return {
       tries: async () => {
@@ -121,9 +121,25 @@ export function createSqlFaults(
       )
     },
 
-    refuseWrites: async (id) => (await raise('execution', 'id', id, 'XX001')).undo,
-    refuseGroupWrites: async (node) => (await raise('edge_group', 'downstream_id', node, 'XX001')).undo,
-    raiseInGroupWrites: (node, sqlState) => raise('edge_group', 'downstream_id', node, sqlState),
+    refuseWrites: async (id) => (await raise('execution', 'id', uuidOf(id), 'XX001')).undo,
+    refuseGroupWrites: async (node) =>
+      (await raise('edge_group', 'downstream_id', uuidOf(node), 'XX001')).undo,
+    refuseFlowWrites: async (flowId) => (await raise('flow', 'id', flowId, 'XX001')).undo,
+
+    breakSummary: async (flowId) => {
+      await pool.query(`update ${schema}.flow set summary = '"broken"', unprojected = true where id = $1`, [
+        flowId,
+      ])
+    },
+
+    forgetTimer: async (id) => {
+      await pool.query(
+        `update ${schema}.execution set due_at = null where partition_key = $1 and id = $2`,
+        on(id),
+      )
+    },
+
+    raiseInGroupWrites: (node, sqlState) => raise('edge_group', 'downstream_id', uuidOf(node), sqlState),
 
     storeSummaryState: async (flowId, publicFlowState) => {
       await pool.query(
