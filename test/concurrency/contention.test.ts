@@ -18,6 +18,7 @@ describe('contention', () => {
     const { inside } = store().opened
     if (!('url' in inside) || inside.url === null) throw new Error('this test needs a server')
     const client = new pg.Client({ connectionString: inside.url })
+    client.on('error', () => {})
     await client.connect()
     open.push(client)
     return { client, schema: inside.schema }

@@ -140,6 +140,8 @@ async function openServer(major: PostgresMajor) {
   const database = await createTestDatabase(major)
   const schema = 'flowfabric'
   const pool = new pg.Pool({ connectionString: database.url, max: 2 })
+  // The database goes with its test, and cuts what is still connected.
+  pool.on('error', () => {})
   const close = async () => {
     await pool.end()
     await database.drop()

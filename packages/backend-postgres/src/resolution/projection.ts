@@ -1,9 +1,11 @@
 import {
   checkScanRequest,
+  type EngineError,
   engineError,
   type FlowId,
   type FlowState,
   type FlowSummary,
+  isEngineError,
   isUuid,
   limits,
   type ProjectionItem,
@@ -29,15 +31,59 @@ export async function projectSummaries(ctx: PostgresContext, params: Params): Pr
     throw engineError('invalid_cursor', 'The cursor is malformed, or belongs to another listing')
   }
   const max = Math.min(params.max, limits.projectorBatchMax)
-  const { items, more } = await ctx.db.transaction(async (tx) => {
-    const live = await lockLiveFlows(tx, partition, params.cursor ?? null, max + 1)
+  const page = await projectPage(ctx, partition, params.cursor ?? null, max).catch((fault: unknown) => {
+    if (!isOfOneFlow(fault)) throw fault
+    // One flow that can't be written would take the whole page with it: then each is written for itself.
+    return projectOneByOne(ctx, partition, params.cursor ?? null, max)
+  })
+  const { items, more } = page
+  return { items, more, cursor: more ? (items.at(-1)?.flowId ?? null) : null }
+}
+
+interface ProjectedPage {
+  readonly items: readonly ProjectionItem[]
+  readonly more: boolean
+}
+
+function projectPage(
+  ctx: PostgresContext,
+  partition: number,
+  after: string | null,
+  max: number,
+): Promise<ProjectedPage> {
+  return ctx.db.transaction(async (tx) => {
+    const live = await lockLiveFlows(tx, partition, after, max + 1)
     const flows = live.slice(0, max)
     return {
       items: flows.length === 0 ? [] : await projectAll(tx, partition, flows),
       more: live.length > max,
     }
   })
-  return { items, more, cursor: more ? (items.at(-1)?.flowId ?? null) : null }
+}
+
+/** As `projectPage`, in a transaction for each flow; those that fail are left as they were, and named. */
+async function projectOneByOne(
+  ctx: PostgresContext,
+  partition: number,
+  after: string | null,
+  max: number,
+): Promise<ProjectedPage> {
+  const live = await ctx.db.transaction((tx) => lockLiveFlows(tx, partition, after, max + 1))
+  const items: ProjectionItem[] = []
+  for (const flow of live.slice(0, max)) {
+    try {
+      items.push(...(await ctx.db.transaction((tx) => projectAll(tx, partition, [flow]))))
+    } catch (fault) {
+      if (!isOfOneFlow(fault)) throw fault
+      items.push({ outcome: 'error', flowId: flow.id, code: fault.code })
+    }
+  }
+  return { items, more: live.length > max }
+}
+
+/** A fault that another flow need not have; not one of the connection, of contention or of closing. */
+function isOfOneFlow(fault: unknown): fault is EngineError {
+  return isEngineError(fault, 'internal_error') || isEngineError(fault, 'corruption')
 }
 
 /**
@@ -64,7 +110,7 @@ async function projectAll(
   const items = flows.map((flow): ProjectionItem => {
     const summary = summaries.get(flow.id)
     if (summary === undefined) return { outcome: 'gone', flowId: flow.id }
-    if (flow.summary !== null && isSame(flow.summary, summary))
+    if (isSummary(flow.summary) && isSame(flow.summary, summary))
       return { outcome: 'unchanged', flowId: flow.id }
     return { outcome: 'projected', flowId: flow.id, summary, drift: false }
   })
@@ -79,6 +125,11 @@ async function projectAll(
     [partition, flows.map(({ id }) => id)],
   )
   return items
+}
+
+/** One that doesn't decode is as good as none: it is written anew. */
+function isSummary(stored: FlowSummary | null): stored is FlowSummary {
+  return stored !== null && typeof stored === 'object' && typeof stored.counts === 'object'
 }
 
 /** Stored summaries come back with their fields in another order. */
