@@ -1,5 +1,6 @@
 import { type AbortReason, allOf, defineFlow, defineTask, listOf, type } from '@flowfabric/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { until } from '../support/until.js'
 import { type RunningEngine, startEngine } from './running-engine.js'
 
 let running: RunningEngine
@@ -280,13 +281,15 @@ describe('ctx.signal', () => {
   })
 
   test('tells that the time of the attempt is over', async () => {
-    const { task, reasons } = createWaiting({ timeouts: { attemptTimeoutMs: 60 } })
+    const { task, reasons } = createWaiting({ timeouts: { attemptTimeoutMs: 500 } })
     await running.startWorker({ tasks: [task] })
     const handle = await running.client.submit(task)
     expect(await handle.end({ timeoutMs: 5_000 })).toMatchObject({
       outcome: 'failed',
       failure: { category: 'timeout' },
     })
+    // The end is recorded by the store; its handler learns of it on its own way.
+    await until('its handler is told', () => reasons.length > 0)
     expect(reasons).toMatchObject([{ kind: 'timed_out' }])
   })
 })
