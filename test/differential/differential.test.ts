@@ -45,7 +45,7 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
           await model.maintenance.prepare()
           await runSteps(newWorld(model, backend, partitions), steps, tallies, { settling })
         }),
-        { numRuns: rounds(2_000), shortMs: 25_000, tallies },
+        { numRuns: rounds(2_000), shortMs: 10_000, tallies },
       )
       if (isSoak) expectEveryOperationBothWays(tallies)
     })

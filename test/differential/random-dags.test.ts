@@ -38,7 +38,7 @@ describe.each(stores)(
         fc.asyncProperty(dagScripts({ nodesMax: 40, stepsMax: isSoak ? 80 : 50 }), (script) =>
           playScript(stage, script, tallies),
         ),
-        { numRuns: rounds(2_000), shortMs: 20_000, tallies },
+        { numRuns: rounds(2_000), shortMs: 8_000, tallies },
       )
       if (!isSoak) return
       // Each way to end was taken, else the script generator has lost its point.
