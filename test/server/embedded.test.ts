@@ -103,7 +103,13 @@ describe('an embedded engine', () => {
     const ran = spawnSync(
       process.execPath,
       ['--conditions=flowfabric-source', '--import', 'tsx', '--input-type=module', '--eval', program],
-      { cwd: new URL('..', import.meta.url), timeout: 50_000, encoding: 'utf8' },
+      {
+        cwd: new URL('..', import.meta.url),
+        timeout: 50_000,
+        encoding: 'utf8',
+        // Its cache would be left behind among the temporary files.
+        env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+      },
     )
     expect(ran).toMatchObject({ status: 0, stdout: 'stopped\n' })
   })

@@ -1,11 +1,13 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { loadSettings } from './load-settings.js'
 import { environmentName, flagName, isSecret, settingNames } from './settings.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'flowfabric-config-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
 const file = (name: string, content: string) => {
   const path = join(folder, name)
   writeFileSync(path, content)
