@@ -3,11 +3,15 @@
  * `npm start`, `npm test`, and what `package.json` lists beside them.
  */
 import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, install, root, run, turbo } from './workspace.mjs'
 
 const [command, ...args] = process.argv.slice(2)
+
+/** Where long tests leave their seeds and counts. */
+const reports = process.env.FF_REPORT_DIR ?? join(root, 'reports')
 
 const commands = {
   /** The census of this repository, on the embedded engine. */
@@ -35,7 +39,17 @@ const commands = {
   /** The long form of the random and racing tests: full rounds instead of a twentieth. */
   async soak() {
     await install('all')
+    // A folder of the caller's choice is not ours to empty.
+    if (process.env.FF_REPORT_DIR === undefined) await rm(reports, { recursive: true, force: true })
     process.exitCode = await longTests(['conformance:*', 'concurrency', 'differential'])
+    const { summarizeSoak } = await import('./soak-report.mjs')
+    await summarizeSoak(reports)
+  },
+
+  /** Plants bugs one at a time, and shows which test finds each. */
+  async planted() {
+    await install('all')
+    await import('./planted-bugs.mjs')
   },
 
   /** The long form of the fault tests. */
@@ -67,7 +81,7 @@ const commands = {
 /** Their reports, with seeds and counts, go to `reports`. */
 function longTests(projects) {
   const selected = projects.flatMap((name) => ['--project', name])
-  const env = { FF_SOAK: '1', FF_REPORT_DIR: process.env.FF_REPORT_DIR ?? join(root, 'reports') }
+  const env = { FF_SOAK: '1', FF_REPORT_DIR: reports }
   return run('vitest', ['run', ...selected, ...args], { env })
 }
 

@@ -1002,7 +1002,8 @@ begin
   end loop;
 
   if v_unmarked is not null then update flow f set unprojected = true where f.id = any(v_unmarked); end if;
-  v_still := case when v_moving is null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
+  -- What this call let go is open, unless it was then cancelled as an ancestor.
+  v_still := case when v_moving is null or v_lost is not null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
   return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'fired', v_fired, 'more', v_more,
     -- Where losers are left to be cancelled, so that it is told at once.
     'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
@@ -1885,6 +1886,29 @@ begin
     h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, h.lease_started_at, h.tags::json, h.trace_context, h.due_at,
     (h.more).*
   from held h order by h.score, h.seq;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.leave_settlements(p_partition integer, p_max integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_left integer;
+begin
+  insert into completion_event (partition_key, kind, flow_id)
+    select f.partition_key, 'flow_settled', f.id from flow f
+    where f.partition_key = p_partition and f.state in ('open', 'cancelling')
+      and not exists (select 1 from execution x where x.flow_id = f.id and x.lifecycle_phase <> 'terminal')
+      and not exists (select 1 from completion_event c where c.flow_id = f.id)
+    order by f.id limit p_max;
+  get diagnostics v_left = row_count;
+  return v_left;
 end $function$
 ;
 

@@ -6,7 +6,6 @@ import {
   type FlowNodeView,
   type FoundationBackend,
   isEngineError,
-  type JoinPolicySpec,
   mintClaimId,
   mintExecutionIdInFlow,
   mintFlowId,
@@ -18,6 +17,8 @@ import {
 } from '@flowfabric/core'
 import { type Tallies, tally } from '../support/random-runs.js'
 import { compare, type Shown, seenEnds } from './expectations.js'
+import { toFlowGraph } from './flow-graph.js'
+import { LeaseBook } from './lease-book.js'
 import * as oracle from './operations.js'
 import {
   advanceMs,
@@ -25,7 +26,6 @@ import {
   buildNodes,
   type DagScript,
   nodeName,
-  type quorumOf,
   type Step,
   startDelayMs,
 } from './script.js'
@@ -37,13 +37,6 @@ export interface Stage {
   readonly backend: FoundationBackend
   readonly partitionCount: number
   readonly settle: () => Promise<void>
-}
-
-interface HeldLease {
-  readonly name: string
-  readonly handle: string
-  /** `lapsed`: it ran out and nobody claimed since; its holder may still end it. */
-  state: 'live' | 'lapsed' | 'dead'
 }
 
 const namespace = parseNamespace('oracle')
@@ -67,7 +60,7 @@ class Player {
   readonly #instanceId = mintInstanceId()
   readonly #ids = new Map<string, ExecutionId>()
   readonly #names = new Map<ExecutionId, string>()
-  readonly #leases: HeldLease[] = []
+  readonly #leases = new LeaseBook()
   readonly #log: string[] = []
   #world: OracleWorld = emptyWorld('open', 0)
 
@@ -162,8 +155,8 @@ class Player {
     this.#refute(oracle.claim(this.#world, names, max, leaseTtlMs))
     for (const [index, lease] of leases.entries()) {
       const name = names[index] ?? ''
-      this.#retire(name, 'dead')
-      this.#leases.push({ name, handle: lease.handle, state: 'live' })
+      this.#leases.retire(name, 'dead')
+      this.#leases.add(name, lease.handle)
     }
   }
 
@@ -181,7 +174,7 @@ class Player {
   }
 
   async #end(pick: number, how: 'success' | 'failure' | 'retry'): Promise<void> {
-    const lease = this.#pickLease(pick, 'live')
+    const lease = this.#leases.pick(pick, 'live')
     if (lease === undefined) return
     const { handle, name } = lease
     const { leases } = this.#stage.backend
@@ -197,12 +190,12 @@ class Player {
       this.#expect(`leases.fail ${name}`, answer.items[0]?.outcome, expected)
     }
     // Its holder's repeat would be answered alike: it is neither live nor foreign.
-    this.#leases.splice(this.#leases.indexOf(lease), 1)
+    this.#leases.forget(lease)
   }
 
   /** An end by a worker that lost its lease: in vain, unless it ran out and nobody took the execution since. */
   async #completeStale(pick: number): Promise<void> {
-    const lease = this.#pickLease(pick, 'lapsed') ?? this.#pickLease(pick, 'dead')
+    const lease = this.#leases.pick(pick, 'lapsed') ?? this.#leases.pick(pick, 'dead')
     if (lease === undefined) return
     const result = new TextEncoder().encode(`result of ${lease.name}`)
     const items = [{ handle: lease.handle, result }]
@@ -214,7 +207,7 @@ class Player {
         outcome,
         oracle.completeLate(this.#world, lease.name),
       )
-      this.#leases.splice(this.#leases.indexOf(lease), 1)
+      this.#leases.forget(lease)
       return
     }
     this.#note(`leases.complete ${lease.name}, stale`, outcome)
@@ -223,7 +216,7 @@ class Player {
   }
 
   async #giveUp(op: 'revoke' | 'delay', pick: number): Promise<void> {
-    const lease = this.#pickLease(pick, 'live')
+    const lease = this.#leases.pick(pick, 'live')
     if (lease === undefined) return
     const { leases, maintenance } = this.#stage.backend
     const id = this.#idOf(lease.name)
@@ -238,7 +231,7 @@ class Player {
     const answer = await leases.delay({ namespaces: [namespace], items: [{ handle: lease.handle, untilMs }] })
     const expected = oracle.delay(this.#world, lease.name, startDelayMs)
     this.#expect(`leases.delay ${lease.name}`, answer.items[0]?.outcome, expected)
-    this.#leases.splice(this.#leases.indexOf(lease), 1)
+    this.#leases.forget(lease)
   }
 
   async #operate(op: 'cancel' | 'hold' | 'release', name: string): Promise<void> {
@@ -262,7 +255,7 @@ class Player {
     await this.#stage.backend.maintenance.advanceTime({ byMs: advanceMs })
     const lost = oracle.advance(this.#world, advanceMs)
     this.#log.push(`  advance by ${advanceMs}`)
-    for (const name of lost) this.#retire(name, 'lapsed')
+    for (const name of lost) this.#leases.retire(name, 'lapsed')
   }
 
   async #seal(): Promise<void> {
@@ -329,7 +322,7 @@ class Player {
     for (let turn = 0; this.#unended().length > 0; turn += 1) {
       if (turn > 400) throw new Error(`stuck: ${this.#unended().map(({ name }) => name)} never end`)
       const held = this.#unended().find((node) => node.held)
-      const live = this.#leases.some(({ state }) => state === 'live')
+      const live = this.#leases.pick(0, 'live') !== undefined
       if (held) await this.#operate('release', held.name)
       else if (live)
         await this.#end(turn, ((this.#script.tail >> (turn % 30)) & 1) === 1 ? 'failure' : 'success')
@@ -345,10 +338,7 @@ class Player {
     const shown = await this.#look()
     this.#refute(settle(this.#world, seenEnds(shown)))
     this.#refute(compare(this.#world, shown))
-    for (const lease of this.#leases) {
-      const node = nodeOf(this.#world, lease.name)
-      if (node.ended !== null || (lease.state === 'live' && !node.active)) lease.state = 'dead'
-    }
+    this.#leases.review((name) => nodeOf(this.#world, name))
   }
 
   async #look(): Promise<Shown> {
@@ -370,39 +360,13 @@ class Player {
     return { flow, nodes, result }
   }
 
-  #toGraph({ specs, edges, choices }: BuiltNodes): { nodes: FlowNode[]; edges: FlowEdge[] } {
-    for (const { name } of specs) {
+  #toGraph(built: BuiltNodes): { nodes: FlowNode[]; edges: FlowEdge[] } {
+    for (const { name } of built.specs) {
       const id = mintExecutionIdInFlow(this.#flowId, this.#stage.partitionCount)
       this.#ids.set(name, id)
       this.#names.set(id, name)
     }
-    return {
-      nodes: specs.map((spec): FlowNode => {
-        const choice = choices.get(spec.name)
-        const n = edges.filter(({ to }) => to === spec.name).length
-        const asked = choice === undefined || spec.join === null ? undefined : choice
-        return {
-          id: this.#idOf(spec.name),
-          name: spec.name,
-          kind,
-          lane: this.#lane,
-          input: null,
-          retry: {
-            maxAttempts: spec.maxAttempts,
-            backoff: { kind: 'fixed', initialMs: 0, multiplier: 1, maxMs: 0, jitter: false },
-            nonRetryable: [],
-          },
-          ...(spec.deadlineMs === null ? {} : { timeouts: { deadlineMs: spec.deadlineMs } }),
-          ...(spec.startInMs === null ? {} : { delayMs: spec.startInMs }),
-          ...(asked === undefined ? {} : { join: joinSpec(asked, n, spec.join?.k ?? n) }),
-        }
-      }),
-      edges: edges.map(({ from, to }) => ({
-        from: this.#idOf(from),
-        to: this.#idOf(to),
-        as: `from-${from}`,
-      })),
-    }
+    return toFlowGraph(built, { lane: this.#lane, kind, idOf: (name) => this.#idOf(name) })
   }
 
   #idOf(name: string): ExecutionId {
@@ -413,18 +377,6 @@ class Player {
 
   #pickMember(pick: number): string {
     return nodeName(pick % this.#world.nodes.size)
-  }
-
-  #pickLease(pick: number, state: HeldLease['state']): HeldLease | undefined {
-    const some = this.#leases.filter((lease) => lease.state === state)
-    return some[pick % some.length]
-  }
-
-  #retire(name: string, state: 'lapsed' | 'dead'): void {
-    for (const lease of this.#leases) {
-      if (lease.name !== name || lease.state === 'dead') continue
-      lease.state = lease.state === 'live' ? state : 'dead'
-    }
   }
 
   #unended(): OracleNode[] {
@@ -454,29 +406,6 @@ class Player {
         return `  ${name} ← ${ups.join(' ') || 'nothing'}${join} ${ended ? JSON.stringify(ended) : ''}`
       })
       .join('\n')
-  }
-}
-
-function joinSpec(choice: Parameters<typeof quorumOf>[0], n: number, k: number): FlowNode['join'] {
-  const option =
-    choice.cancels === undefined
-      ? {}
-      : {
-          [choice.policy === 'all_of' ? 'onImpossible' : 'onSatisfied']: choice.cancels
-            ? 'cancel_remaining'
-            : 'let_run',
-        }
-  const policy = {
-    kind: choice.policy,
-    ...(choice.policy === 'quorum' ? { k: Math.min(k, n) } : {}),
-    ...option,
-  }
-  return {
-    policy: policy as JoinPolicySpec,
-    runOn: choice.runOn,
-    settled: choice.settled,
-    cancelShared: choice.cancelShared,
-    ancestors: choice.ancestors ? 'cancel' : 'let_run',
   }
 }
 

@@ -196,4 +196,4 @@ function oracleJoin(choice: NodeChoice, n: number): OracleJoin {
   }
 }
 
-export const quorumOf = (choice: NodeChoice, n: number): number => 1 + (choice.k % n)
+const quorumOf = (choice: NodeChoice, n: number): number => 1 + (choice.k % n)

@@ -11,7 +11,9 @@ import {
   terminalOutcomes,
   vectorViolations,
 } from '@flowfabric/core'
+import { foundationScanners } from '@flowfabric/scanners'
 import { describe, expect, it } from 'vitest'
+import { createModel } from '../model/index.js'
 import { executionOwners, flowOwners, ownersOf, partOwners, pendingOwners } from '../owners.js'
 
 describe('every state has an owner', () => {
@@ -42,6 +44,29 @@ describe('every state has an owner', () => {
     expect(Object.keys(pendingOwners).sort()).toEqual([...pendingWorks].sort())
   })
 
+  it('each scanner that a row names exists, and wakes on the work that it owns', () => {
+    const scanners = new Map(foundationScanners().map((scanner) => [scanner.name, scanner]))
+    for (const [work, { scanner }] of Object.entries(pendingOwners)) {
+      const owner = scanners.get(scanner)
+      expect(owner, scanner).toBeDefined()
+      if (owner?.scope === 'partition') expect(owner.wakesOn, scanner).toContain(work)
+    }
+    for (const { id, scanner } of [...executionOwners, ...Object.values(flowOwners), ...partOwners]) {
+      if (laterRoles.has(id) || scanner === null) continue
+      expect(scanners.has(scanner), `${id}: ${scanner}`).toBe(true)
+    }
+  })
+
+  it('each operation that a row names is one of the contract', () => {
+    const backend = createModel() as unknown as Record<string, Record<string, unknown>>
+    for (const { id, movedBy } of [...executionOwners, ...Object.values(flowOwners), ...partOwners]) {
+      for (const operation of movedBy) {
+        const [role = '', name = ''] = operation.split('.')
+        if (!laterRoles.has(id)) expect(typeof backend[role]?.[name], `${id}: ${operation}`).toBe('function')
+      }
+    }
+  })
+
   it('ids are unique, and each row says what it waits for', () => {
     const rows = [...executionOwners, ...Object.values(flowOwners), ...partOwners]
     expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length)
@@ -51,6 +76,9 @@ describe('every state has an owner', () => {
     }
   })
 })
+
+/** States that no store of the foundation roles enters; what moves them comes with their roles. */
+const laterRoles = new Set(['execution.rate_limited', 'execution.suspended'])
 
 function* possibleVectors(): Generator<StateVector> {
   for (const lifecyclePhase of lifecyclePhases)

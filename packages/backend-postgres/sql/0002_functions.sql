@@ -218,7 +218,8 @@ begin
   update deployment set catalog_version = catalog_version + 1;
   return null;
 end $$;
-create trigger lane_changed after insert or update on lane for each statement execute function raise_catalog_version();
+-- For each row: a lane that was there already must not lock the deployment's row before its own.
+create trigger lane_changed after insert or update on lane for each row execute function raise_catalog_version();
 create trigger route_changed after insert or delete on route for each statement execute function raise_catalog_version();
 
 -- ---- The one place that emits: depth, events and the outbox follow from what a statement changed.

@@ -108,7 +108,8 @@ begin
   end loop;
 
   if v_unmarked is not null then update flow f set unprojected = true where f.id = any(v_unmarked); end if;
-  v_still := case when v_moving is null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
+  -- What this call let go is open, unless it was then cancelled as an ancestor.
+  v_still := case when v_moving is null or v_lost is not null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
   return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'fired', v_fired, 'more', v_more,
     -- Where losers are left to be cancelled, so that it is told at once.
     'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g

@@ -148,3 +148,20 @@ begin
   select s.id, 'it has no description', false
     from sample s where not exists (select 1 from execution_info i where i.partition_key = p_partition and i.id = s.id);
 end $$;
+
+-- Leaves an entry for each live flow that has neither an open member nor an end to look at, and so would never settle.
+create function leave_settlements(p_partition integer, p_max integer) returns integer
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
+#variable_conflict use_column
+declare
+  v_left integer;
+begin
+  insert into completion_event (partition_key, kind, flow_id)
+    select f.partition_key, 'flow_settled', f.id from flow f
+    where f.partition_key = p_partition and f.state in ('open', 'cancelling')
+      and not exists (select 1 from execution x where x.flow_id = f.id and x.lifecycle_phase <> 'terminal')
+      and not exists (select 1 from completion_event c where c.flow_id = f.id)
+    order by f.id limit p_max;
+  get diagnostics v_left = row_count;
+  return v_left;
+end $$;

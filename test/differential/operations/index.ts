@@ -58,6 +58,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'workers.list': of(1, registries.listWorkers),
   'workers.drain': of(1, registries.drainWorker),
   'maintenance.advanceTime': of(8, time.advanceTime),
+  'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),
   drive: of(8, time.drive),
 }

@@ -30,6 +30,22 @@ export function drive(c: Chooser, world: World): Call {
   }
 }
 
+/** A day and more goes by, and what is past its retention is removed. */
+export function trimRetention(_: Chooser, world: World): Call {
+  return {
+    text: 'a day goes by, maintenance.trimRetention',
+    on: async (backend: FoundationBackend) => {
+      await backend.maintenance.advanceTime({ byMs: 90_000_000 })
+      await settle(backend, world.partitions)
+      for (const partition of world.partitions) {
+        let more = true
+        while (more) more = (await backend.maintenance.trimRetention({ partition, max: 500 })).more
+      }
+      return { outcome: 'trimmed' }
+    },
+  }
+}
+
 export function readEvents(_: Chooser, world: World): Call {
   return {
     text: 'events.read',

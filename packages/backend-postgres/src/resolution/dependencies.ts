@@ -26,7 +26,7 @@ interface RepairAnswer {
 
 /**
  * The net under the dispatcher: pending edges whose upstream has ended, whatever the policy, and groups that their
- * counters decide but that aren't marked. In a healthy system it finds nothing.
+ * counters decide but that aren't marked; and flows whose last end nobody looked at. In a healthy system it finds nothing.
  */
 export async function reconcileDependencies(
   ctx: PostgresContext,
@@ -47,7 +47,11 @@ export async function reconcileDependencies(
     ...new Set(found.filter(({ outcome }) => outcome !== 'unknown_policy').map(({ flow_id }) => flow_id)),
   ]
   for (const flowId of flows) items.push(...(await repairFlow(ctx, partition, flowId, max)))
-  if (flows.length > 0) {
+  const [settlements] = await ctx.db.call<{ left: number }>('select ff.leave_settlements($1, $2) as left', [
+    partition,
+    max,
+  ])
+  if (flows.length > 0 || (settlements?.left ?? 0) > 0) {
     ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
     kickDispatch(ctx, [partition])
   }

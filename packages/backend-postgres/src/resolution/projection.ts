@@ -72,7 +72,15 @@ async function projectOneByOne(
   const items: ProjectionItem[] = []
   for (const flow of live.slice(0, max)) {
     try {
-      items.push(...(await ctx.db.transaction((tx) => projectAll(tx, partition, [flow]))))
+      items.push(
+        ...(await ctx.db.transaction(async (tx) => {
+          await tx.query('select 1 from ff.flow where partition_key = $1 and id = $2 for no key update', [
+            partition,
+            flow.id,
+          ])
+          return projectAll(tx, partition, [flow])
+        })),
+      )
     } catch (fault) {
       if (!isOfOneFlow(fault)) throw fault
       items.push({ outcome: 'error', flowId: flow.id, code: fault.code })
