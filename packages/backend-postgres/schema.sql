@@ -3188,6 +3188,6 @@ CREATE TRIGGER execution_updated AFTER UPDATE ON execution REFERENCING OLD TABLE
 
 CREATE TRIGGER flow_changed AFTER INSERT OR UPDATE OF state, graph_revision, generation ON flow FOR EACH ROW EXECUTE FUNCTION flow_changed();
 
-CREATE TRIGGER lane_changed AFTER INSERT OR UPDATE ON lane FOR EACH STATEMENT EXECUTE FUNCTION raise_catalog_version();
+CREATE TRIGGER lane_changed AFTER INSERT OR UPDATE ON lane FOR EACH ROW EXECUTE FUNCTION raise_catalog_version();
 
 CREATE TRIGGER route_changed AFTER INSERT OR DELETE ON route FOR EACH STATEMENT EXECUTE FUNCTION raise_catalog_version();
