@@ -22,6 +22,7 @@ const neverRefused = new Set([
   'events.read',
   'drive',
   'maintenance.advanceTime',
+  'maintenance.trimRetention',
 ])
 
 describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode }))))(
@@ -36,7 +37,7 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
     it('answer alike and look alike after every call', async () => {
       const { backend, partitions, partitionCounts } = opened
       const tallies: Tallies = new Map()
-      await runRandomly(
+      const runs = await runRandomly(
         `differential on ${name}, ${settling}`,
         fc.asyncProperty(stepsArbitrary(isSoak ? 120 : 60), async (steps) => {
           // A model of its own for each run: other runs live in other namespaces of the store.
@@ -47,7 +48,8 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
         }),
         { numRuns: rounds(2_000), shortMs: 10_000, tallies },
       )
-      if (isSoak) expectEveryOperationBothWays(tallies)
+      // A long run reaches both answers of everything; a short one need not.
+      if (runs >= 400) expectEveryOperationBothWays(tallies)
     })
   },
 )

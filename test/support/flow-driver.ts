@@ -35,6 +35,7 @@ import {
   type SubmitFlowOutcome,
   unreachable,
 } from '@flowfabric/core'
+import { vi } from 'vitest'
 import { type DriveOptions, settle } from './drive.js'
 
 /** A store under test, and the partitions that its own loops would visit. */
@@ -142,6 +143,11 @@ export class FlowDriver {
     const got = await this.tryStart(...names)
     const missed = names.filter((name) => !got.includes(name))
     if (missed.length > 0) throw new Error(`not claimable: ${missed.join(', ')}`)
+  }
+
+  /** Claims a node that another session's maintenance may hold for a moment: a claim passes over locked rows. */
+  async startAmongOthers(name: string): Promise<void> {
+    await vi.waitUntil(async () => (await this.tryStart(name)).length > 0, { timeout: 10_000, interval: 5 })
   }
 
   /** Claims what of the named nodes is claimable, and says which were. A claim looks at a bounded number of kinds. */

@@ -26,13 +26,13 @@ export function timeLimitMs(shortMs: number): number {
 
 /**
  * Runs a property, prints its seed, writes what happened into the report, and throws the shrunk counter-example of a
- * failure with the command that replays it.
+ * failure with the command that replays it. Answers how many runs there were.
  */
 export async function runRandomly<Input>(
   name: string,
   property: fc.IAsyncProperty<Input>,
   options: { readonly numRuns: number; readonly shortMs: number; readonly tallies: Tallies },
-): Promise<void> {
+): Promise<number> {
   const seed = chooseSeed()
   const startedAt = performance.now()
   const run = await fc.check(property, {
@@ -51,7 +51,7 @@ export async function runRandomly<Input>(
     failed: run.failed,
     operations: plain(options.tallies),
   })
-  if (!run.failed) return
+  if (!run.failed) return run.numRuns
   const replay = `FF_SEED=${seed} npx vitest run --project differential`
   throw new Error(`${line}\n${replay}\n${fc.defaultReportMessage(run) ?? ''}`, { cause: run.errorInstance })
 }

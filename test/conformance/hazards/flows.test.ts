@@ -92,7 +92,11 @@ describe('hazards of flows', () => {
     await flow.end('a', 'success')
     // The failure's message comes after the success, and decides nothing: the record does.
     await store().backend.resolution.dispatchCompletion({ entryId: message })
-    await store().faults.leaveEntry({ executionId: flow.id('a'), generation: 1 })
+    const older = await store().faults.leaveEntry({ executionId: flow.id('a'), generation: 1 })
+    expect(await store().backend.resolution.dispatchCompletion({ entryId: older })).toEqual({
+      outcome: 'noop',
+    })
+    expect(await flow.state('b')).toBe('waiting_children')
     await flow.settle()
     expect(await flow.tryStart('b')).toEqual(['b'])
   })

@@ -18,7 +18,7 @@ export function chooseExecution(c: Chooser, world: World): ExecutionId {
 }
 
 /** The caller's namespace, or, now and then, one to which the object doesn't belong. */
-export const chooseNamespace = (c: Chooser, world: World) => (c.rarely(25) ? world.foreign : world.namespace)
+export const chooseNamespace = (c: Chooser, world: World) => (c.rarely(12) ? world.foreign : world.namespace)
 
 export function submit(c: Chooser, world: World): Call {
   const { namespace } = world
@@ -126,7 +126,11 @@ export function hold(c: Chooser, world: World): Call {
 }
 
 export function release(c: Chooser, world: World): Call {
-  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world) }
+  const held = [...world.model.store.executions.values()].filter(
+    (x) => x.namespace === world.namespace && x.held,
+  )
+  const id = (c.rarely(3) ? undefined : c.among(held)?.id) ?? chooseExecution(c, world)
+  const params = { namespace: chooseNamespace(c, world), id }
   return { text: `executions.release ${params.id}`, on: (backend) => backend.executions.release(params) }
 }
 

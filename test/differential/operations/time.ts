@@ -53,9 +53,10 @@ export function readEvents(_: Chooser, world: World): Call {
       const seen: unknown[] = []
       let cursor: string | undefined
       for (;;) {
-        const page = await backend.events.read({ namespace: world.namespace, cursor, limit: 50 })
+        const page = await backend.events.read({ namespace: world.namespace, cursor, limit: 1_000 })
         seen.push(...page.events)
-        if (page.events.length === 0) break
+        // An empty page may still have moved on past other namespaces' events.
+        if (page.events.length === 0 && page.cursor === cursor) break
         cursor = page.cursor
       }
       return { outcome: 'events', perObject: groupByObject(seen) }

@@ -14,6 +14,8 @@ import { numberEvents } from './numbering.js'
 
 /** Rows of a partition that one look reads at most; the filter may let few of their events through. */
 const ROWS_PER_PARTITION = 500
+/** How long one call goes on through events that its filter holds back, before it answers an empty page that moved on. */
+const SCAN_MS_MAX = 2_000
 /** Between two looks of one that waits, should the hints be lost. */
 const LOOK_MS_MAX = 1_000
 
@@ -30,14 +32,16 @@ export async function readEvents(ctx: PostgresContext, params: ReadEvents): Prom
   const partitions = Array.from({ length: counts.flow }, (_, index) => index)
   await numberEvents(ctx, partitions)
   const start = await startOf(ctx, params, counts.flow)
-  const deadline = Date.now() + (params.waitMs ?? 0)
+  const startedAt = Date.now()
+  const deadline = startedAt + (params.waitMs ?? 0)
   let from = start
   let news = listenForNews(ctx, params.signal)
   try {
     for (;;) {
       const page = await readPage(ctx, params, partitions, from)
       const leftMs = deadline - Date.now()
-      if (page.events.length > 0 || leftMs <= 0 || params.signal?.aborted || ctx.closing.aborted) {
+      const isOver = page.more ? Date.now() > startedAt + SCAN_MS_MAX && leftMs <= 0 : leftMs <= 0
+      if (page.events.length > 0 || isOver || params.signal?.aborted || ctx.closing.aborted) {
         return { outcome: 'events', events: page.events, cursor: encodeCursor(page.positions) }
       }
       // What the filter held back is behind this reader.

@@ -15,8 +15,7 @@ export function describeFailure(thrown: unknown): Pick<FailLease, 'failure' | 'r
       thrown.stack !== undefined && { details: cleanText(thrown.stack).slice(0, DETAILS_CHARS_MAX) }),
   }
   if (thrown instanceof TerminalError) return { failure, retry: 'never' }
-  if (thrown instanceof RetryAtError)
-    return { failure, retry: { atMs: Math.max(0, Math.floor(thrown.atMs)) } }
+  if (thrown instanceof RetryAtError) return { failure, retry: { atMs: Math.max(0, Math.ceil(thrown.atMs)) } }
   return { failure }
 }
 

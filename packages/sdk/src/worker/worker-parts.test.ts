@@ -60,7 +60,7 @@ describe('a failure', () => {
   test.each([
     [new TerminalError('no'), 'terminal', 'never'],
     [new TerminalError('no', { category: 'spam' }), 'spam', 'never'],
-    [new RetryAtError(1234.5, 'later'), 'error', { atMs: 1234 }],
+    [new RetryAtError(1234.5, 'later'), 'error', { atMs: 1235 }],
     [new AbortReason('timed_out', 'over'), 'timeout', undefined],
     [new AbortReason('cancelled', 'stop'), 'cancelled', undefined],
     [engineError('budget_exceeded', 'spent'), 'budget_exceeded', undefined],
