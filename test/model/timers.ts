@@ -25,7 +25,7 @@ interface Due {
   readonly apply: () => void
 }
 
-/** The timers of a partition, earliest first; at equal times in order of submission. */
+/** The timers of a partition: those of flows before those of executions, each earliest first. */
 function timersIn(model: Model, partition: PartitionTag): Due[] {
   const executions = [...model.executions.values()].flatMap((x): Due[] => {
     const timer = partitionTagOf(x.id) === partition ? timerOf(x) : null
@@ -35,14 +35,16 @@ function timersIn(model: Model, partition: PartitionTag): Due[] {
     const timer = flowTagOf(model, flow) === partition ? flowTimerOf(model, flow) : null
     return timer === null ? [] : [{ timer, id: flow.id, apply: () => applyFlowTimer(model, flow) }]
   })
-  return [...executions, ...flows].sort((a, b) => a.timer.dueAtMs - b.timer.dueAtMs)
+  const byTime = (a: Due, b: Due) => a.timer.dueAtMs - b.timer.dueAtMs
+  return [...flows.sort(byTime), ...executions.sort(byTime)]
 }
 
 export function nextTimerIn(model: Model, partition: PartitionTag): number | null {
-  return timersIn(model, partition)[0]?.timer.dueAtMs ?? null
+  const times = timersIn(model, partition).map(({ timer }) => timer.dueAtMs)
+  return times.length === 0 ? null : Math.min(...times)
 }
 
-/** Applies what is due, one timer per execution and call. */
+/** Applies what is due, one timer per execution and call; what a flow waits for first, since it may end its members. */
 export function drainTimers(model: Model, params: ScanRequest): ScanResult<TimerItem> {
   checkScanRequest(params, model.partitions)
   const due = timersIn(model, params.partition).filter(({ timer }) => timer.dueAtMs <= model.clock.nowMs())

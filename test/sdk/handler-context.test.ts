@@ -115,7 +115,7 @@ describe('ctx.retryAt', () => {
       handler({ attempt, retryAt, now }) {
         if (attempt.index > 0) return 'came back'
         dueAtMs = now() + 60
-        retryAt(dueAtMs, 'come back')
+        return retryAt(dueAtMs, 'come back')
       },
     })
     await running.startWorker({ tasks: [task] })
