@@ -110,11 +110,17 @@ function* differencesOf(a: unknown, b: unknown, path: string): Generator<string>
 }
 
 /** What an operation was answered, split into accepted and refused. */
+/** Outcomes that turn a caller away without an error. */
+const turnedAway: ReadonlySet<string> = new Set(['unknown_instance', 'gone'])
+
 export function splitTally(counts: ReadonlyMap<string, number> | undefined): {
   accepted: number
   refused: number
 } {
   const split = { accepted: 0, refused: 0 }
-  for (const [outcome, count] of counts ?? []) split[isErrorCode(outcome) ? 'refused' : 'accepted'] += count
+  for (const [outcome, count] of counts ?? []) {
+    const isRefusal = isErrorCode(outcome) || turnedAway.has(outcome)
+    split[isRefusal ? 'refused' : 'accepted'] += count
+  }
   return split
 }
