@@ -37,6 +37,8 @@ create type outbox_entry as (ordinal integer, partition_key integer, id uuid, fl
 
 create type ownership_state as enum ('unowned', 'leased', 'lease_expired_reclaimable');
 
+create type partition_pulse as (partition_key integer, now bigint, next_due_at bigint, outbox boolean, sibling_cancels boolean, cancel_backlog boolean, projection boolean, retention boolean, upkeep boolean, waiting jsonb);
+
 create type public_state as enum ('waiting', 'resumable', 'delayed', 'waiting_children', 'rate_limited', 'active', 'suspended', 'completed', 'failed', 'cancelled', 'expired', 'skipped');
 
 create type refusal as (outcome text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
@@ -706,7 +708,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.complete_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_results bytea[], p_namespaces text[])
+CREATE OR REPLACE FUNCTION flowfabric.complete_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_results bytea[], p_namespaces text[], p_inline integer)
  RETURNS SETOF finished
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -717,27 +719,31 @@ CREATE OR REPLACE FUNCTION flowfabric.complete_leases(p_partitions integer[], p_
 AS $function$
 #variable_conflict use_column
 declare
-  v_ords integer[];
-  v_tids tid[];
-  v_lates boolean[];
-  v_keeps bigint[];
-  v_now bigint;
+  v_now bigint := now_ms();
+  v_locked integer[];
+  v_late integer[] := '{}';
+  v_ended finished[];
+  v_accepted integer[] := '{}';
+  v_has_members boolean := false;
 begin
-  select array_agg(h.ord), array_agg(h.tid), array_agg(h.late), array_agg(h.keep_ms) into v_ords, v_tids, v_lates, v_keeps
-    from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
-  v_now := now_ms();
-
-  if v_tids is not null then
-    return query
+  for v_look in 1 .. 2 loop
     with ended as (
       update execution e set
         lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        terminal_outcome = 'success', attempt_state = 'attempt_terminal',
-        reclaim_count = e.reclaim_count - case when a.late then 1 else 0 end, held = false, not_before = null, delay_reason = null,
-        grace_ends_at = null, cancel_cause = null, terminal_at = v_now, due_at = case when e.flow_id is null then v_now + a.keep_ms end
-      from unnest(v_tids, v_ords, v_lates, v_keeps) as a (tid, ord, late, keep_ms) where e.ctid = a.tid
-      returning a.ord, a.late, e.partition_key, e.id, e.lane_id, e.flow_id, e.attempt_count, e.attempt_type, e.generation, e.epoch,
-        e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at
+        terminal_outcome = 'success', attempt_state = 'attempt_terminal', reclaim_count = e.reclaim_count - i.late::integer,
+        held = false, not_before = null, delay_reason = null, grace_ends_at = null, cancel_cause = null, terminal_at = v_now,
+        due_at = case when e.flow_id is null then v_now + coalesce(e.retention_ms, l.retention_ms) end
+      from (
+        select u.*, u.ord = any (v_late) as late from unnest(p_partitions, p_ids, p_indexes, p_leases, p_epochs) with ordinality
+          as u (partition_key, id, idx, lease_id, epoch, ord)
+        where v_look = 1 or u.ord = any (v_locked)
+        order by u.id
+      ) i, lane l
+      where e.partition_key = i.partition_key and e.id = i.id and e.attempt_count = i.idx + 1 and e.epoch = i.epoch
+        and e.lease_id = i.lease_id and (e.lifecycle_phase = 'active' or i.late)
+        and l.id = e.lane_id and l.namespace = any (p_namespaces)
+      returning i.ord::integer, i.late, e.partition_key, e.id, e.lane_id, e.flow_id, e.attempt_count, e.attempt_type, e.generation,
+        e.epoch, e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at
     ), recorded as (
       insert into execution_result as r (partition_key, id, result)
       select partition_key, id, p_results[ord] from ended where p_results[ord] is not null
@@ -753,14 +759,22 @@ begin
         lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
         ended_by = excluded.ended_by, end_op = excluded.end_op, end_answer = null, late = excluded.late
     )
-    select e.ord, 'completed', e.late, null::bigint, e.partition_key, e.id, e.lane_id, e.flow_id, true, false, null::bigint,
-      null::text, null::ended_by, null::terminal_outcome, null::jsonb
-    from ended e;
-  end if;
+    select array_agg((e.ord, 'completed', e.late, null, e.partition_key, e.id, e.lane_id, e.flow_id, true, false, null,
+        null, null, null, null)::finished), v_accepted || array_agg(e.ord), v_has_members or coalesce(bool_or(e.flow_id is not null), false)
+      into v_ended, v_accepted, v_has_members from ended e;
+    return query select * from unnest(v_ended);
 
-  if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
-    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'complete', p_namespaces, v_ords);
+    exit when v_look = 2 or cardinality(v_accepted) = cardinality(p_ids);
+    select array_agg(h.ord), coalesce(array_agg(h.ord) filter (where h.late), '{}') into v_locked, v_late
+      from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+    exit when v_locked is null;
+    v_now := now_ms();
+  end loop;
+
+  if cardinality(v_accepted) < cardinality(p_ids) then
+    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'complete', p_namespaces, v_accepted);
   end if;
+  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
 end $function$
 ;
 
@@ -909,7 +923,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean, p_tells boolean)
+CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean, p_tells boolean, p_waits boolean DEFAULT true)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -934,6 +948,7 @@ declare
   v_lost jsonb;
   v_fired jsonb;
   v_more boolean;
+  v_free outbox_entry[];
 begin
   with due as materialized (
     select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
@@ -952,6 +967,14 @@ begin
   from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
   if v_taken = 0 then return null; end if;
   v_more := v_taken = p_max;
+
+  if not p_waits then
+    v_free := array(
+      select e from flow f join unnest(v_entries) e on f.partition_key = e.partition_key and f.id = e.flow_id
+      order by f.id, e.ordinal for no key update of f skip locked);
+    v_more := v_more or cardinality(v_free) < coalesce(cardinality(v_entries), 0);
+    v_entries := v_free;
+  end if;
 
   -- From here on nobody else changes these flows' edges and groups.
   select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
@@ -1485,7 +1508,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.fail_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_failures jsonb[], p_wishes text[], p_wish_ms bigint[], p_namespaces text[])
+CREATE OR REPLACE FUNCTION flowfabric.fail_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_failures jsonb[], p_wishes text[], p_wish_ms bigint[], p_namespaces text[], p_inline integer)
  RETURNS SETOF finished
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -1497,9 +1520,11 @@ AS $function$
 #variable_conflict use_column
 declare
   v_ords integer[];
+  v_has_members boolean;
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
-  select array_agg(h.ord) into v_ords from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+  select array_agg(h.ord), bool_or(h.flow_id is not null) into v_ords, v_has_members
+    from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
 
   if v_ords is not null then
     return query
@@ -1514,6 +1539,7 @@ begin
   if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'fail', p_namespaces, v_ords);
   end if;
+  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
 end $function$
 ;
 
@@ -1619,6 +1645,25 @@ begin
   select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, null, '{}', '{}', '{}', true, v_now);
   ready_lanes := ready_lanes || v_result.ready_lanes;
   next_due_at := least(next_due_at, v_result.next_due_at);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.hop_after_ends(p_partitions integer[], p_edges integer)
+ RETURNS finished
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare
+  v_row finished;
+begin
+  v_row.ord := 0;
+  begin
+    v_row.answer := dispatch_entries(array(select distinct key from unnest(p_partitions) as p(key) order by key), null, 128, p_edges,
+      8 * p_edges, true, false, false);
+  exception when others then
+    v_row.answer := '{"more":true}';
+  end;
+  return v_row;
 end $function$
 ;
 
@@ -1952,8 +1997,16 @@ CREATE OR REPLACE FUNCTION flowfabric.load_inlined(p_partition integer, p_id uui
  SET search_path TO 'flowfabric', 'pg_temp'
 AS $function$
 #variable_conflict use_column
-declare v_inlined inlined;
+declare
+  v_inlined inlined;
 begin
+  -- Most have neither: two looks at an index are all that this costs them.
+  if not exists (select 1 from edge x where x.partition_key = p_partition and x.downstream_id = p_id and x.as_name is not null)
+    and not exists (select 1 from step s where s.partition_key = p_partition and s.execution_id = p_id) then
+    v_inlined.up_truncated := false;
+    v_inlined.steps_truncated := false;
+    return v_inlined;
+  end if;
   with up as materialized (
     select x.as_name collate "C" as as_name, x.upstream_id, x.seen_state::text as state, coalesce(x.seen_satisfied, false) as satisfied,
       r.result, sum(coalesce(length(r.result), 0)) over (order by x.as_name collate "C") as bytes
@@ -2111,6 +2164,53 @@ CREATE OR REPLACE FUNCTION flowfabric.parked_until()
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN '9000000000000000'::bigint
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.pulse_of(p_partitions integer[], p_fold_rows integer, p_waiting_ms bigint, p_number_ms bigint)
+ RETURNS SETOF partition_pulse
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+begin
+  return query
+  select p.key, v_now,
+    least(
+      (select x.due_at from execution x where x.partition_key = p.key and x.due_at is not null and x.lifecycle_phase <> 'terminal'
+        order by x.due_at limit 1),
+      (select f.due_at from flow f where f.partition_key = p.key and f.due_at is not null and f.state in ('draft', 'open', 'cancelling')
+        order by f.due_at limit 1)),
+    exists (select 1 from completion_event c left join flow f on f.partition_key = c.partition_key and f.id = c.flow_id
+      where c.partition_key = p.key and c.available_at <= v_now and f.state is distinct from 'draft'),
+    exists (select 1 from pending_cancel_group g where g.partition_key = p.key),
+    exists (select 1 from cancel_backlog b where b.partition_key = p.key),
+    exists (select 1 from flow f where f.partition_key = p.key and f.unprojected),
+    coalesce(v_now >= least(
+      (select x.due_at from execution x where x.partition_key = p.key and x.due_at is not null and x.lifecycle_phase = 'terminal'
+        order by x.due_at limit 1),
+      (select f.due_at from flow f where f.partition_key = p.key and f.due_at is not null and f.state in ('completed', 'failed', 'cancelled')
+        order by f.due_at limit 1),
+      case when p.key = 0 then (select k.expires_at from idempotency_key k order by k.expires_at limit 1) end), false),
+    -- Who reads the feed numbers it: without readers it is done in larger lots.
+    coalesce((select e.at from event e where e.partition_key = p.key and e.first_number is null order by e.seq limit 1) <= v_now - p_number_ms, false)
+      or (p.key = 0 and (select count(*) from (select 1 from lane_depth limit p_fold_rows) d) >= p_fold_rows),
+    case when p.place = 1 then (
+      select jsonb_agg(jsonb_build_object('namespace', w.namespace, 'lane', w.name, 'readyAtMs', w.ready_at)) from (
+        select l.namespace, l.name, min(h.ready_at) as ready_at
+        from lane l join route r on r.lane_id = l.id
+        cross join lateral (select x.ready_at from execution x
+          where x.route_id = r.id and x.eligibility_state = 'eligible_now' order by x.score, x.seq limit 1) h
+        where l.state in ('active', 'draining') and h.ready_at < v_now - p_waiting_ms
+        group by l.namespace, l.name
+      ) w) end
+  from unnest(p_partitions) with ordinality as p (key, place);
+end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.quiesce()

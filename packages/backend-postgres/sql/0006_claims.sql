@@ -15,8 +15,16 @@ create type inlined as (up_names text[], up_ids uuid[], up_states text[], up_sat
 create function load_inlined(p_partition integer, p_id uuid, p_bytes_max integer) returns inlined
 language plpgsql stable set search_path from current as $$
 #variable_conflict use_column
-declare v_inlined inlined;
+declare
+  v_inlined inlined;
 begin
+  -- Most have neither: two looks at an index are all that this costs them.
+  if not exists (select 1 from edge x where x.partition_key = p_partition and x.downstream_id = p_id and x.as_name is not null)
+    and not exists (select 1 from step s where s.partition_key = p_partition and s.execution_id = p_id) then
+    v_inlined.up_truncated := false;
+    v_inlined.steps_truncated := false;
+    return v_inlined;
+  end if;
   with up as materialized (
     select x.as_name collate "C" as as_name, x.upstream_id, x.seen_state::text as state, coalesce(x.seen_satisfied, false) as satisfied,
       r.result, sum(coalesce(length(r.result), 0)) over (order by x.as_name collate "C") as bytes

@@ -91,33 +91,39 @@ end $$;
 
 -- ---- Success
 
+-- What is in time is ended as it is looked up, in order of id. What isn't found so is locked and looked at again: it may be
+-- late, or refused. With `p_inline` edges to resolve, the row with `ord` 0 answers what the ends led to.
 create function complete_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[],
-  p_results bytea[], p_namespaces text[])
+  p_results bytea[], p_namespaces text[], p_inline integer)
 returns setof finished language plpgsql set search_path from current set lock_timeout = '2s'
   set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
-  v_ords integer[];
-  v_tids tid[];
-  v_lates boolean[];
-  v_keeps bigint[];
-  v_now bigint;
+  v_now bigint := now_ms();
+  v_locked integer[];
+  v_late integer[] := '{}';
+  v_ended finished[];
+  v_accepted integer[] := '{}';
+  v_has_members boolean := false;
 begin
-  select array_agg(h.ord), array_agg(h.tid), array_agg(h.late), array_agg(h.keep_ms) into v_ords, v_tids, v_lates, v_keeps
-    from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
-  v_now := now_ms();
-
-  if v_tids is not null then
-    return query
+  for v_look in 1 .. 2 loop
     with ended as (
       update execution e set
         lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        terminal_outcome = 'success', attempt_state = 'attempt_terminal',
-        reclaim_count = e.reclaim_count - case when a.late then 1 else 0 end, held = false, not_before = null, delay_reason = null,
-        grace_ends_at = null, cancel_cause = null, terminal_at = v_now, due_at = case when e.flow_id is null then v_now + a.keep_ms end
-      from unnest(v_tids, v_ords, v_lates, v_keeps) as a (tid, ord, late, keep_ms) where e.ctid = a.tid
-      returning a.ord, a.late, e.partition_key, e.id, e.lane_id, e.flow_id, e.attempt_count, e.attempt_type, e.generation, e.epoch,
-        e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at
+        terminal_outcome = 'success', attempt_state = 'attempt_terminal', reclaim_count = e.reclaim_count - i.late::integer,
+        held = false, not_before = null, delay_reason = null, grace_ends_at = null, cancel_cause = null, terminal_at = v_now,
+        due_at = case when e.flow_id is null then v_now + coalesce(e.retention_ms, l.retention_ms) end
+      from (
+        select u.*, u.ord = any (v_late) as late from unnest(p_partitions, p_ids, p_indexes, p_leases, p_epochs) with ordinality
+          as u (partition_key, id, idx, lease_id, epoch, ord)
+        where v_look = 1 or u.ord = any (v_locked)
+        order by u.id
+      ) i, lane l
+      where e.partition_key = i.partition_key and e.id = i.id and e.attempt_count = i.idx + 1 and e.epoch = i.epoch
+        and e.lease_id = i.lease_id and (e.lifecycle_phase = 'active' or i.late)
+        and l.id = e.lane_id and l.namespace = any (p_namespaces)
+      returning i.ord::integer, i.late, e.partition_key, e.id, e.lane_id, e.flow_id, e.attempt_count, e.attempt_type, e.generation,
+        e.epoch, e.lease_id, e.worker_id, e.instance_id, e.attempt_started_at
     ), recorded as (
       insert into execution_result as r (partition_key, id, result)
       select partition_key, id, p_results[ord] from ended where p_results[ord] is not null
@@ -133,14 +139,22 @@ begin
         lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
         ended_by = excluded.ended_by, end_op = excluded.end_op, end_answer = null, late = excluded.late
     )
-    select e.ord, 'completed', e.late, null::bigint, e.partition_key, e.id, e.lane_id, e.flow_id, true, false, null::bigint,
-      null::text, null::ended_by, null::terminal_outcome, null::jsonb
-    from ended e;
-  end if;
+    select array_agg((e.ord, 'completed', e.late, null, e.partition_key, e.id, e.lane_id, e.flow_id, true, false, null,
+        null, null, null, null)::finished), v_accepted || array_agg(e.ord), v_has_members or coalesce(bool_or(e.flow_id is not null), false)
+      into v_ended, v_accepted, v_has_members from ended e;
+    return query select * from unnest(v_ended);
 
-  if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
-    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'complete', p_namespaces, v_ords);
+    exit when v_look = 2 or cardinality(v_accepted) = cardinality(p_ids);
+    select array_agg(h.ord), coalesce(array_agg(h.ord) filter (where h.late), '{}') into v_locked, v_late
+      from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+    exit when v_locked is null;
+    v_now := now_ms();
+  end loop;
+
+  if cardinality(v_accepted) < cardinality(p_ids) then
+    return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'complete', p_namespaces, v_accepted);
   end if;
+  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
 end $$;
 
 -- ---- Failure
@@ -257,15 +271,17 @@ begin
 end $$;
 
 create function fail_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[],
-  p_failures jsonb[], p_wishes text[], p_wish_ms bigint[], p_namespaces text[])
+  p_failures jsonb[], p_wishes text[], p_wish_ms bigint[], p_namespaces text[], p_inline integer)
 returns setof finished language plpgsql set search_path from current set lock_timeout = '2s'
   set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_ords integer[];
+  v_has_members boolean;
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
-  select array_agg(h.ord) into v_ords from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
+  select array_agg(h.ord), bool_or(h.flow_id is not null) into v_ords, v_has_members
+    from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
 
   if v_ords is not null then
     return query
@@ -280,4 +296,5 @@ begin
   if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'fail', p_namespaces, v_ords);
   end if;
+  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
 end $$;

@@ -20,9 +20,10 @@ $$;
 -- Carries out the due entries of these partitions, or one entry: of each upstream at most `p_hop` edges, and `p_call` in all.
 -- Ends that this brings about in the same flows are carried on within the same bounds, unless `p_settles` is off: then each
 -- end and each settlement is an entry of its own. Entries of other kinds than `completion` are only named, for the caller
--- to carry out. The entries' row locks are their claim: a crash gives them back.
+-- to carry out. The entries' row locks are their claim: a crash gives them back. Without `p_waits`, entries of flows that
+-- others hold are left.
 create function dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer,
-  p_settles boolean, p_tells boolean) returns jsonb
+  p_settles boolean, p_tells boolean, p_waits boolean default true) returns jsonb
 language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
 #variable_conflict use_column
 declare
@@ -40,6 +41,7 @@ declare
   v_lost jsonb;
   v_fired jsonb;
   v_more boolean;
+  v_free outbox_entry[];
 begin
   with due as materialized (
     select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
@@ -58,6 +60,14 @@ begin
   from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
   if v_taken = 0 then return null; end if;
   v_more := v_taken = p_max;
+
+  if not p_waits then
+    v_free := array(
+      select e from flow f join unnest(v_entries) e on f.partition_key = e.partition_key and f.id = e.flow_id
+      order by f.id, e.ordinal for no key update of f skip locked);
+    v_more := v_more or cardinality(v_free) < coalesce(cardinality(v_entries), 0);
+    v_entries := v_free;
+  end if;
 
   -- From here on nobody else changes these flows' edges and groups.
   select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
@@ -115,6 +125,23 @@ begin
     'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
       where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)),
     'settled', case when cardinality(v_still) > 0 then settle_flows(v_still, p_settles, v_now) end);
+end $$;
+
+-- What the ends in this transaction led to, as far as no other has to be waited for: the ends hold rows already. Whatever
+-- goes wrong, the ends stand, and the outbox keeps what is left. `p_edges`: of one end; the whole call may have more.
+create function hop_after_ends(p_partitions integer[], p_edges integer) returns finished
+language plpgsql set search_path from current as $$
+declare
+  v_row finished;
+begin
+  v_row.ord := 0;
+  begin
+    v_row.answer := dispatch_entries(array(select distinct key from unnest(p_partitions) as p(key) order by key), null, 128, p_edges,
+      8 * p_edges, true, false, false);
+  exception when others then
+    v_row.answer := '{"more":true}';
+  end;
+  return v_row;
 end $$;
 
 -- One hop of these entries, whose flows are locked.

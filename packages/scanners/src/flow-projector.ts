@@ -44,7 +44,7 @@ export function flowProjector(options: FlowProjectorOptions = {}): PartitionScan
     family: 'flow',
     wakesOn: ['projection'],
     pace: 'interval',
-    intervalMs: options.intervalMs ?? 1_000,
+    intervalMs: options.intervalMs ?? 2_000,
     appliesFilter: false,
     metrics: [projected, drifted],
     async scanPartition(context, partition) {

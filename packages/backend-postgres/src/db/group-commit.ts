@@ -4,8 +4,13 @@ import { type EngineError, engineError, isEngineError } from '@flowfabric/core'
 export interface GroupOptions<Item, Outcome> {
   /** Items of one statement. */
   readonly itemsMax: number
-  /** Items with the same key never share a statement; the later one waits for the next. */
+  /** Items with the same key never share a statement, nor run at the same time; the later one waits for the next. */
   keyOf(item: Item): string
+  /**
+   * So many waiting items don't wait for the statement under way, but begin a second one beside it. Default: never, since
+   * a commit that they share costs less than two.
+   */
+  readonly secondAt?: number | undefined
   /** One statement: outcomes in the order of the items. */
   run(items: readonly Item[]): Promise<readonly Outcome[]>
 }
@@ -30,39 +35,55 @@ interface Entry<Item, Outcome> {
 export function createGroup<Item, Outcome>({
   itemsMax,
   keyOf,
+  secondAt = Number.POSITIVE_INFINITY,
   run,
 }: GroupOptions<Item, Outcome>): Group<Item, Outcome> {
   let waiting: Entry<Item, Outcome>[] = []
-  let isBusy = false
+  let isScheduled = false
+  let statements = 0
+  const keysUnderWay = new Set<string>()
 
   const take = (): Entry<Item, Outcome>[] => {
     const batch: Entry<Item, Outcome>[] = []
-    const keys = new Set<string>()
-    let taken = 0
     for (const entry of waiting) {
       // Order is kept: what would have to wait holds back what came after it.
-      if (batch.length === itemsMax || keys.has(entry.key)) break
-      keys.add(entry.key)
+      if (batch.length === itemsMax || keysUnderWay.has(entry.key)) break
+      keysUnderWay.add(entry.key)
       batch.push(entry)
-      taken += 1
     }
-    waiting = taken === waiting.length ? [] : waiting.slice(taken)
+    waiting = batch.length === waiting.length ? [] : waiting.slice(batch.length)
     return batch
   }
 
-  const drain = async () => {
-    while (waiting.length > 0) await runHalving(take(), run)
-    isBusy = false
+  const runNext = async (): Promise<void> => {
+    const batch = take()
+    if (batch.length === 0) return
+    statements += 1
+    await runHalving(batch, run)
+    statements -= 1
+    for (const { key } of batch) keysUnderWay.delete(key)
+    start()
+  }
+
+  const start = (): void => {
+    while (waiting.length > 0 && (statements === 0 || (statements === 1 && waiting.length >= secondAt))) {
+      const before = waiting.length
+      void runNext()
+      if (waiting.length === before) return
+    }
   }
 
   return {
     add: (item) =>
       new Promise((resolve, reject) => {
         waiting.push({ item, key: keyOf(item), resolve, reject })
-        if (isBusy) return
-        isBusy = true
+        if (isScheduled || (statements > 0 && waiting.length < secondAt)) return
+        isScheduled = true
         // After the callbacks of this turn, which may bring more of the same.
-        setImmediate(() => void drain())
+        setImmediate(() => {
+          isScheduled = false
+          start()
+        })
       }),
   }
 }

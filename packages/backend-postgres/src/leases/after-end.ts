@@ -17,13 +17,17 @@ export interface EndFacts {
 }
 
 /** After the commit: dispatches what ended, and tells everyone whom it may concern. Never fails the operation. */
-export function announceEnds(ctx: PostgresContext, ends: readonly EndFacts[]): void {
+export function announceEnds(
+  ctx: PostgresContext,
+  ends: readonly EndFacts[],
+  { isDispatched = false }: { readonly isDispatched?: boolean } = {},
+): void {
   const outbox = new Set<number>()
   const everySolo = ctx.settings.inlineResolveEdges === 0
   for (const { is_terminal, flow_id, partition_key } of ends) {
     if (is_terminal && (everySolo || flow_id !== null)) outbox.add(partition_key)
   }
-  if (outbox.size > 0) kickDispatch(ctx, outbox)
+  if (outbox.size > 0 && !isDispatched) kickDispatch(ctx, outbox)
   if (!ctx.hints.hasListeners) return
 
   const readyByLane = new Map<number, number>()

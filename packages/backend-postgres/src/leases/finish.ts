@@ -15,6 +15,8 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
 import { createGroup, type Group } from '../db/group-commit.js'
+import { followHop } from '../resolution/dispatch.js'
+import type { HopAnswer } from '../resolution/hop.js'
 import { announceEnds } from './after-end.js'
 import { type Claimer, claimCall, claimParameters } from './claim.js'
 import { type ClaimedRow, claimedColumnNames } from './claimed-row.js'
@@ -46,6 +48,8 @@ interface Ending<Item> {
 type EndGroup<Item> = Group<Part<Item>, PartOutcome>
 
 const itemsMax = 64
+/** A backlog's ends: while the store works on some of them, this process reads and prepares others. */
+const SECOND_AT = 16
 /** Claims that share a statement with ends; more go in statements of their own. */
 const claimsMax = 4
 
@@ -90,6 +94,7 @@ function createEndGroups<Item>(
     if (group === undefined) {
       group = createGroup<Part<Item>, PartOutcome>({
         itemsMax,
+        secondAt: SECOND_AT,
         keyOf(part) {
           if (part.kind === 'end') return part.handle.executionId
           claims += 1
@@ -137,17 +142,21 @@ async function runParts<Item>(
     ...handleColumns(ends.map(({ handle }) => handle)),
     ...ending.columnsOf(ends.map(({ item }) => item)),
     namespaces,
+    inlineEdges(ctx),
     ...begun.flatMap((each) => each.values),
   ]
   const rows =
     ends.length === 0 ? [] : await ctx.db.call<EndAndClaimRow>(statementOf(ending, joined.length), values)
   const finished: FinishedRow[] = []
+  let hop: HopAnswer | undefined
   const claimedRows: ClaimedRow[][] = joined.map(() => [])
   for (const row of rows) {
-    if (row.part === 0) finished[row.ord - 1] = row
+    if (row.part === 0 && row.ord === 0) hop = (row.answer ?? {}) as HopAnswer
+    else if (row.part === 0) finished[row.ord - 1] = row
     else claimedRows[row.part - 1]?.push(claimedPart(row))
   }
-  announceEnds(ctx, finished)
+  announceEnds(ctx, finished, { isDispatched: hop !== undefined })
+  if (hop !== undefined) followHop(ctx, partitionsOf(finished), withoutClaimed(hop, claimedRows.flat()))
 
   const claims = await Promise.all(
     requests.map(async (request, index) => {
@@ -179,7 +188,7 @@ function statementOf<Item>(ending: Ending<Item>, claimCount: number): string {
 
 /** Ends first, then the claims, in one transaction; the barrier before both, in the order in which all take it. */
 function buildStatement<Item>({ name, types }: Ending<Item>, claimCount: number): string {
-  const all = ['integer[]', 'uuid[]', 'integer[]', 'uuid[]', 'bigint[]', ...types, 'text[]']
+  const all = ['integer[]', 'uuid[]', 'integer[]', 'uuid[]', 'bigint[]', ...types, 'text[]', 'integer']
   const call = `ff.${name}(${all.map((type, index) => `$${index + 1}::${type}`).join(', ')})`
   if (claimCount === 0) return `select 0 as part, ${finishedColumnNames.join(', ')} from ${call}`
   const noEnd = finishedColumnNames.map((column) => `(null::ff.finished).${column}`).join(', ')
@@ -193,6 +202,28 @@ function buildStatement<Item>({ name, types }: Ending<Item>, claimCount: number)
     branches.push(`select ${index + 1}, ${noEnd}, ${claimedColumnNames.join(', ')} from ${claimCall(first)}`)
   }
   return branches.join('\nunion all\n')
+}
+
+/** How many edges an end may resolve in its own transaction. */
+function inlineEdges({ settings }: PostgresContext): number {
+  if (!settings.dispatchInProcess) return 0
+  return Math.min(settings.inlineResolveEdges ?? settings.hopMaxEdges, settings.hopMaxEdges)
+}
+
+function partitionsOf(finished: readonly FinishedRow[]): number[] {
+  return [...new Set(finished.map(({ partition_key }) => partition_key))].sort((a, b) => a - b)
+}
+
+/** What was claimed in the same transaction need not be announced to others. */
+function withoutClaimed(hop: HopAnswer, claimed: readonly ClaimedRow[]): HopAnswer {
+  const taken = new Map<number, number>()
+  for (const { lane_id } of claimed) taken.set(lane_id, (taken.get(lane_id) ?? 0) + 1)
+  const lanes = (hop.lanes ?? []).filter((lane) => {
+    const left = taken.get(lane) ?? 0
+    taken.set(lane, left - 1)
+    return left <= 0
+  })
+  return { ...hop, lanes }
 }
 
 function claimedPart(row: EndAndClaimRow): ClaimedRow {

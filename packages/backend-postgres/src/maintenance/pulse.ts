@@ -14,6 +14,8 @@ import type { PostgresContext } from '../db/context.js'
 const WAITING_MS = 250
 /** Delta rows of the depth that make a fold worth while. */
 const FOLD_ROWS = 200
+/** How long events that nobody reads may go without numbers. */
+const UNNUMBERED_MS = 5_000
 
 interface PulseRow {
   readonly partition_key: number
@@ -37,37 +39,9 @@ export async function pulse(
 ): Promise<PulseResult> {
   const indexes = checkPulse(params, await ctx.partitions())
   const rows = await ctx.db.query<PulseRow>(
-    `with time as materialized (select ff.now_ms() as now)
-     select p.key as partition_key, t.now,
-       least(
-         (select min(x.due_at) from ff.execution x
-           where x.partition_key = p.key and x.due_at is not null and x.lifecycle_phase <> 'terminal'),
-         (select f.due_at from ff.flow f where f.partition_key = p.key and f.due_at is not null
-           and f.state in ('draft', 'open', 'cancelling') order by f.due_at limit 1)) as next_due_at,
-       exists (select 1 from ff.completion_event c
-         left join ff.flow f on f.partition_key = c.partition_key and f.id = c.flow_id
-         where c.partition_key = p.key and c.available_at <= t.now and f.state is distinct from 'draft') as outbox,
-       exists (select 1 from ff.pending_cancel_group g where g.partition_key = p.key) as sibling_cancels,
-       exists (select 1 from ff.cancel_backlog b where b.partition_key = p.key) as cancel_backlog,
-       exists (select 1 from ff.flow f where f.partition_key = p.key and f.unprojected) as projection,
-       exists (select 1 from ff.execution x
-           where x.partition_key = p.key and x.due_at <= t.now and x.lifecycle_phase = 'terminal')
-         or exists (select 1 from ff.flow f
-           where f.partition_key = p.key and f.due_at <= t.now and f.state in ('completed', 'failed', 'cancelled'))
-         or (p.key = 0 and exists (select 1 from ff.idempotency_key k where k.expires_at <= t.now)) as retention,
-       exists (select 1 from ff.event e where e.partition_key = p.key and e.first_number is null)
-         or (p.key = 0 and (select count(*) from (select 1 from ff.lane_depth limit $2) d) >= $2) as upkeep,
-       case when p.key = $3 then (
-         select jsonb_agg(jsonb_build_object('namespace', w.namespace, 'lane', w.name, 'readyAtMs', w.ready_at)) from (
-           select l.namespace, l.name, min(h.ready_at) as ready_at
-           from ff.lane l join ff.route r on r.lane_id = l.id
-           cross join lateral (select x.ready_at from ff.execution x
-             where x.route_id = r.id and x.eligibility_state = 'eligible_now' order by x.score, x.seq limit 1) h
-           where l.state in ('active', 'draining') and h.ready_at < t.now - $4::bigint
-           group by l.namespace, l.name
-         ) w) end as waiting
-     from time t, unnest($1::integer[]) as p(key)`,
-    [indexes, FOLD_ROWS, indexes[0] ?? null, WAITING_MS],
+    `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, retention, upkeep, waiting
+     from ff.pulse_of($1::integer[], $2::integer, $3::bigint, $4::bigint)`,
+    [indexes, FOLD_ROWS, WAITING_MS, UNNUMBERED_MS],
   )
   const byIndex = new Map(rows.map((row) => [row.partition_key, row]))
   const first = rows[0]

@@ -21,7 +21,7 @@ import type { PostgresContext } from '../db/context.js'
 import { advanceReset } from '../flows/reset.js'
 import { releaseRoots } from '../flows/seal.js'
 import { drainGroup } from './drain-group.js'
-import { type Hop, type HopEntry, type HopOther, runHop } from './hop.js'
+import { type Hop, type HopAnswer, type HopEntry, type HopOther, readHop, runHop } from './hop.js'
 import { settleFlow } from './settle.js'
 
 /** Entries of one call at most, whatever a scanner asks for. */
@@ -175,7 +175,14 @@ function toItem(entry: HopEntry): DispatchItem {
 
 interface Kicker {
   readonly pending: Set<number>
+  /** Hops that are committed, and what they left to do. */
+  readonly done: DoneHop[]
   running: boolean
+}
+
+interface DoneHop {
+  readonly partitions: readonly number[]
+  readonly hop: Hop
 }
 
 const kickers = new WeakMap<PostgresContext, Kicker>()
@@ -189,23 +196,39 @@ export function kickDispatch(ctx: PostgresContext, partitions: Iterable<number>)
     hintOutbox(ctx, partitions)
     return
   }
-  let kicker = kickers.get(ctx)
-  if (kicker === undefined) {
-    kicker = { pending: new Set(), running: false }
-    kickers.set(ctx, kicker)
-  }
+  const kicker = kickerOf(ctx)
   for (const partition of partitions) kicker.pending.add(partition)
   if (!kicker.running) void runKicker(ctx, kicker)
+}
+
+/** Goes on from a hop that was committed together with the ends that led to it. */
+export function followHop(ctx: PostgresContext, partitions: readonly number[], answer: HopAnswer): void {
+  const hop = readHop(ctx, partitions, answer)
+  if (hop.others.length === 0 && hop.fired.length === 0 && !hop.more) return
+  const kicker = kickerOf(ctx)
+  kicker.done.push({ partitions, hop })
+  if (!kicker.running) void runKicker(ctx, kicker)
+}
+
+function kickerOf(ctx: PostgresContext): Kicker {
+  let kicker = kickers.get(ctx)
+  if (kicker === undefined) {
+    kicker = { pending: new Set(), done: [], running: false }
+    kickers.set(ctx, kicker)
+  }
+  return kicker
 }
 
 async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
   kicker.running = true
   try {
-    while (kicker.pending.size > 0 && !ctx.closing.aborted) {
-      const partitions = [...kicker.pending].sort((a, b) => a - b)
-      kicker.pending.clear()
+    while (kicker.pending.size + kicker.done.length > 0 && !ctx.closing.aborted) {
+      const done = kicker.done.shift()
+      const partitions = done?.partitions ?? [...kicker.pending].sort((a, b) => a - b)
+      if (done === undefined) kicker.pending.clear()
       try {
-        const hop = await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false })
+        const hop =
+          done?.hop ?? (await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false }))
         for (const other of hop.others) await carryOutGuarded(ctx, other)
         for (const group of hop.fired) {
           const drain = await drainGroup(ctx, group, limits.siblingCancelMembersMax)

@@ -52,7 +52,8 @@ export interface Hop {
   readonly more: boolean
 }
 
-interface HopAnswer {
+/** The answer of `dispatch_entries`. */
+export interface HopAnswer {
   readonly items?: readonly HopEntry[] | null
   readonly others?: readonly HopOther[] | null
   readonly settled?: {
@@ -86,12 +87,15 @@ export async function runHop(
 ): Promise<Hop> {
   const { hopMaxEdges, callMaxEdges, inlineResolveEdges } = ctx.settings
   const [row] = await ctx.db.call<{ hop: HopAnswer | null }>(
-    'select ff.dispatch_entries($1::integer[], $2, $3, $4, $5, $6, $7) as hop',
+    'select ff.dispatch_entries($1::integer[], $2, $3, $4, $5, $6, $7, true) as hop',
     // Where nothing is done inline, a settlement is an entry of its own too.
     [partitions, entry, max, hopMaxEdges, callMaxEdges, inlineResolveEdges !== 0, tells],
   )
-  const answer = row?.hop
-  if (answer === undefined || answer === null) return nothing
+  return row?.hop === undefined || row.hop === null ? nothing : readHop(ctx, partitions, row.hop)
+}
+
+/** Reads what a committed hop did, and tells it to whoever listens. */
+export function readHop(ctx: PostgresContext, partitions: readonly number[], answer: HopAnswer): Hop {
   const settled = answer.settled?.flows ?? []
   if (ctx.hints.hasListeners) tellHop(ctx, partitions, answer, settled)
   return {
