@@ -36,8 +36,20 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a late completion is accepted after a new claim',
     file: 'sql',
+    find: "and e.attempt_count = i.idx + 1 and e.epoch = i.epoch\n        and e.lease_id = i.lease_id and (e.lifecycle_phase = 'active' or i.late)",
+    replace: "and (e.lifecycle_phase = 'active' or i.late)",
+  },
+  {
+    name: 'a late failure is accepted after a new claim',
+    file: 'sql',
     find: 'and e.attempt_count = i.idx + 1 and e.epoch = i.epoch and e.lease_id = i.lease_id',
     replace: '',
+  },
+  {
+    name: 'an end that waited for a lock is refused',
+    file: 'sql',
+    find: 'where v_look = 1 or u.ord = any (v_locked)',
+    replace: 'where v_look = 1',
   },
   {
     name: 'the epoch is not raised',

@@ -217,13 +217,13 @@ describe('while its store is away', () => {
 test('a handler may outlive its lease many times over, since it is renewed', async () => {
   running = await startEngine()
   const { task, releaseAll } = createGated()
-  await running.startWorker({ tasks: [task], leaseTtlMs: 1_500 })
+  await running.startWorker({ tasks: [task], leaseTtlMs: 3_000 })
   const handle = await running.client.submit(task, 1)
   await expect.poll(async () => (await handle.status()).lease?.expiresAtMs, { timeout: 5_000 }).toBeDefined()
   const first = (await handle.status()).lease?.expiresAtMs ?? 0
   await expect
-    .poll(async () => (await handle.status()).lease?.expiresAtMs, { timeout: 8_000 })
-    .toBeGreaterThan(first + 1_500)
+    .poll(async () => (await handle.status()).lease?.expiresAtMs, { timeout: 12_000 })
+    .toBeGreaterThan(first + 3_000)
   releaseAll()
   await handle.result({ timeoutMs: 5_000 })
   expect(await handle.status()).toMatchObject({ attemptCount: 1, reclaimCount: 0 })

@@ -14,8 +14,8 @@ export interface PostgresBackendOptions {
   /** Counts at the first boot; later they must agree when given. */
   readonly partitions?: Partial<PartitionConfig> | undefined
   /**
-   * 0: every end of an execution leaves an entry in the outbox, also a solo one's, and nothing is dispatched but by
-   * `resolution`. Otherwise (default) only members of flows leave one.
+   * How many edges of one end the statement that records it resolves itself (default `hopMaxEdges`); what is left goes
+   * on through the outbox. 0: every end leaves an entry there, also a solo one's, and nothing is resolved by the way.
    */
   readonly inlineResolveEdges?: number | undefined
   /** Edges that one step resolves for one completion (default 64). */
@@ -23,7 +23,8 @@ export interface PostgresBackendOptions {
   /** Edges that one transaction resolves for all its completions (default 512). */
   readonly callMaxEdges?: number | undefined
   /**
-   * Whether the process that committed a completion dispatches it at once (default: unless `inlineResolveEdges` is 0).
+   * Whether the process that committed a completion dispatches at once what the end itself left (default: unless
+   * `inlineResolveEdges` is 0).
    */
   readonly dispatchInProcess?: boolean | undefined
   /** Behind a transaction pooler: no named prepared statements. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { FoundationBackend, PartitionConfig } from '@flowfabric/core'
 import { createAttempts } from './attempts/index.js'
 import { createCatalog } from './db/catalog.js'
@@ -47,6 +48,8 @@ export function createContext(options: PostgresBackendOptions): {
   const db = openDatabase(options, settings)
   const hints = createHintHub()
   const closing = new AbortController()
+  // Every call that waits listens to it.
+  setMaxListeners(0, closing.signal)
   let partitions: Promise<PartitionConfig> | undefined
   const remote: RemoteHints | undefined = settings.listen ? startRemoteHints(db, hints, options) : undefined
   const ctx: PostgresContext = {

@@ -8,11 +8,12 @@ interface Item {
 }
 
 /** A group whose statements are recorded, each held until `release`. */
-function aGroup(itemsMax = 64) {
+function aGroup(itemsMax = 64, secondAt?: number) {
   const batches: string[][] = []
   const gates: (() => void)[] = []
   const group = createGroup<Item, string>({
     itemsMax,
+    secondAt,
     keyOf: ({ key }) => key,
     async run(items) {
       batches.push(items.map(({ key }) => key))
@@ -68,6 +69,25 @@ describe('a group', () => {
     await release()
     await Promise.all(all)
     expect(batches).toEqual([['a', 'b'], ['c']])
+  })
+
+  it('begins a second statement for many, a third for none, and runs no key twice at a time', async () => {
+    const { group, batches, release } = aGroup(64, 2)
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    const all = [group.add({ key: 'a' })]
+    await turn()
+    all.push(group.add({ key: 'b' }))
+    await turn()
+    expect(batches).toEqual([['a']])
+    all.push(group.add({ key: 'c' }), group.add({ key: 'a' }))
+    await turn()
+    expect(batches).toEqual([['a'], ['b', 'c']])
+    all.push(group.add({ key: 'd' }), group.add({ key: 'e' }))
+    await turn()
+    expect(batches).toHaveLength(2)
+    for (let statement = 0; statement < 3; statement += 1) await release()
+    expect(await Promise.all(all)).toHaveLength(6)
+    expect(batches).toEqual([['a'], ['b', 'c'], ['a', 'd', 'e']])
   })
 
   it('finds the culprit of a failing statement in halves, and its neighbours are unharmed', async () => {

@@ -206,7 +206,6 @@ function buildStatement<Item>({ name, types }: Ending<Item>, claimCount: number)
 
 /** How many edges an end may resolve in its own transaction. */
 function inlineEdges({ settings }: PostgresContext): number {
-  if (!settings.dispatchInProcess) return 0
   return Math.min(settings.inlineResolveEdges ?? settings.hopMaxEdges, settings.hopMaxEdges)
 }
 

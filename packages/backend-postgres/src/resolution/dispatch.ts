@@ -205,6 +205,10 @@ export function kickDispatch(ctx: PostgresContext, partitions: Iterable<number>)
 export function followHop(ctx: PostgresContext, partitions: readonly number[], answer: HopAnswer): void {
   const hop = readHop(ctx, partitions, answer)
   if (hop.others.length === 0 && hop.fired.length === 0 && !hop.more) return
+  if (!ctx.settings.dispatchInProcess) {
+    hintOutbox(ctx, partitions)
+    return
+  }
   const kicker = kickerOf(ctx)
   kicker.done.push({ partitions, hop })
   if (!kicker.running) void runKicker(ctx, kicker)

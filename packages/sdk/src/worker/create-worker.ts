@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type ClaimedExecution, limits } from '@flowfabric/core'
 import { callSafely } from '../calls/call-safely.js'
 import { pause } from '../calls/pause.js'
@@ -74,6 +75,8 @@ class PoolWorker implements Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    // Every call that is tried again listens to it.
+    setMaxListeners(0, this.#stopping.signal)
     const connection = openConnection(options.connect)
     this.#closeConnection = connection.close
     this.#core = createWorkerCore(options, connection, {

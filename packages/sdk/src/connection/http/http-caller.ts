@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { engineError, fromProblem, type Namespace } from '@flowfabric/core'
 import { readRefusal, type WireOperation, type WireRequest } from '@flowfabric/core/wire'
 import type { HttpConnectOptions } from './http-connect-options.js'
@@ -26,6 +27,8 @@ export class HttpCaller {
     this.#namespace = namespace
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS_DEFAULT
     this.#fetch = options.fetch ?? globalThis.fetch
+    // Every call under way listens to it.
+    setMaxListeners(0, this.#closing.signal)
   }
 
   /** One operation: its answer, its refusal as an outcome, or the problem as an `EngineError`. */
