@@ -1604,7 +1604,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.grow_flow(p_partition integer, p_flow uuid, p_targets uuid[], p_nodes json, p_edges json, OUT graph_revision integer, OUT ready_lanes integer[], OUT next_due_at bigint)
+CREATE OR REPLACE FUNCTION flowfabric.grow_flow(p_partition integer, p_flow uuid, p_targets uuid[], p_nodes json, p_edges json, OUT graph_revision integer, OUT ready_lanes integer[], OUT next_due_at bigint, OUT lost jsonb)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -1645,6 +1645,10 @@ begin
   select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, null, '{}', '{}', '{}', true, v_now);
   ready_lanes := ready_lanes || v_result.ready_lanes;
   next_due_at := least(next_due_at, v_result.next_due_at);
+  -- A group that an edge from an ended upstream decided may have been the last that needed a marked loser.
+  if exists (select 1 from unnest(v_result.steps) s where s.decided is not null) then
+    lost := judge_wanted(array[p_flow], 1000, v_now);
+  end if;
 end $function$
 ;
 

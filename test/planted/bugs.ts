@@ -82,6 +82,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if v_pulls is not null then lost :=',
   },
   {
+    name: 'an extend judges no spared loser',
+    file: 'sql',
+    find: 'if exists (select 1 from unnest(v_result.steps) s where s.decided is not null) then',
+    replace: 'if false then',
+  },
+  {
     name: 'an old generation still decides',
     file: 'sql',
     find: "u.lifecycle_phase = 'terminal' and u.generation = e.generation as stands",

@@ -202,7 +202,7 @@ end $$;
 -- Adds nodes and edges to a flow whose row the caller holds, after all checks. Existing targets wait again before anything
 -- is counted for them; upstreams that have ended count at once, and what that decides is carried out in the same step.
 create function grow_flow(p_partition integer, p_flow uuid, p_targets uuid[], p_nodes json, p_edges json,
-  out graph_revision integer, out ready_lanes integer[], out next_due_at bigint)
+  out graph_revision integer, out ready_lanes integer[], out next_due_at bigint, out lost jsonb)
 language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
@@ -237,4 +237,8 @@ begin
   select * into v_result from resolve_edges(v_up, v_upstreams, v_downstreams, v_ends, null, null, '{}', '{}', '{}', true, v_now);
   ready_lanes := ready_lanes || v_result.ready_lanes;
   next_due_at := least(next_due_at, v_result.next_due_at);
+  -- A group that an edge from an ended upstream decided may have been the last that needed a marked loser.
+  if exists (select 1 from unnest(v_result.steps) s where s.decided is not null) then
+    lost := judge_wanted(array[p_flow], 1000, v_now);
+  end if;
 end $$;

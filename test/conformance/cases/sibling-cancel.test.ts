@@ -193,6 +193,24 @@ describe('sibling cancel', () => {
     expect((await flow.execution('shared')).cancelCause).toBe('sibling')
   })
 
+  it('a spared sibling is cancelled when an extend decides the last group that needed it', async () => {
+    const flow = await FlowDriver.submit(store(), {
+      a: {},
+      bad: {},
+      shared: {},
+      other: { after: ['shared'] },
+      join: { after: ['a', 'shared'], join: { policy: { kind: 'any_of' } } },
+    })
+    await flow.start('a', 'shared', 'bad')
+    await flow.complete('a')
+    await flow.fail('bad')
+    await flow.settle()
+    expect(await flow.state('shared')).toBe('active')
+    await flow.extend({}, { edges: [flow.edge('bad', 'other')] })
+    expect(await flow.states()).toMatchObject({ shared: 'cancelled', other: 'skipped' })
+    expect((await flow.execution('shared')).cancelCause).toBe('sibling')
+  })
+
   it.each([
     ['cancel', 'cancelled'],
     ['let_run', 'active'],

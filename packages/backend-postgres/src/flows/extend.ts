@@ -15,7 +15,7 @@ import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
 import { fenceHandle } from '../leases/fence.js'
 import { kickDispatch } from '../resolution/dispatch.js'
-import { tellReady } from '../resolution/hop.js'
+import { type LostMember, tellEnded, tellReady } from '../resolution/hop.js'
 import { readExistingGraph } from './existing-graph.js'
 import { lockFlow, partitionOf } from './flow-state.js'
 import { type GraphRows, toGraphRows } from './node-rows.js'
@@ -27,6 +27,7 @@ interface GrowRow {
   readonly graph_revision: number
   readonly ready_lanes: readonly number[] | null
   readonly next_due_at: number | null
+  readonly lost: readonly LostMember[] | null
 }
 
 /** Adds nodes and edges to a draft or an open flow, all or nothing. */
@@ -44,6 +45,7 @@ export async function extendFlow(ctx: PostgresContext, params: ExtendFlow): Prom
   })
   if (refusal !== undefined) return refusal
   tellReady(ctx, grown.ready_lanes ?? [])
+  tellEnded(ctx, grown.lost ?? [])
   const tag = makePartitionTag('flow', partition)
   ctx.hints.emit({ type: 'events', partition: tag })
   if (grown.next_due_at !== null) ctx.hints.emit({ type: 'due', partition: tag, dueAtMs: grown.next_due_at })
@@ -115,7 +117,7 @@ async function findClosedLane(tx: Executor, { namespace, nodes }: ExtendFlow) {
 async function grow(tx: Executor, partition: number, params: ExtendFlow, rows: GraphRows): Promise<GrowRow> {
   const targets = existingTargets(params.nodes, params.edges)
   const [grown] = await tx.query<GrowRow>(
-    'select graph_revision, ready_lanes, next_due_at from ff.grow_flow($1, $2, $3::uuid[], $4::json, $5::json)',
+    'select graph_revision, ready_lanes, next_due_at, lost from ff.grow_flow($1, $2, $3::uuid[], $4::json, $5::json)',
     [partition, params.flowId, targets.map(uuidOf), JSON.stringify(rows.nodes), JSON.stringify(rows.edges)],
   )
   return must(grown, 'the answer to an extend')
