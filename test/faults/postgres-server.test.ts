@@ -1,11 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import pg from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type PostgresMajor, startPostgres } from '../support/servers/postgres.js'
 import { isAlive } from '../support/servers/processes.js'
-
-const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('flowfabric-postgres'))
 
 async function rows(url: string, text: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url })
@@ -20,15 +18,17 @@ async function rows(url: string, text: string): Promise<unknown[]> {
 
 describe('the PostgreSQL server of the tests', () => {
   it.each<PostgresMajor>([15, 18])('runs version %i and leaves nothing behind', async (major) => {
-    const before = folders()
     const server = await startPostgres({ major, durable: true })
     const url = await server.createDatabase('other')
     const [row] = await rows(url, 'show server_version')
     expect(row).toMatchObject({ server_version: expect.stringMatching(`^${major}\\.`) })
+    const [where] = await rows(url, 'show data_directory')
+    const folder = dirname((where as { data_directory: string }).data_directory)
+    expect(existsSync(folder)).toBe(true)
     const { pid } = server
     await server.stop()
     expect(isAlive(pid)).toBe(false)
-    expect(folders().filter((name) => !before.includes(name))).toEqual([])
+    expect(existsSync(folder)).toBe(false)
   })
 
   it('keeps what was committed when it is killed in the middle of a query and started again', async () => {
