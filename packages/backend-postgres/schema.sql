@@ -43,6 +43,8 @@ create type public_state as enum ('waiting', 'resumable', 'delayed', 'waiting_ch
 
 create type refusal as (outcome text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
 
+create type submitted as (ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint);
+
 create type terminal_outcome as enum ('none', 'success', 'failed', 'cancelled', 'expired', 'skipped');
 
 -- Tables
@@ -2926,7 +2928,7 @@ RETURN CASE WHEN (COALESCE(p_kind, 'all_of'::text) = 'all_of'::text) THEN CASE W
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.submit_executions(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[])
- RETURNS TABLE(ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint)
+ RETURNS SETOF submitted
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
  SET lock_timeout TO '2s'
@@ -3059,7 +3061,7 @@ end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.submit_keyed(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[], p_keys text[], p_ttls bigint[])
- RETURNS TABLE(ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint)
+ RETURNS SETOF submitted
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
  SET lock_timeout TO '2s'
@@ -3074,22 +3076,18 @@ declare
   v_partition integer;
   v_id uuid;
   v_known boolean;
+  v_row submitted;
   i integer;
 begin
   -- Sorted, so that two batches never wait for each other.
   perform pg_advisory_xact_lock(k.lock) from (
     select distinct hashtextextended('flowfabric/key/' || p_namespace || '/' || key, barrier_key()) as lock from unnest(p_keys) as key order by 1) k;
   for i in 1 .. cardinality(p_keys) loop
-    ord := i;
-    partition_key := p_partitions[i];
-    id := p_ids[i];
-    lane_id := null; lane_state := null; eligible := null; due_at := null;
     select r.kind into v_kind from route r where r.id = p_routes[i];
     select k.* into v_key from idempotency_key k where k.namespace = p_namespace and k.key = p_keys[i] and k.expires_at > now_ms();
     v_known := found;
     if v_known and (v_key.kind <> v_kind or v_key.content_hash <> convert_to(p_hashes[i], 'UTF8')) then
-      outcome := 'idempotency_conflict';
-      return next;
+      return next (i, 'idempotency_conflict', p_partitions[i], p_ids[i], null, null, null, null)::submitted;
       continue;
     end if;
     if v_known then
@@ -3099,16 +3097,15 @@ begin
       v_partition := p_partitions[i];
       v_id := p_ids[i];
     end if;
-    select s.outcome, s.partition_key, s.id, s.lane_id, s.lane_state, s.eligible, s.due_at
-      into outcome, partition_key, id, lane_id, lane_state, eligible, due_at
+    select i, s.outcome, s.partition_key, s.id, s.lane_id, s.lane_state, s.eligible, s.due_at into v_row
       from submit_executions(p_namespace, array[v_partition], array[v_id], p_routes[i:i], p_hashes[i:i], p_inputs[i:i], p_options[i:i]) s;
-    if not v_known and outcome in ('accepted', 'duplicate') then
+    if not v_known and v_row.outcome in ('accepted', 'duplicate') then
       insert into idempotency_key as k (namespace, key, target, kind, content_hash, expires_at)
       values (p_namespace, p_keys[i], format('{fp:%s}:%s', v_partition, v_id), v_kind, convert_to(p_hashes[i], 'UTF8'), now_ms() + p_ttls[i])
       on conflict (namespace, key) do update set target = excluded.target, kind = excluded.kind,
         content_hash = excluded.content_hash, expires_at = excluded.expires_at;
     end if;
-    return next;
+    return next v_row;
   end loop;
 end $function$
 ;

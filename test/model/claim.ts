@@ -188,3 +188,8 @@ function inlineWithin(items: readonly { readonly result: Uint8Array | null }[], 
   })
   return past < 0 ? items.length : past
 }
+
+/** A claim that goes along with another operation. */
+export function claimNext(model: Model, next: ClaimRequest | undefined): ClaimedExecution[] {
+  return next === undefined ? [] : claimNow(model, next)
+}

@@ -27,6 +27,7 @@ import {
   type SubmitExecutionOutcome,
   type Tags,
 } from '@flowfabric/core'
+import { claimNext } from './claim.js'
 import { createExecution, isSameExecution } from './creation.js'
 import { explainFacts } from './explain-facts.js'
 import { findExecution, isActive, isTerminal, publicStateOfRecord, recordedOutcomeOf } from './facts.js'
@@ -52,7 +53,7 @@ export function createExecutions(model: Model): ExecutionOperations {
           const error = errors[index]
           return error ? { outcome: 'error', error } : submit(model, params.namespace, item)
         })
-        return { items }
+        return { items, claimed: claimNext(model, params.next) }
       }),
 
     get: (params) =>

@@ -1,6 +1,5 @@
 import {
   type ClaimedExecution,
-  type ClaimRequest,
   checkClaim,
   checkComplete,
   checkDelay,
@@ -12,7 +11,7 @@ import {
   must,
 } from '@flowfabric/core'
 import { cancelByHolder, followFailure, loseLease, putAside, takeBack } from './attempt-ends.js'
-import { claimNow, emptyClaim } from './claim.js'
+import { claimNext, claimNow, emptyClaim } from './claim.js'
 import { cancelCauseOf, findExecution, isActive } from './facts.js'
 import { recordedEndOf } from './fencing.js'
 import { step } from './step.js'
@@ -122,9 +121,4 @@ export function createLeases(model: Model): LeaseOperations {
         return { outcome: 'revoked' as const, next: step(model, () => loseLease(model, x, 'revocation')) }
       }),
   }
-}
-
-/** Finish-and-fetch. */
-function claimNext(model: Model, next: ClaimRequest | undefined): ClaimedExecution[] {
-  return next === undefined ? [] : claimNow(model, next)
 }

@@ -51,7 +51,9 @@ create table route (
   unique (lane_id, kind, capabilities)
 );
 
--- The hot row: state, queue position, lease, timers. What never changes lives in execution_info.
+-- The hot row: state, queue position, lease, timers. What never changes lives in execution_info. Which vectors are possible
+-- is checked by the triggers that emit (0002): the text of a check constraint, or of a generated column, is read and
+-- prepared anew by each statement, which costs a worker's more than the rest of its update.
 create table execution (
   partition_key integer not null,
   id uuid not null,
@@ -65,23 +67,7 @@ create table execution (
   blocking_reason blocking_reason not null,
   terminal_outcome terminal_outcome not null default 'none',
   attempt_state attempt_state not null,
-  public_state public_state not null generated always as (
-    case lifecycle_phase
-      when 'terminal' then case terminal_outcome
-        when 'success' then 'completed'::public_state when 'failed' then 'failed'::public_state
-        when 'cancelled' then 'cancelled'::public_state when 'expired' then 'expired'::public_state
-        when 'skipped' then 'skipped'::public_state end
-      when 'suspended' then 'suspended'::public_state
-      when 'active' then 'active'::public_state
-      when 'submitted' then 'waiting_children'::public_state
-      else case eligibility_state
-        when 'eligible_now' then case when attempt_state = 'pending_resume' then 'resumable'::public_state else 'waiting'::public_state end
-        when 'not_eligible_until_time' then 'delayed'::public_state
-        when 'blocked_by_dependencies' then 'waiting_children'::public_state
-        when 'blocked_by_budget' then 'rate_limited'::public_state
-        when 'blocked_by_quota' then 'rate_limited'::public_state
-        else 'waiting'::public_state end
-    end) stored,
+  public_state public_state not null, -- what follows from the vector, as `public_state_of` says; the triggers refuse any other
   generation integer not null default 1,
   epoch bigint not null default 0,
   generation_epoch bigint not null default 0, -- the epoch when this generation began: claimed since, if it was raised
@@ -127,16 +113,7 @@ create table execution (
   due_at bigint,                      -- its next timer; for a terminal solo execution, when it is purged
   created_at bigint not null,
   terminal_at bigint,
-  primary key (id, partition_key),
-  constraint v1_terminal_has_outcome check ((lifecycle_phase = 'terminal') = (terminal_outcome <> 'none')),
-  constraint v2_active_is_leased check ((lifecycle_phase = 'active') = (ownership_state = 'leased')),
-  constraint v3_reclaimable_is_runnable check (ownership_state <> 'lease_expired_reclaimable' or lifecycle_phase = 'runnable'),
-  constraint v4_eligibility_is_runnable check ((lifecycle_phase = 'runnable') = (eligibility_state <> 'not_applicable')),
-  constraint v5_attempt_runs_when_active check ((lifecycle_phase = 'active') = (attempt_state = 'running_attempt')),
-  constraint v6_attempt_terminal check ((lifecycle_phase = 'terminal') = (attempt_state = 'attempt_terminal')),
-  constraint v9_lease_when_active check (lifecycle_phase <> 'active' or lease_id is not null),
-  constraint v10_eligible_has_score check (eligibility_state <> 'eligible_now' or score is not null),
-  constraint v11_terminal_at check ((lifecycle_phase = 'terminal') = (terminal_at is not null))
+  primary key (id, partition_key)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 
 -- Claim: the heads of each served route, in claim order. Terminal and leased rows leave it.

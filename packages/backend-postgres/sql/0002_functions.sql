@@ -31,7 +31,29 @@ begin
   perform pg_advisory_xact_lock(barrier_key());
 end $$;
 
--- ---- Derivations, the same as core's `runnableVector`; inlined into the statements that use them.
+-- ---- Derivations, the same as core's `publicStateOf` and `runnableVector`; inlined into the statements that use them.
+
+create function ended_public_state(p_outcome terminal_outcome) returns public_state language sql immutable parallel safe
+  return case p_outcome when 'success' then 'completed'::public_state when 'failed' then 'failed'::public_state
+    when 'cancelled' then 'cancelled'::public_state when 'expired' then 'expired'::public_state
+    when 'skipped' then 'skipped'::public_state end;
+
+-- For the triggers' check; statements write what they know.
+create function public_state_of(p_phase lifecycle_phase, p_outcome terminal_outcome, p_eligibility eligibility_state, p_attempt attempt_state)
+  returns public_state language sql immutable parallel safe
+  return case p_phase
+    when 'terminal' then ended_public_state(p_outcome)
+    when 'suspended' then 'suspended'::public_state
+    when 'active' then 'active'::public_state
+    when 'submitted' then 'waiting_children'::public_state
+    when 'runnable' then case p_eligibility
+      when 'eligible_now' then case when p_attempt = 'pending_resume' then 'resumable'::public_state else 'waiting'::public_state end
+      when 'not_eligible_until_time' then 'delayed'::public_state
+      when 'blocked_by_dependencies' then 'waiting_children'::public_state
+      when 'blocked_by_budget' then 'rate_limited'::public_state
+      when 'blocked_by_quota' then 'rate_limited'::public_state
+      else 'waiting'::public_state end
+  end;
 
 create function runnable_eligibility(p_deps boolean, p_held boolean, p_not_before bigint, p_now bigint)
   returns eligibility_state language sql immutable parallel safe
@@ -52,6 +74,15 @@ create function runnable_reason(p_deps boolean, p_held boolean, p_not_before big
       when 'resume_delay' then 'waiting_for_resume_delay'::blocking_reason
       else 'waiting_for_delay'::blocking_reason end
     else 'waiting_for_worker'::blocking_reason end;
+
+create function runnable_public_state(p_deps boolean, p_held boolean, p_not_before bigint, p_resumes boolean, p_now bigint)
+  returns public_state language sql immutable parallel safe
+  return case
+    when p_deps then 'waiting_children'::public_state
+    when p_held then 'waiting'::public_state
+    when p_not_before > p_now then 'delayed'::public_state
+    when p_resumes then 'resumable'::public_state
+    else 'waiting'::public_state end;
 
 -- No fact blocks it.
 create function is_eligible(p_deps boolean, p_held boolean, p_not_before bigint, p_now bigint)
@@ -93,6 +124,8 @@ begin
     blocking_reason = case when n.stays then e.blocking_reason
       else runnable_reason(n.deps, n.held, e.not_before, e.delay_reason, p_now) end,
     attempt_state = case when n.eligible and e.attempt_state = 'attempt_interrupted' then 'pending_resume' else e.attempt_state end,
+    public_state = case when n.stays then e.public_state
+      else runnable_public_state(n.deps, n.held, e.not_before, e.attempt_state in ('attempt_interrupted', 'pending_resume'), p_now) end,
     first_eligible_at = n.first_eligible_at,
     ready_at = n.ready_at,
     score = case when not n.eligible or (e.score is not null and e.ready_at is not null) then e.score
@@ -166,7 +199,7 @@ begin
   )
   update execution e set
     lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal',
+    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', public_state = ended_public_state(p_outcome),
     deps_blocked = false, held = false, not_before = null, delay_reason = null, queue_ttl_at = null, grace_ends_at = null,
     cancel_cause = case when p_outcome = 'cancelled' then coalesce(e.cancel_cause, p_cause) end,
     terminal_at = p_now, due_at = case when e.flow_id is null then p_now + d.keep_ms end
@@ -222,20 +255,59 @@ end $$;
 create trigger lane_changed after insert or update on lane for each row execute function raise_catalog_version();
 create trigger route_changed after insert or delete on route for each statement execute function raise_catalog_version();
 
--- ---- The one place that emits: depth, events and the outbox follow from what a statement changed.
+-- ---- The one place that emits: depth, events and the outbox follow from what a statement changed. What it must not have
+-- written is refused here too.
+
+-- V1 to V6 and V9 to V11 of the state vector, and the state that follows from it.
+create function is_possible(p_phase lifecycle_phase, p_ownership ownership_state, p_eligibility eligibility_state,
+  p_outcome terminal_outcome, p_attempt attempt_state, p_public public_state, p_lease uuid, p_score bigint, p_terminal_at bigint)
+  returns boolean language sql immutable parallel safe
+  return (p_phase = 'terminal') = (p_outcome <> 'none')
+    and (p_phase = 'active') = (p_ownership = 'leased')
+    and (p_ownership <> 'lease_expired_reclaimable' or p_phase = 'runnable')
+    and (p_phase = 'runnable') = (p_eligibility <> 'not_applicable')
+    and (p_phase = 'active') = (p_attempt = 'running_attempt')
+    and (p_phase = 'terminal') = (p_attempt = 'attempt_terminal')
+    and (p_phase <> 'active' or p_lease is not null)
+    and (p_eligibility <> 'eligible_now' or p_score is not null)
+    and (p_phase = 'terminal') = (p_terminal_at is not null)
+    and p_public = public_state_of(p_phase, p_outcome, p_eligibility, p_attempt);
+
+create function refuse_impossible() returns void language plpgsql as $$
+begin
+  raise exception 'a statement wrote an impossible state vector' using errcode = 'check_violation';
+end $$;
+
+-- One transition in the feed's form.
+create function transition_entry(p_lane lane, p_kind text, p_id uuid, p_flow uuid, p_name text, p_state public_state, p_previous public_state,
+  p_attempts integer, p_generation integer, p_cause cancel_cause) returns json language sql stable parallel safe
+  return json_build_array('x', p_lane.namespace, p_lane.name, p_kind, p_id, p_flow, p_name, p_state, p_previous,
+    case when p_attempts > 0 then p_attempts - 1 end, p_generation, p_cause);
 
 create function execution_inserted() returns trigger language plpgsql set search_path from current set enable_seqscan = off as $$
+declare
+  v_tells boolean;
+  v_possible boolean;
 begin
-  insert into lane_depth (lane_id, public_state, n)
-    select lane_id, public_state, count(*) from new_rows group by lane_id, public_state;
+  with deeper as (
+    insert into lane_depth (lane_id, public_state, n)
+      select lane_id, public_state, count(*) from new_rows group by lane_id, public_state
+  )
+  select bool_or(n.flow_id is not null or l.event_level = 'all'),
+    bool_and(is_possible(n.lifecycle_phase, n.ownership_state, n.eligibility_state, n.terminal_outcome, n.attempt_state,
+      n.public_state, n.lease_id, n.score, n.terminal_at))
+    into v_tells, v_possible
+    from new_rows n join lane l on l.id = n.lane_id;
+  if not v_possible then perform refuse_impossible(); end if;
+
   -- Most statements concern solo executions of lanes that tell only of their ends.
-  if exists (select 1 from new_rows n join lane l on l.id = n.lane_id where n.flow_id is not null or l.event_level = 'all') then
+  if v_tells then
     insert into event (partition_key, count, at, body)
-      select n.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, n.id, n.flow_id,
+      select n.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, n.id, n.flow_id,
         -- Members' infos are written before their rows.
         case when n.flow_id is not null then
           (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
-        n.public_state, null, null, n.generation, n.cancel_cause) order by n.seq)
+        n.public_state, null, 0, n.generation, n.cancel_cause) order by n.seq)
       from new_rows n
       join lane l on l.id = n.lane_id
       join route r on r.id = n.route_id
@@ -249,20 +321,46 @@ create function execution_updated() returns trigger language plpgsql set search_
 declare
   v_ends boolean;
   v_tells boolean;
+  v_possible boolean;
+  v_members boolean;
+  v_count integer;
 begin
-  select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all')
-    into v_ends, v_tells
+  with deeper as (
+    insert into lane_depth (lane_id, public_state, n)
+      select lane_id, public_state, sum(change) from (
+        select lane_id, public_state, 1 as change from new_rows
+        union all select lane_id, public_state, -1 from old_rows
+      ) moves group by lane_id, public_state having sum(change) <> 0
+  )
+  select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all'),
+    bool_and(is_possible(n.lifecycle_phase, n.ownership_state, n.eligibility_state, n.terminal_outcome, n.attempt_state,
+      n.public_state, n.lease_id, n.score, n.terminal_at))
+    , bool_or(n.flow_id is not null), count(*) into v_ends, v_tells, v_possible, v_members, v_count
     from new_rows n join lane l on l.id = n.lane_id;
-  if v_ends is null then return null; end if;
-
-  insert into lane_depth (lane_id, public_state, n)
-    select lane_id, public_state, sum(change) from (
-      select lane_id, public_state, 1 as change from new_rows
-      union all select lane_id, public_state, -1 from old_rows
-    ) moves group by lane_id, public_state having sum(change) <> 0;
+  if not v_possible then perform refuse_impossible(); end if;
 
   -- Most other statements concern solo executions of lanes that tell only of their ends.
   if not v_ends and not v_tells then return null; end if;
+
+  if v_count = 1 then
+    -- As below, without what only many need: joins by hash, groups and sorting cost a single row more than its change.
+    if v_ends and (v_members or (select solo_entries from deployment where singleton)) then
+      insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
+        select n.partition_key, 'completion', n.flow_id, n.id, n.generation from new_rows n cross join old_rows o
+        where o.terminal_outcome = 'none' or n.generation <> o.generation;
+    end if;
+    insert into event (partition_key, count, at, body)
+      select n.partition_key, 1, now_ms(), json_build_array(transition_entry(l, r.kind, n.id, n.flow_id,
+        case when n.flow_id is not null then
+          (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
+        n.public_state, o.public_state, n.attempt_count, n.generation, n.cancel_cause))
+      from new_rows n cross join old_rows o
+      join lane l on l.id = n.lane_id
+      join route r on r.id = n.route_id
+      where (n.public_state <> o.public_state or n.generation <> o.generation)
+        and (n.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and n.terminal_outcome <> 'none'));
+    return null;
+  end if;
 
   with changed as materialized (
     select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
@@ -278,11 +376,10 @@ begin
       order by seq
   )
   insert into event (partition_key, count, at, body)
-    select c.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, c.id, c.flow_id,
+    select c.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, c.id, c.flow_id,
       case when c.flow_id is not null then
         (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
-      c.public_state, c.previous_state, case when c.attempt_count > 0 then c.attempt_count - 1 end, c.generation, c.cancel_cause)
-      order by c.seq)
+      c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) order by c.seq)
     from changed c
     join lane l on l.id = c.lane_id
     join route r on r.id = c.route_id

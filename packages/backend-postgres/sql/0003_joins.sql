@@ -181,6 +181,7 @@ begin
       deps_blocked = false,
       eligibility_state = runnable_eligibility(false, x.held, x.not_before, p_now),
       blocking_reason = runnable_reason(false, x.held, x.not_before, x.delay_reason, p_now),
+      public_state = runnable_public_state(false, x.held, x.not_before, false, p_now),
       not_before = case when is_eligible(false, x.held, x.not_before, p_now) then null else x.not_before end,
       delay_reason = case when is_eligible(false, x.held, x.not_before, p_now) then null else x.delay_reason end,
       first_eligible_at = case when is_eligible(false, x.held, x.not_before, p_now) then coalesce(x.first_eligible_at, p_now) else x.first_eligible_at end,
@@ -210,7 +211,7 @@ begin
   with ended as (
     update execution x set
       lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-      terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', deps_blocked = false, held = false, not_before = null,
+      terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', public_state = ended_public_state(p_outcome), deps_blocked = false, held = false, not_before = null,
       delay_reason = null, queue_ttl_at = null, grace_ends_at = null, cancel_cause = p_cause, terminal_at = p_now, due_at = null
     from unnest(p_partitions, p_ids) as p(partition_key, id)
     where x.partition_key = p.partition_key and x.id = p.id and x.lifecycle_phase = 'runnable' and x.deps_blocked

@@ -15,11 +15,14 @@ begin
   return case v_same when true then 'duplicate' when false then 'execution_conflict' end;
 end $$;
 
+create type submitted as (ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean,
+  due_at bigint);
+
 -- Solo executions, in the order given; an id occurs once. An item's options, null where it has none, hold what is seldom
 -- there. Answers per item accepted, duplicate, execution_conflict or lane_not_accepting.
 create function submit_executions(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[],
   p_inputs bytea[], p_options jsonb[])
-returns table (ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint)
+returns setof submitted
 language plpgsql set search_path from current set lock_timeout = '2s'
   set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
@@ -46,11 +49,11 @@ begin
   return query
   with made as (
     insert into execution as e (partition_key, id, lane_id, route_id, lifecycle_phase, eligibility_state, blocking_reason, attempt_state,
-      priority, ready_at, score, first_eligible_at, not_before, delay_reason, deadline_ms, queue_ttl_ms, attempt_timeout_ms,
+      public_state, priority, ready_at, score, first_eligible_at, not_before, delay_reason, deadline_ms, queue_ttl_ms, attempt_timeout_ms,
       max_reclaims, retention_ms, deadline_at, queue_ttl_at, due_at, created_at)
     select f.partition_key, f.id, f.lane_id, f.route_id, 'runnable', runnable_eligibility(false, false, f.not_before, v_now),
       runnable_reason(false, false, f.not_before, 'start_time', v_now), 'pending_first_attempt',
-      f.priority, f.ready_at, score_of(f.ready_at, f.priority, f.ageing_ms), f.ready_at, f.not_before,
+      runnable_public_state(false, false, f.not_before, false, v_now), f.priority, f.ready_at, score_of(f.ready_at, f.priority, f.ageing_ms), f.ready_at, f.not_before,
       case when f.not_before is not null then 'start_time'::delay_reason end, f.deadline_ms, f.queue_ttl_ms,
       (f.options ->> 'attemptTimeoutMs')::bigint, coalesce((f.options ->> 'maxReclaims')::integer, 20),
       (f.options ->> 'retentionMs')::bigint, f.ready_at + f.deadline_ms, f.ready_at + f.queue_ttl_ms,
@@ -85,7 +88,7 @@ end $$;
 -- under it, in one step.
 create function submit_keyed(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[],
   p_inputs bytea[], p_options jsonb[], p_keys text[], p_ttls bigint[])
-returns table (ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint)
+returns setof submitted
 language plpgsql set search_path from current set lock_timeout = '2s'
   set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
@@ -95,22 +98,18 @@ declare
   v_partition integer;
   v_id uuid;
   v_known boolean;
+  v_row submitted;
   i integer;
 begin
   -- Sorted, so that two batches never wait for each other.
   perform pg_advisory_xact_lock(k.lock) from (
     select distinct hashtextextended('flowfabric/key/' || p_namespace || '/' || key, barrier_key()) as lock from unnest(p_keys) as key order by 1) k;
   for i in 1 .. cardinality(p_keys) loop
-    ord := i;
-    partition_key := p_partitions[i];
-    id := p_ids[i];
-    lane_id := null; lane_state := null; eligible := null; due_at := null;
     select r.kind into v_kind from route r where r.id = p_routes[i];
     select k.* into v_key from idempotency_key k where k.namespace = p_namespace and k.key = p_keys[i] and k.expires_at > now_ms();
     v_known := found;
     if v_known and (v_key.kind <> v_kind or v_key.content_hash <> convert_to(p_hashes[i], 'UTF8')) then
-      outcome := 'idempotency_conflict';
-      return next;
+      return next (i, 'idempotency_conflict', p_partitions[i], p_ids[i], null, null, null, null)::submitted;
       continue;
     end if;
     if v_known then
@@ -120,16 +119,15 @@ begin
       v_partition := p_partitions[i];
       v_id := p_ids[i];
     end if;
-    select s.outcome, s.partition_key, s.id, s.lane_id, s.lane_state, s.eligible, s.due_at
-      into outcome, partition_key, id, lane_id, lane_state, eligible, due_at
+    select i, s.outcome, s.partition_key, s.id, s.lane_id, s.lane_state, s.eligible, s.due_at into v_row
       from submit_executions(p_namespace, array[v_partition], array[v_id], p_routes[i:i], p_hashes[i:i], p_inputs[i:i], p_options[i:i]) s;
-    if not v_known and outcome in ('accepted', 'duplicate') then
+    if not v_known and v_row.outcome in ('accepted', 'duplicate') then
       insert into idempotency_key as k (namespace, key, target, kind, content_hash, expires_at)
       values (p_namespace, p_keys[i], format('{fp:%s}:%s', v_partition, v_id), v_kind, convert_to(p_hashes[i], 'UTF8'), now_ms() + p_ttls[i])
       on conflict (namespace, key) do update set target = excluded.target, kind = excluded.kind,
         content_hash = excluded.content_hash, expires_at = excluded.expires_at;
     end if;
-    return next;
+    return next v_row;
   end loop;
 end $$;
 

@@ -105,6 +105,25 @@ begin
   ) x;
 end $$;
 
+-- How much each of these lanes may still start, up to `p_max`. One claim of a capped lane at a time: between the count and
+-- the lease nobody else may start work of it.
+create function room_of(p_lanes integer[], p_caps integer[], p_max integer) returns bigint[]
+language plpgsql set search_path from current as $$
+declare
+  v_room bigint[];
+begin
+  for i in 1 .. cardinality(p_lanes) loop
+    if p_caps[i] is null then
+      v_room[i] := p_max;
+    else
+      perform pg_advisory_xact_lock(lane_key(p_lanes[i]));
+      v_room[i] := greatest(0, p_caps[i]
+        - coalesce((select sum(d.n) from lane_depth d where d.lane_id = p_lanes[i] and d.public_state = 'active'), 0));
+    end if;
+  end loop;
+  return v_room;
+end $$;
+
 -- Leases up to `p_max` of what the routes hold, best first in each lane.
 create function claim_work(p_catalog bigint, p_worker text, p_instance uuid, p_claim uuid, p_ttl_ms bigint, p_max integer,
   p_lanes integer[], p_virtual double precision[], p_routes integer[], p_route_lanes integer[])
@@ -113,12 +132,9 @@ returns setof claimed language plpgsql set search_path from current set lock_tim
 #variable_conflict use_column
 declare
   v_now bigint;
-  v_lane record;
+  v_known record;
   v_lanes integer[];
   v_room bigint[];
-  v_virtual double precision[];
-  v_weights integer[];
-  v_is_capped boolean := false;
   v_tids tid[];
   v_heads integer;
   v_wide integer := p_max;
@@ -126,35 +142,29 @@ declare
   v_got integer;
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
-  if (select catalog_version from deployment where singleton) <> p_catalog then
+  select d.catalog_version = p_catalog as is_current,
+      exists (select 1 from execution e
+        where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim) as is_repeated,
+      l.* into v_known
+    from deployment d cross join lateral (
+      select array_agg(l.id order by l.id) as ids, array_agg(i.virtual order by l.id) as virtual, array_agg(l.weight order by l.id) as weights,
+        array_agg(l.concurrency order by l.id) as caps, bool_or(l.concurrency is not null) as is_capped
+      from unnest(p_lanes, p_virtual) as i (lane_id, virtual) join lane l on l.id = i.lane_id where l.state in ('active', 'draining')
+    ) l
+    where d.singleton;
+  if not v_known.is_current then
     return next null::claimed;
     return;
   end if;
-  if exists (select 1 from execution e where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim) then
+  if v_known.is_repeated then
     return query select * from leases_of_claim(p_instance, p_claim);
     return;
   end if;
-
-  for v_lane in
-    select l.id, i.virtual, l.weight, l.concurrency from unnest(p_lanes, p_virtual) as i (lane_id, virtual)
-    join lane l on l.id = i.lane_id where l.state in ('active', 'draining') order by l.id
-  loop
-    v_lanes := v_lanes || v_lane.id;
-    v_virtual := v_virtual || v_lane.virtual;
-    v_weights := v_weights || v_lane.weight;
-    if v_lane.concurrency is null then
-      v_room := v_room || p_max::bigint;
-    else
-      -- One at a time: between the count and the lease nobody else may start work of a capped lane.
-      perform pg_advisory_xact_lock(lane_key(v_lane.id));
-      v_is_capped := true;
-      v_room := v_room || greatest(0, v_lane.concurrency
-        - coalesce((select sum(d.n) from lane_depth d where d.lane_id = v_lane.id and d.public_state = 'active'), 0))::bigint;
-    end if;
-  end loop;
+  v_lanes := v_known.ids;
   if v_lanes is null or cardinality(p_routes) = 0 then return; end if;
-
+  v_room := case when v_known.is_capped then room_of(v_lanes, v_known.caps, p_max) else array_fill(p_max::bigint, array[cardinality(v_lanes)]) end;
   v_now := now_ms();
+
   for v_round in 1 .. 3 loop
     if cardinality(p_routes) = 1 then
       -- One route, as most workers have: its index is the order, and what others hold is stepped over.
@@ -169,7 +179,7 @@ begin
       v_heads := 0;
     else
       select tids, heads into v_tids, v_heads
-        from lock_heads(v_lanes, v_virtual, v_weights, v_room, p_routes, p_route_lanes, v_wide, v_left, v_now);
+        from lock_heads(v_lanes, v_known.virtual, v_known.weights, v_room, p_routes, p_route_lanes, v_wide, v_left, v_now);
     end if;
     exit when v_tids is null and v_heads < v_wide;
 
@@ -177,7 +187,7 @@ begin
     with leased as (
       update execution e set
         lifecycle_phase = 'active', ownership_state = 'leased', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        attempt_state = 'running_attempt', epoch = e.epoch + 1,
+        attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch + 1,
         attempt_count = e.attempt_count + case when e.attempt_state = 'pending_resume' then 0 else 1 end,
         retry_count = e.retry_count + case when e.attempt_state in ('pending_resume', 'pending_reclaim_attempt') then 0 else 1 end,
         attempt_type = case e.attempt_state when 'pending_resume' then e.attempt_type when 'pending_retry_attempt' then 'retry'
@@ -208,7 +218,7 @@ begin
     get diagnostics v_got = row_count;
     v_left := v_left - v_got;
     -- Others may hold the heads that were seen: then look further, past them.
-    exit when v_left <= 0 or v_heads < v_wide or v_is_capped;
+    exit when v_left <= 0 or v_heads < v_wide or v_known.is_capped;
     v_wide := v_wide * 4;
   end loop;
 end $$;

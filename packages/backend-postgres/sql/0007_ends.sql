@@ -110,7 +110,7 @@ begin
     with ended as (
       update execution e set
         lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        terminal_outcome = 'success', attempt_state = 'attempt_terminal', reclaim_count = e.reclaim_count - i.late::integer,
+        terminal_outcome = 'success', attempt_state = 'attempt_terminal', public_state = 'completed', reclaim_count = e.reclaim_count - i.late::integer,
         held = false, not_before = null, delay_reason = null, grace_ends_at = null, cancel_cause = null, terminal_at = v_now,
         due_at = case when e.flow_id is null then v_now + coalesce(e.retention_ms, l.retention_ms) end
       from (
@@ -223,7 +223,8 @@ begin
     from facts x
   ), planned as materialized (
     -- Only one that comes late can be held: what runs cannot.
-    select d.*, d.fate <> 'retrying' as is_final, nullif(d.retry_at, p_now) as again_at,
+    select d.*, d.fate <> 'retrying' as is_final,
+      case d.fate when 'cancelled' then 'cancelled' when 'failed' then 'failed' else 'none' end::terminal_outcome as outcome, nullif(d.retry_at, p_now) as again_at,
       d.fate = 'retrying' and is_eligible(false, d.held, d.retry_at, p_now) as eligible
     from decided d
   ), changed as (
@@ -232,8 +233,9 @@ begin
       ownership_state = 'unowned',
       eligibility_state = case when d.is_final then 'not_applicable' else runnable_eligibility(false, d.held, d.retry_at, p_now) end,
       blocking_reason = case when d.is_final then 'none' else runnable_reason(false, d.held, d.retry_at, 'retry_backoff', p_now) end,
-      terminal_outcome = case d.fate when 'cancelled' then 'cancelled' when 'failed' then 'failed' else 'none' end::terminal_outcome,
+      terminal_outcome = d.outcome,
       attempt_state = case when d.is_final then 'attempt_terminal' else 'pending_retry_attempt' end::attempt_state,
+      public_state = case when d.is_final then ended_public_state(d.outcome) else runnable_public_state(false, d.held, d.retry_at, false, p_now) end,
       reclaim_count = e.reclaim_count - case when d.late then 1 else 0 end,
       held = d.held and not d.is_final,
       not_before = case when not d.is_final and not d.eligible then d.again_at end,

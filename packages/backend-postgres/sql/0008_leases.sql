@@ -93,6 +93,7 @@ begin
       eligibility_state = runnable_eligibility(false, false, d.until, v_now),
       blocking_reason = runnable_reason(false, false, d.until, 'start_time', v_now),
       attempt_state = case when d.waits then 'attempt_interrupted' else 'pending_resume' end::attempt_state,
+      public_state = runnable_public_state(false, false, d.until, true, v_now),
       attempt_used_ms = e.attempt_used_ms + greatest(0, v_now - e.lease_started_at),
       not_before = case when d.waits then d.until end,
       delay_reason = case when d.waits then 'start_time'::delay_reason end,
@@ -153,7 +154,7 @@ begin
 
   return query
   update execution e set lifecycle_phase = 'runnable', ownership_state = 'unowned', eligibility_state = 'eligible_now',
-    blocking_reason = 'waiting_for_worker',
+    blocking_reason = 'waiting_for_worker', public_state = 'waiting',
     attempt_state = case e.attempt_type when 'retry' then 'pending_retry_attempt' when 'reclaim' then 'pending_reclaim_attempt'
       when 'replay' then 'pending_replay_attempt' else 'pending_first_attempt' end::attempt_state,
     attempt_count = e.attempt_count - 1,
@@ -205,7 +206,8 @@ begin
     update execution e set lifecycle_phase = 'runnable', ownership_state = 'lease_expired_reclaimable',
       eligibility_state = runnable_eligibility(false, false, x.again_at, p_now),
       blocking_reason = runnable_reason(false, false, x.again_at, 'reclaim_backoff', p_now),
-      attempt_state = 'pending_reclaim_attempt', reclaim_count = e.reclaim_count + 1,
+      attempt_state = 'pending_reclaim_attempt', public_state = runnable_public_state(false, false, x.again_at, false, p_now),
+      reclaim_count = e.reclaim_count + 1,
       not_before = nullif(x.again_at, p_now),
       delay_reason = case when x.again_at > p_now then 'reclaim_backoff'::delay_reason end,
       due_at = runnable_due(false, false, x.again_at, p_now, e.deadline_at, e.queue_ttl_at)

@@ -29,13 +29,15 @@ begin
     from node where n is not null
   )
   insert into execution (partition_key, id, lane_id, route_id, flow_id, lifecycle_phase, eligibility_state, blocking_reason,
-    attempt_state, priority, score, ready_at, first_eligible_at, deps_blocked, not_before, delay_reason, always_node, deadline_ms,
+    attempt_state, public_state, priority, score, ready_at, first_eligible_at, deps_blocked, not_before, delay_reason, always_node, deadline_ms,
     queue_ttl_ms, attempt_timeout_ms, max_reclaims, retention_ms, deadline_at, queue_ttl_at, due_at, created_at)
   select partition_key, id, lane, route, flow_id,
     case when is_draft_root then 'submitted' else 'runnable' end::lifecycle_phase,
     case when is_draft_root then 'not_applicable' else runnable_eligibility(n is not null, false, not_before, p_now) end,
     case when is_draft_root then 'none' else runnable_reason(n is not null, false, not_before, 'start_time', p_now) end,
-    'pending_first_attempt', priority,
+    'pending_first_attempt',
+    case when is_draft_root then 'waiting_children' else runnable_public_state(n is not null, false, not_before, false, p_now) end,
+    priority,
     case when is_ready then score_of(p_now, priority, ageing_ms) end,
     case when is_ready then p_now end,
     case when is_ready then p_now end,

@@ -40,6 +40,7 @@ begin
     eligibility_state = runnable_eligibility(n.waits, x.held, null, p_now),
     blocking_reason = runnable_reason(n.waits, x.held, null, null, p_now),
     attempt_state = case when x.attempt_count > 0 then 'pending_replay_attempt' else 'pending_first_attempt' end::attempt_state,
+    public_state = runnable_public_state(n.waits, x.held, null, false, p_now),
     not_before = null, delay_reason = null,
     first_eligible_at = case when n.is_ready then p_now end,
     ready_at = case when n.is_ready then p_now end,

@@ -11,6 +11,7 @@ import { createEvents } from './events/index.js'
 import { createExecutions } from './executions/index.js'
 import { createFlows } from './flows/index.js'
 import { createLanes } from './lanes/index.js'
+import { createClaimer } from './leases/claim.js'
 import { createLeases } from './leases/index.js'
 import { createMaintenance } from './maintenance/index.js'
 import { readPartitions } from './maintenance/prepare.js'
@@ -24,10 +25,11 @@ import { createWorkers } from './workers/index.js'
  */
 export function createPostgresBackend(options: PostgresBackendOptions): FoundationBackend {
   const { ctx, close } = createContext(options)
+  const claimer = createClaimer(ctx)
   return {
     kind: 'postgres',
-    executions: createExecutions(ctx),
-    leases: createLeases(ctx),
+    executions: createExecutions(ctx, claimer),
+    leases: createLeases(ctx, claimer),
     attempts: createAttempts(ctx),
     flows: createFlows(ctx),
     resolution: createResolution(ctx),

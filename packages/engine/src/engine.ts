@@ -59,6 +59,8 @@ export function createEngine(options: EngineOptions): Engine {
   const hub = new WakeupHub(backend.events, logger)
   const scheduler = new Scheduler({
     leases: backend.leases,
+    executions: backend.executions,
+    partitions: () => router?.config,
     weights: new LaneWeights(backend.lanes, clock, logger),
     lookForReadyLanes,
     triesMax: settings.claimTriesMax,

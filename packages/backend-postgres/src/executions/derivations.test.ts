@@ -87,9 +87,10 @@ describe('what SQL derives is what core derives', () => {
            and ("lifecyclePhase" = 'active') = ("attemptState" = 'running_attempt') and ("lifecyclePhase" = 'terminal') = ("attemptState" = 'attempt_terminal')
        )
        insert into ff.execution (partition_key, id, lane_id, route_id, lifecycle_phase, eligibility_state, blocking_reason, terminal_outcome,
-         attempt_state, ownership_state, score, created_at, terminal_at, lease_id, priority)
+         attempt_state, ownership_state, public_state, score, created_at, terminal_at, lease_id, priority)
        select 0, gen_random_uuid(), l.id, r.id, "lifecyclePhase", "eligibilityState", "blockingReason", "terminalOutcome", "attemptState",
-         "ownershipState", 0, 0, case when "lifecyclePhase" = 'terminal' then 0 end, gen_random_uuid(), i
+         "ownershipState", ff.public_state_of("lifecyclePhase", "terminalOutcome", "eligibilityState", "attemptState"),
+         0, 0, case when "lifecyclePhase" = 'terminal' then 0 end, gen_random_uuid(), i
        from vector, ff.lane l join ff.route r on r.lane_id = l.id
        returning priority as i, public_state`,
       [JSON.stringify(vectors.map((vector, i) => ({ ...vector, i })))],

@@ -1,5 +1,6 @@
 import type { ExecutionOperations } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import type { Claimer } from '../leases/claim.js'
 import { cancelExecution } from './cancel.js'
 import { changePriority } from './change-priority.js'
 import { explainFacts } from './explain-facts.js'
@@ -11,9 +12,9 @@ import { replayExecution } from './replay.js'
 import { setTags } from './set-tags.js'
 import { createSubmit } from './submit.js'
 
-export function createExecutions(ctx: PostgresContext): ExecutionOperations {
+export function createExecutions(ctx: PostgresContext, claimer: Claimer): ExecutionOperations {
   return {
-    submit: createSubmit(ctx),
+    submit: createSubmit(ctx, claimer),
     get: (params) => getExecution(ctx, params),
     getResult: (params) => getResults(ctx, params),
     list: (params) => listExecutions(ctx, params),

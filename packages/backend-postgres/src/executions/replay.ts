@@ -76,7 +76,7 @@ async function reopen(
   )
   const [row] = await tx.query<{ generation: number; due_at: number | null }>(
     `update ff.execution e set lifecycle_phase = 'runnable', ownership_state = 'unowned', eligibility_state = 'eligible_now',
-       blocking_reason = 'waiting_for_worker', terminal_outcome = 'none',
+       blocking_reason = 'waiting_for_worker', terminal_outcome = 'none', public_state = 'waiting',
        attempt_state = case when e.attempt_count = 0 then 'pending_first_attempt' else 'pending_replay_attempt' end::ff.attempt_state,
        generation = e.generation + 1, replay_count = e.replay_count + 1, retry_count = 0, reclaim_count = 0, held = false,
        not_before = null, delay_reason = null, first_eligible_at = n.now, ready_at = n.now,

@@ -16,8 +16,11 @@ import {
 } from '@flowfabric/core'
 import type { RouteEntry } from '../db/catalog.js'
 import type { PostgresContext } from '../db/context.js'
-import { createGroup, type Group } from '../db/group-commit.js'
+import type { SqlValue } from '../db/database.js'
 import { announceReady } from '../leases/after-end.js'
+import { callWithClaims, type StoreFunction } from '../leases/call-with-claims.js'
+import type { Claimer } from '../leases/claim.js'
+import { createGroupWithClaims, type GroupWithClaims, groupsByKey } from '../leases/group-with-claims.js'
 
 interface Routed {
   readonly item: ExecutionSubmission
@@ -42,25 +45,69 @@ interface SubmittedRow {
 
 type Submit = (params: SubmitExecutions) => Promise<SubmitExecutionsResult>
 
+/** One of the two ways to submit. */
+interface Way {
+  readonly fn: StoreFunction
+  keyOf(routed: Routed): string
+  columnsOf(items: readonly Routed[]): SqlValue[]
+}
+
+const columns: readonly (keyof SubmittedRow)[] = [
+  'ord',
+  'outcome',
+  'partition_key',
+  'id',
+  'lane_id',
+  'lane_state',
+  'eligible',
+  'due_at',
+]
+const types = ['text', 'integer[]', 'uuid[]', 'integer[]', 'text[]', 'bytea[]', 'jsonb[]']
+
+const plainWay: Way = {
+  fn: { name: 'submit_executions', types, row: 'submitted', columns },
+  keyOf: ({ item }) => item.id,
+  columnsOf,
+}
+
+const keyedWay: Way = {
+  fn: { name: 'submit_keyed', types: [...types, 'text[]', 'bigint[]'], row: 'submitted', columns },
+  keyOf: ({ item }) => must(item.idempotencyKey, 'a key'),
+  columnsOf: (items) => [
+    ...columnsOf(items),
+    items.map(({ item }) => item.idempotencyKey),
+    items.map(({ item }) => item.idempotencyTtlMs ?? limits.idempotencyTtlMs),
+  ],
+}
+
 const itemsMax = 64
 
 /** Accepts solo executions; calls at the same time share statements, and a large call goes in several. */
-export function createSubmit(ctx: PostgresContext): Submit {
-  const plain = createGroups(ctx, ({ item }) => item.id, runPlain)
-  const keyed = createGroups(ctx, ({ item }) => must(item.idempotencyKey, 'a key'), runKeyed)
+export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
+  const plain = createGroups(ctx, claimer, plainWay)
+  const keyed = createGroups(ctx, claimer, keyedWay)
   return async (params) => {
     const errors = checkSubmitExecutions(params, await ctx.partitions())
-    const { namespace } = params
-    const submitOne = async (item: ExecutionSubmission, index: number): Promise<SubmitExecutionOutcome> => {
-      const error = errors[index]
-      if (error !== undefined) return { outcome: 'error', error }
-      const { lane, kind, capabilities = [] } = item
-      const route = await ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities })
-      if (route === null) return { outcome: 'too_many_routes', lane }
-      const group = item.idempotencyKey === undefined ? plain(namespace) : keyed(namespace)
-      return toOutcome(await group.add({ item, route }), route)
-    }
-    const settled = await Promise.allSettled(params.items.map(submitOne))
+    const { namespace, items, next } = params
+    const groupOf = (item: ExecutionSubmission | undefined) =>
+      item?.idempotencyKey === undefined ? plain(namespace) : keyed(namespace)
+    const routes = await Promise.allSettled(
+      items.map(({ lane, kind, capabilities = [] }, index) =>
+        errors[index] === undefined
+          ? ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities })
+          : Promise.reject(errors[index]),
+      ),
+    )
+    const outcomes = items.map(async (item, index): Promise<SubmitExecutionOutcome> => {
+      const routed = must(routes[index], 'a route')
+      if (routed.status === 'rejected') throw routed.reason
+      const route = routed.value
+      if (route === null) return { outcome: 'too_many_routes', lane: item.lane }
+      return toOutcome(await groupOf(item).add({ item, route }), route)
+    })
+    // Behind the items in the queue, so that it sees them.
+    const claim = next === undefined ? undefined : groupOf(items.at(-1)).claim(next)
+    const [settled, claimed = []] = await Promise.all([Promise.allSettled(outcomes), claim])
     return {
       items: settled.map((each) => {
         if (each.status === 'fulfilled') return each.value
@@ -69,71 +116,33 @@ export function createSubmit(ctx: PostgresContext): Submit {
         }
         throw each.reason
       }),
+      claimed,
     }
   }
 }
 
 function createGroups(
   ctx: PostgresContext,
-  keyOf: (routed: Routed) => string,
-  run: (
-    ctx: PostgresContext,
-    namespace: string,
-    items: readonly Routed[],
-  ) => Promise<readonly SubmittedRow[]>,
-): (namespace: string) => Group<Routed, SubmittedRow> {
-  const groups = new Map<string, Group<Routed, SubmittedRow>>()
-  return (namespace) => {
-    let group = groups.get(namespace)
-    if (group === undefined) {
-      group = createGroup<Routed, SubmittedRow>({
-        itemsMax,
-        keyOf,
-        async run(items) {
-          const rows = await run(ctx, namespace, items)
-          announce(ctx, rows)
-          const inOrder: SubmittedRow[] = []
-          for (const row of rows) inOrder[row.ord - 1] = row
-          return inOrder
-        },
-      })
-      if (groups.size >= 256) groups.clear()
-      groups.set(namespace, group)
-    }
-    return group
-  }
-}
-
-function runPlain(
-  ctx: PostgresContext,
-  namespace: string,
-  items: readonly Routed[],
-): Promise<readonly SubmittedRow[]> {
-  return ctx.db.call<SubmittedRow>(
-    `select ord, outcome, partition_key, id, lane_id, lane_state, eligible, due_at
-     from ff.submit_executions($1, $2::integer[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7::jsonb[])`,
-    [namespace, ...columnsOf(items)],
+  claimer: Claimer,
+  { fn, keyOf, columnsOf }: Way,
+): (namespace: string) => GroupWithClaims<Routed, SubmittedRow> {
+  return groupsByKey((namespace) =>
+    createGroupWithClaims<Routed, SubmittedRow>({
+      itemsMax,
+      keyOf,
+      async run(items, requests) {
+        const call = items.length === 0 ? undefined : { fn, values: [namespace, ...columnsOf(items)] }
+        const answer = await callWithClaims<SubmittedRow>(ctx, claimer, call, requests)
+        announce(ctx, answer.rows, answer.claimedByLane)
+        const rows: SubmittedRow[] = []
+        for (const row of answer.rows) rows[row.ord - 1] = row
+        return { rows, claims: answer.claims }
+      },
+    }),
   )
 }
 
-function runKeyed(
-  ctx: PostgresContext,
-  namespace: string,
-  items: readonly Routed[],
-): Promise<readonly SubmittedRow[]> {
-  return ctx.db.call<SubmittedRow>(
-    `select ord, outcome, partition_key, id, lane_id, lane_state, eligible, due_at
-     from ff.submit_keyed($1, $2::integer[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7::jsonb[], $8::text[], $9::bigint[])`,
-    [
-      namespace,
-      ...columnsOf(items),
-      items.map(({ item }) => item.idempotencyKey),
-      items.map(({ item }) => item.idempotencyTtlMs ?? limits.idempotencyTtlMs),
-    ],
-  )
-}
-
-function columnsOf(items: readonly Routed[]) {
+function columnsOf(items: readonly Routed[]): SqlValue[] {
   return [
     items.map(({ item }) => partitionIndexOf(item.id)),
     items.map(({ item }) => uuidOf(item.id)),
@@ -178,7 +187,11 @@ function toOutcome(row: SubmittedRow, { lane }: RouteEntry): SubmitExecutionOutc
   }
 }
 
-function announce(ctx: PostgresContext, rows: readonly SubmittedRow[]): void {
+function announce(
+  ctx: PostgresContext,
+  rows: readonly SubmittedRow[],
+  claimedByLane: ReadonlyMap<number, number>,
+): void {
   if (!ctx.hints.hasListeners) return
   const readyByLane = new Map<number, number>()
   const dueByPartition = new Map<number, number>()
@@ -188,6 +201,8 @@ function announce(ctx: PostgresContext, rows: readonly SubmittedRow[]): void {
     if (due_at !== null)
       dueByPartition.set(partition_key, Math.min(due_at, dueByPartition.get(partition_key) ?? due_at))
   }
+  // What was claimed in the same transaction need not be announced to others.
+  for (const [lane, count] of claimedByLane) readyByLane.set(lane, (readyByLane.get(lane) ?? 0) - count)
   announceReady(ctx, readyByLane)
   for (const [partition, dueAtMs] of dueByPartition) {
     ctx.hints.emit({ type: 'due', partition: makePartitionTag('flow', partition), dueAtMs })

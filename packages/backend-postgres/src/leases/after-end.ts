@@ -58,6 +58,7 @@ export function announceEnds(
 /** Tells waiting claims of work in their lanes. */
 export function announceReady(ctx: PostgresContext, countByLane: ReadonlyMap<number, number>): void {
   for (const [laneId, count] of countByLane) {
+    if (count <= 0) continue
     ctx.catalog.lane(laneId).then(
       ({ namespace, name }) => ctx.hints.emit({ type: 'ready', namespace, lane: name, count }),
       // A hint only; whoever waits looks again by himself.

@@ -1,13 +1,12 @@
 import type { LeaseOperations } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
-import { createClaimer } from './claim.js'
+import type { Claimer } from './claim.js'
 import { createFinisher } from './finish.js'
 import { delayLeases, yieldLeases } from './hand-back.js'
 import { createRenew } from './renew.js'
 import { revokeLease } from './revoke.js'
 
-export function createLeases(ctx: PostgresContext): LeaseOperations {
-  const claimer = createClaimer(ctx)
+export function createLeases(ctx: PostgresContext, claimer: Claimer): LeaseOperations {
   const finisher = createFinisher(ctx, claimer)
   return {
     claim: (params) => claimer.claim(params),

@@ -11,12 +11,14 @@ import type { AttemptRecord } from './attempts.js'
 import type { Bytes, Failure, ItemError, Page, PageRequest, Scoped } from './conventions.js'
 import type { FlowState, GroupView } from './flows.js'
 import type { LaneState } from './lanes.js'
+import type { ClaimedExecution, ClaimRequest } from './leases.js'
 
 /** Units of durable work, from submission to retention. */
 export interface ExecutionOperations {
   /**
    * Accept solo executions. Atomic per item. Idempotent by id: the same namespace, kind and input hash answer `duplicate`;
-   * by idempotency key: the recorded id is answered, whatever id came along. One round trip for the batch.
+   * by idempotency key: the recorded id is answered, whatever id came along. One round trip for the batch. With `next`,
+   * claims in the same round trip.
    * Throws `batch_too_large`. Item errors: validation codes, `partition_out_of_range`.
    */
   submit(params: SubmitExecutions): Promise<SubmitExecutionsResult>
@@ -95,6 +97,8 @@ export interface ExecutionSpec {
 
 export interface SubmitExecutions extends Scoped {
   readonly items: readonly ExecutionSubmission[]
+  /** A claim that waited for work, its caller's or another's; its lanes and namespaces need not be those of the items. */
+  readonly next?: ClaimRequest | undefined
 }
 
 export interface ExecutionSubmission extends ExecutionSpec {
@@ -106,6 +110,8 @@ export interface ExecutionSubmission extends ExecutionSpec {
 export interface SubmitExecutionsResult {
   /** In the order of the items. */
   readonly items: readonly SubmitExecutionOutcome[]
+  /** What `next` claimed. */
+  readonly claimed: readonly ClaimedExecution[]
 }
 
 export type SubmitExecutionOutcome =

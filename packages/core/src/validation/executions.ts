@@ -17,6 +17,7 @@ import { limits } from '../limits.js'
 import { isTagKey, parseKind, parseLaneId, parseTagKey } from '../names.js'
 import type { PartitionConfig } from '../partitions/index.js'
 import { publicStates } from '../state/public-state.js'
+import { checkNext } from './claim.js'
 import { checkEach } from './each.js'
 import { checkExecutionSpec, checkIdempotency, checkPriority, checkTags } from './execution-spec.js'
 import {
@@ -36,6 +37,7 @@ export function checkSubmitExecutions(
   counts: PartitionConfig,
 ): readonly (EngineError | undefined)[] {
   checkScoped(params)
+  checkNext(params.next)
   checkBatch(params.items, 'items', limits.submitBatchMax)
   return checkEach(params.items, (item) => {
     checkExecutionSpec(item, counts)

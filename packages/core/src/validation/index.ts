@@ -1,11 +1,11 @@
 export * from './attempts.js'
+export { checkClaim } from './claim.js'
 export * from './events.js'
 export * from './executions.js'
 export * from './flows.js'
 export * from './lanes.js'
 export {
   type CheckedHandle,
-  checkClaim,
   checkComplete,
   checkDelay,
   checkFail,

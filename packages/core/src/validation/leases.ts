@@ -1,6 +1,5 @@
 import type { Failure, WorkerScoped } from '../contract/conventions.js'
 import type {
-  ClaimRequest,
   CompleteLeases,
   DelayLeases,
   FailLeases,
@@ -11,16 +10,13 @@ import type {
 } from '../contract/leases.js'
 import { type EngineError, isEngineError } from '../errors/engine-error.js'
 import { decodeHandle, type LeaseHandle } from '../handle.js'
-import { isClaimId, isInstanceId, parseClaimId, parseInstanceId } from '../ids/index.js'
 import { limits } from '../limits.js'
-import { isKind, isLaneId, isWorkerId, parseKind, parseLaneId, parseWorkerId } from '../names.js'
 import type { PartitionConfig } from '../partitions/index.js'
-import { checkCapabilities } from './execution-spec.js'
+import { checkLeaseTtl, checkNext } from './claim.js'
 import { checkGetExecution } from './executions.js'
 import {
   checkBatch,
   checkInteger,
-  checkList,
   checkObject,
   checkOptionalInteger,
   checkOptionalText,
@@ -34,26 +30,6 @@ import { checkWorkerScoped } from './scope.js'
 
 /** What a check makes of one item that carries a handle: the handle taken apart, or the item's error. */
 export type CheckedHandle = LeaseHandle | EngineError
-
-export function checkClaim(params: ClaimRequest): void {
-  checkWorkerScoped(params)
-  if (!isClaimId(params.claimId)) parseClaimId(params.claimId)
-  if (!isWorkerId(params.workerId)) parseWorkerId(params.workerId)
-  if (!isInstanceId(params.instanceId)) parseInstanceId(params.instanceId)
-  checkServed(params)
-  checkInteger(params.max, 'max', 1, limits.claimBatchMax)
-  checkLeaseTtl(params.leaseTtlMs)
-  checkOptionalInteger(params.waitMs, 'waitMs', 0, limits.waitMsMax)
-}
-
-/** What a worker says that it serves, in a claim and at its registration. */
-export function checkServed(params: Pick<ClaimRequest, 'lanes' | 'kinds' | 'capabilities'>): void {
-  checkList(params.lanes, 'lanes', limits.claimLanesMax, 1)
-  for (const lane of params.lanes) if (!isLaneId(lane)) parseLaneId(lane)
-  checkList(params.kinds, 'kinds', limits.claimKindsMax, 1)
-  for (const kind of params.kinds) if (!isKind(kind)) parseKind(kind)
-  checkCapabilities(params.capabilities)
-}
 
 export function checkRenew(params: RenewLeases): readonly CheckedHandle[] {
   return checkHandles(params, limits.renewBatchMax, (item) => checkLeaseTtl(item.leaseTtlMs))
@@ -109,14 +85,6 @@ export function checkHandles<Item extends { readonly handle: Handle }>(
       throw error
     }
   })
-}
-
-function checkLeaseTtl(leaseTtlMs: unknown): void {
-  checkInteger(leaseTtlMs, 'leaseTtlMs', limits.leaseTtlMsMin, limits.leaseTtlMsMax)
-}
-
-function checkNext(next: ClaimRequest | undefined): void {
-  if (next !== undefined) checkClaim(next)
 }
 
 function checkFailure(failure: Failure): void {

@@ -4,8 +4,8 @@ import type { RegisterWorker, WorkerHeartbeat } from '../contract/workers.js'
 import { type InstanceId, parseInstanceId } from '../ids/index.js'
 import { limits } from '../limits.js'
 import { type LaneId, parseLaneId, parseWorkerId } from '../names.js'
+import { checkServed } from './claim.js'
 import { checkInteger, checkObject, checkOptionalBoolean, checkOptionalInteger, checkText } from './fields.js'
-import { checkServed } from './leases.js'
 import { checkScoped, checkWorkerScoped } from './scope.js'
 
 export function checkRegisterWorker(params: RegisterWorker): void {

@@ -55,6 +55,7 @@ const submitOutcomeSchema = z.discriminatedUnion('outcome', [
 ])
 const submitAnswerSchema = z.object({ items: z.array(submitOutcomeSchema) })
 
+/** `next` stays behind: over HTTP claims wait in the server, which sends them along itself. */
 export const submitExecutions: WireOperation<SubmitExecutions, SubmitExecutionsResult> = {
   name: 'executions.submit',
   method: 'POST',
@@ -77,6 +78,7 @@ export const submitExecutions: WireOperation<SubmitExecutions, SubmitExecutionsR
     items: readReply(submitAnswerSchema, json).items.map((item) =>
       item.outcome === 'error' ? readItemError(item) : item,
     ),
+    claimed: [],
   }),
 }
 

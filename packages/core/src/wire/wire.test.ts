@@ -305,7 +305,7 @@ describe('answers', () => {
 
   it('with an item in error carry its code, details and retry class', () => {
     const error = engineError('payload_too_large', 'Too large', { max: 1, actual: 2 })
-    const { items } = answer(wire.executions.submit, { items: [{ outcome: 'error', error }] })
+    const { items } = answer(wire.executions.submit, { items: [{ outcome: 'error', error }], claimed: [] })
     expect(items[0]).toMatchObject({
       outcome: 'error',
       error: { code: 'payload_too_large', details: { max: 1, actual: 2 } },

@@ -1,4 +1,4 @@
-import type { ClaimOutcome, ClaimRequest } from '@flowfabric/core'
+import type { ClaimOutcome, ClaimRequest, ExecutionSpec } from '@flowfabric/core'
 import type { Timer } from '../clock.js'
 
 /** A claim that found nothing and waits. */
@@ -20,6 +20,8 @@ export interface WaitingClaim {
  */
 export class ClaimGroup {
   readonly lanes: readonly string[]
+  readonly #kinds: ReadonlySet<string>
+  readonly #capabilities: ReadonlySet<string>
   /** In the order in which they began to wait. */
   readonly waiting = new Set<WaitingClaim>()
   readonly #announced = new Map<string, number>()
@@ -30,6 +32,13 @@ export class ClaimGroup {
     this.lanes = request.namespaces.flatMap((namespace) =>
       request.lanes.map((lane) => laneKey(namespace, lane)),
     )
+    this.#kinds = new Set(request.kinds)
+    this.#capabilities = new Set(request.capabilities)
+  }
+
+  /** Whether such work, on a lane of the group's, is for it. */
+  serves({ kind, capabilities = [] }: Pick<ExecutionSpec, 'kind' | 'capabilities'>): boolean {
+    return this.#kinds.has(kind) && capabilities.every((name) => this.#capabilities.has(name))
   }
 
   /** Work became claimable on a lane; `Infinity` when nobody knows how much. */

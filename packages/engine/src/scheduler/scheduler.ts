@@ -2,12 +2,17 @@ import {
   type ClaimOutcome,
   type ClaimRequest,
   checkClaim,
+  checkSubmitExecutions,
+  type ExecutionOperations,
   engineError,
   type Hint,
   type LaneId,
   type LeaseOperations,
   limits,
   type Namespace,
+  type PartitionConfig,
+  type SubmitExecutions,
+  type SubmitExecutionsResult,
 } from '@flowfabric/core'
 import type { Clock } from '../clock.js'
 import { errorFields, type Logger } from '../logger.js'
@@ -19,6 +24,9 @@ import type { LaneWeights } from './lane-weights.js'
 
 export interface SchedulerOptions {
   readonly leases: Pick<LeaseOperations, 'claim'>
+  readonly executions: Pick<ExecutionOperations, 'submit'>
+  /** The deployment's counts, once they are known. */
+  readonly partitions: () => PartitionConfig | undefined
   readonly weights: LaneWeights
   /** Lanes with work that has waited for a while: one call for all who wait. */
   readonly lookForReadyLanes: () => Promise<
@@ -33,6 +41,9 @@ export interface SchedulerOptions {
 }
 
 type TryCause = 'arrival' | 'wake'
+
+/** A longer batch goes in several statements: a claim behind them would wait longer than its hint takes. */
+const CARRYING_ITEMS_MAX = 16
 
 /**
  * Serves the claims of many workers of one process. A claim is sent to the store when it arrives; if there was nothing, it
@@ -75,6 +86,33 @@ export class Scheduler {
       this.#arriving.delete(arrival)
     }
     return this.#wait(request, waitMs, arrival)
+  }
+
+  /**
+   * Submits. When a claim waits here for such work, it goes along in the same round trip: what comes while workers are
+   * idle is handed out by the step that accepts it.
+   */
+  async submit(params: SubmitExecutions): Promise<SubmitExecutionsResult> {
+    const { executions, metrics } = this.#options
+    const turn = params.next === undefined ? this.#chooseFor(params) : undefined
+    if (turn === undefined) return executions.submit(params)
+    const submission = executions.submit({ ...params, next: { ...turn.claim.request, waitMs: 0 } })
+    void this.#try(turn, async () => {
+      const leases = await submission.then(
+        ({ claimed }) => claimed,
+        () => {
+          // Whether it claimed is not known: the same claim asks once more by itself.
+          turn.claim.group.announce(turn.lane, UNKNOWN)
+          return []
+        },
+      )
+      const outcome: ClaimOutcome =
+        leases.length === 0 ? { outcome: 'empty' } : { outcome: 'claimed', leases }
+      metrics.claimTries.add(1, { cause: 'submission', outcome: outcome.outcome })
+      return outcome
+    })
+    const { items } = await submission
+    return { items, claimed: [] }
   }
 
   /** Takes a hint; only those about ready work matter here. */
@@ -138,11 +176,30 @@ export class Scheduler {
     while (this.#tries < this.#options.triesMax) {
       const turn = this.#chooseTurn()
       if (turn === undefined) return
-      void this.#tryAgain(turn.claim, turn.lane)
+      void this.#tryAgain(turn)
     }
   }
 
-  #chooseTurn(): { readonly claim: WaitingClaim; readonly lane: string } | undefined {
+  /** A waiting claim that would be handed one of these, if there is one. */
+  #chooseFor(params: SubmitExecutions): Turn | undefined {
+    const counts = this.#options.partitions()
+    if (this.#waitingCount === 0 || counts === undefined || this.#tries >= this.#options.triesMax)
+      return undefined
+    const errors = checkSubmitExecutions(params, counts)
+    const { namespace, items } = params
+    if (items.length > CARRYING_ITEMS_MAX) return undefined
+    for (const [index, item] of items.entries()) {
+      if (errors[index] !== undefined || item.delayMs !== undefined || item.startAtMs !== undefined) continue
+      const lane = laneKey(namespace, item.lane)
+      for (const group of this.#groupsOfLane.get(lane) ?? []) {
+        const claim = group.serves(item) ? group.next : undefined
+        if (claim !== undefined) return { claim, lane }
+      }
+    }
+    return undefined
+  }
+
+  #chooseTurn(): Turn | undefined {
     const candidates = new Map<string, WaitingClaim>()
     for (const group of this.#groups.values()) {
       const next = group.next
@@ -159,19 +216,29 @@ export class Scheduler {
     return lane === undefined || claim === undefined ? undefined : { claim, lane }
   }
 
-  async #tryAgain(claim: WaitingClaim, lane: string): Promise<void> {
+  async #tryAgain({ claim, lane }: Turn): Promise<void> {
+    const { group, request } = claim
+    const isProbe = group.take(lane, request.max) === UNKNOWN
+    await this.#try({ claim, lane }, async () => {
+      const outcome = await this.#send(request, 'wake')
+      if (isProbe && outcome.outcome === 'claimed' && outcome.leases.length === request.max) {
+        group.announce(lane, UNKNOWN)
+      }
+      return outcome
+    })
+  }
+
+  async #try({ claim, lane }: Turn, send: () => Promise<ClaimOutcome>): Promise<void> {
     const { group, request } = claim
     const announcements = group.announcements
     claim.isTrying = true
     this.#tries++
-    const isProbe = group.take(lane, request.max) === UNKNOWN
     try {
-      const outcome = await this.#send(request, 'wake')
+      const outcome = await send()
       const claimed = outcome.outcome === 'claimed' ? outcome.leases.length : 0
       this.#turns.serve(lane, claimed, this.#options.weights.of(lane))
       // It got less than it could take, so there is no more, unless something was announced meanwhile.
       if (claimed < request.max && group.announcements === announcements) group.forgetAnnounced()
-      if (claimed === request.max && isProbe) group.announce(lane, UNKNOWN)
       if (outcome.outcome === 'claimed' || claim.isOver) this.#settle(claim, () => claim.answer(outcome))
     } catch (error) {
       // The claim is its worker's to repeat, with the same id: a lost answer then comes back.
@@ -249,6 +316,12 @@ export class Scheduler {
       return false
     }
   }
+}
+
+/** Which claim is sent next, and for the sake of which lane. */
+interface Turn {
+  readonly claim: WaitingClaim
+  readonly lane: string
 }
 
 /** Announced work of which nobody knows how much there is: one try at a time finds out. */
