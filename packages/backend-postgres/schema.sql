@@ -29,6 +29,8 @@ create type flow_state as enum ('draft', 'open', 'cancelling', 'replaying', 'com
 
 create type group_step as (partition_key integer, downstream_id uuid, flow_id uuid, ordinal integer, picked integer, n integer, decided edge_state, fate text, reason text);
 
+create type handed as (outcome text, lane_state text, eligible boolean, due_at bigint, lease_id uuid, leased_at bigint, attempt_deadline_at bigint);
+
 create type inlined as (up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean);
 
 create type lifecycle_phase as enum ('submitted', 'runnable', 'active', 'suspended', 'terminal');
@@ -180,34 +182,7 @@ create table execution (
   blocking_reason blocking_reason not null,
   terminal_outcome terminal_outcome not null default 'none'::terminal_outcome,
   attempt_state attempt_state not null,
-  public_state public_state not null generated always as (
-CASE lifecycle_phase
-    WHEN 'terminal'::lifecycle_phase THEN
-    CASE terminal_outcome
-        WHEN 'success'::terminal_outcome THEN 'completed'::public_state
-        WHEN 'failed'::terminal_outcome THEN 'failed'::public_state
-        WHEN 'cancelled'::terminal_outcome THEN 'cancelled'::public_state
-        WHEN 'expired'::terminal_outcome THEN 'expired'::public_state
-        WHEN 'skipped'::terminal_outcome THEN 'skipped'::public_state
-        ELSE NULL::public_state
-    END
-    WHEN 'suspended'::lifecycle_phase THEN 'suspended'::public_state
-    WHEN 'active'::lifecycle_phase THEN 'active'::public_state
-    WHEN 'submitted'::lifecycle_phase THEN 'waiting_children'::public_state
-    ELSE
-    CASE eligibility_state
-        WHEN 'eligible_now'::eligibility_state THEN
-        CASE
-            WHEN (attempt_state = 'pending_resume'::attempt_state) THEN 'resumable'::public_state
-            ELSE 'waiting'::public_state
-        END
-        WHEN 'not_eligible_until_time'::eligibility_state THEN 'delayed'::public_state
-        WHEN 'blocked_by_dependencies'::eligibility_state THEN 'waiting_children'::public_state
-        WHEN 'blocked_by_budget'::eligibility_state THEN 'rate_limited'::public_state
-        WHEN 'blocked_by_quota'::eligibility_state THEN 'rate_limited'::public_state
-        ELSE 'waiting'::public_state
-    END
-END) stored,
+  public_state public_state not null,
   generation integer not null default 1,
   epoch bigint not null default 0,
   generation_epoch bigint not null default 0,
@@ -250,16 +225,7 @@ END) stored,
   due_at bigint,
   created_at bigint not null,
   terminal_at bigint,
-  constraint execution_pkey PRIMARY KEY (id, partition_key),
-  constraint v10_eligible_has_score CHECK (((eligibility_state <> 'eligible_now'::eligibility_state) OR (score IS NOT NULL))),
-  constraint v11_terminal_at CHECK (((lifecycle_phase = 'terminal'::lifecycle_phase) = (terminal_at IS NOT NULL))),
-  constraint v1_terminal_has_outcome CHECK (((lifecycle_phase = 'terminal'::lifecycle_phase) = (terminal_outcome <> 'none'::terminal_outcome))),
-  constraint v2_active_is_leased CHECK (((lifecycle_phase = 'active'::lifecycle_phase) = (ownership_state = 'leased'::ownership_state))),
-  constraint v3_reclaimable_is_runnable CHECK (((ownership_state <> 'lease_expired_reclaimable'::ownership_state) OR (lifecycle_phase = 'runnable'::lifecycle_phase))),
-  constraint v4_eligibility_is_runnable CHECK (((lifecycle_phase = 'runnable'::lifecycle_phase) = (eligibility_state <> 'not_applicable'::eligibility_state))),
-  constraint v5_attempt_runs_when_active CHECK (((lifecycle_phase = 'active'::lifecycle_phase) = (attempt_state = 'running_attempt'::attempt_state))),
-  constraint v6_attempt_terminal CHECK (((lifecycle_phase = 'terminal'::lifecycle_phase) = (attempt_state = 'attempt_terminal'::attempt_state))),
-  constraint v9_lease_when_active CHECK (((lifecycle_phase <> 'active'::lifecycle_phase) OR (lease_id IS NOT NULL)))
+  constraint execution_pkey PRIMARY KEY (id, partition_key)
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=500);
 
 create table execution_info (
@@ -609,12 +575,9 @@ AS $function$
 #variable_conflict use_column
 declare
   v_now bigint;
-  v_lane record;
+  v_known record;
   v_lanes integer[];
   v_room bigint[];
-  v_virtual double precision[];
-  v_weights integer[];
-  v_is_capped boolean := false;
   v_tids tid[];
   v_heads integer;
   v_wide integer := p_max;
@@ -622,35 +585,29 @@ declare
   v_got integer;
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
-  if (select catalog_version from deployment where singleton) <> p_catalog then
+  select d.catalog_version = p_catalog as is_current,
+      exists (select 1 from execution e
+        where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim) as is_repeated,
+      l.* into v_known
+    from deployment d cross join lateral (
+      select array_agg(l.id order by l.id) as ids, array_agg(i.virtual order by l.id) as virtual, array_agg(l.weight order by l.id) as weights,
+        array_agg(l.concurrency order by l.id) as caps, bool_or(l.concurrency is not null) as is_capped
+      from unnest(p_lanes, p_virtual) as i (lane_id, virtual) join lane l on l.id = i.lane_id where l.state in ('active', 'draining')
+    ) l
+    where d.singleton;
+  if not v_known.is_current then
     return next null::claimed;
     return;
   end if;
-  if exists (select 1 from execution e where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim) then
+  if v_known.is_repeated then
     return query select * from leases_of_claim(p_instance, p_claim);
     return;
   end if;
-
-  for v_lane in
-    select l.id, i.virtual, l.weight, l.concurrency from unnest(p_lanes, p_virtual) as i (lane_id, virtual)
-    join lane l on l.id = i.lane_id where l.state in ('active', 'draining') order by l.id
-  loop
-    v_lanes := v_lanes || v_lane.id;
-    v_virtual := v_virtual || v_lane.virtual;
-    v_weights := v_weights || v_lane.weight;
-    if v_lane.concurrency is null then
-      v_room := v_room || p_max::bigint;
-    else
-      -- One at a time: between the count and the lease nobody else may start work of a capped lane.
-      perform pg_advisory_xact_lock(lane_key(v_lane.id));
-      v_is_capped := true;
-      v_room := v_room || greatest(0, v_lane.concurrency
-        - coalesce((select sum(d.n) from lane_depth d where d.lane_id = v_lane.id and d.public_state = 'active'), 0))::bigint;
-    end if;
-  end loop;
+  v_lanes := v_known.ids;
   if v_lanes is null or cardinality(p_routes) = 0 then return; end if;
-
+  v_room := case when v_known.is_capped then room_of(v_lanes, v_known.caps, p_max) else array_fill(p_max::bigint, array[cardinality(v_lanes)]) end;
   v_now := now_ms();
+
   for v_round in 1 .. 3 loop
     if cardinality(p_routes) = 1 then
       -- One route, as most workers have: its index is the order, and what others hold is stepped over.
@@ -665,7 +622,7 @@ begin
       v_heads := 0;
     else
       select tids, heads into v_tids, v_heads
-        from lock_heads(v_lanes, v_virtual, v_weights, v_room, p_routes, p_route_lanes, v_wide, v_left, v_now);
+        from lock_heads(v_lanes, v_known.virtual, v_known.weights, v_room, p_routes, p_route_lanes, v_wide, v_left, v_now);
     end if;
     exit when v_tids is null and v_heads < v_wide;
 
@@ -673,7 +630,7 @@ begin
     with leased as (
       update execution e set
         lifecycle_phase = 'active', ownership_state = 'leased', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        attempt_state = 'running_attempt', epoch = e.epoch + 1,
+        attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch + 1,
         attempt_count = e.attempt_count + case when e.attempt_state = 'pending_resume' then 0 else 1 end,
         retry_count = e.retry_count + case when e.attempt_state in ('pending_resume', 'pending_reclaim_attempt') then 0 else 1 end,
         attempt_type = case e.attempt_state when 'pending_resume' then e.attempt_type when 'pending_retry_attempt' then 'retry'
@@ -704,7 +661,7 @@ begin
     get diagnostics v_got = row_count;
     v_left := v_left - v_got;
     -- Others may hold the heads that were seen: then look further, past them.
-    exit when v_left <= 0 or v_heads < v_wide or v_is_capped;
+    exit when v_left <= 0 or v_heads < v_wide or v_known.is_capped;
     v_wide := v_wide * 4;
   end loop;
 end $function$
@@ -732,7 +689,7 @@ begin
     with ended as (
       update execution e set
         lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        terminal_outcome = 'success', attempt_state = 'attempt_terminal', reclaim_count = e.reclaim_count - i.late::integer,
+        terminal_outcome = 'success', attempt_state = 'attempt_terminal', public_state = 'completed', reclaim_count = e.reclaim_count - i.late::integer,
         held = false, not_before = null, delay_reason = null, grace_ends_at = null, cancel_cause = null, terminal_at = v_now,
         due_at = case when e.flow_id is null then v_now + coalesce(e.retention_ms, l.retention_ms) end
       from (
@@ -895,6 +852,7 @@ begin
       eligibility_state = runnable_eligibility(false, false, d.until, v_now),
       blocking_reason = runnable_reason(false, false, d.until, 'start_time', v_now),
       attempt_state = case when d.waits then 'attempt_interrupted' else 'pending_resume' end::attempt_state,
+      public_state = runnable_public_state(false, false, d.until, true, v_now),
       attempt_used_ms = e.attempt_used_ms + greatest(0, v_now - e.lease_started_at),
       not_before = case when d.waits then d.until end,
       delay_reason = case when d.waits then 'start_time'::delay_reason end,
@@ -1238,7 +1196,8 @@ begin
     from facts x
   ), planned as materialized (
     -- Only one that comes late can be held: what runs cannot.
-    select d.*, d.fate <> 'retrying' as is_final, nullif(d.retry_at, p_now) as again_at,
+    select d.*, d.fate <> 'retrying' as is_final,
+      case d.fate when 'cancelled' then 'cancelled' when 'failed' then 'failed' else 'none' end::terminal_outcome as outcome, nullif(d.retry_at, p_now) as again_at,
       d.fate = 'retrying' and is_eligible(false, d.held, d.retry_at, p_now) as eligible
     from decided d
   ), changed as (
@@ -1247,8 +1206,9 @@ begin
       ownership_state = 'unowned',
       eligibility_state = case when d.is_final then 'not_applicable' else runnable_eligibility(false, d.held, d.retry_at, p_now) end,
       blocking_reason = case when d.is_final then 'none' else runnable_reason(false, d.held, d.retry_at, 'retry_backoff', p_now) end,
-      terminal_outcome = case d.fate when 'cancelled' then 'cancelled' when 'failed' then 'failed' else 'none' end::terminal_outcome,
+      terminal_outcome = d.outcome,
       attempt_state = case when d.is_final then 'attempt_terminal' else 'pending_retry_attempt' end::attempt_state,
+      public_state = case when d.is_final then ended_public_state(d.outcome) else runnable_public_state(false, d.held, d.retry_at, false, p_now) end,
       reclaim_count = e.reclaim_count - case when d.late then 1 else 0 end,
       held = d.held and not d.is_final,
       not_before = case when not d.is_final and not d.eligible then d.again_at end,
@@ -1301,7 +1261,7 @@ begin
   with ended as (
     update execution x set
       lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-      terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', deps_blocked = false, held = false, not_before = null,
+      terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', public_state = ended_public_state(p_outcome), deps_blocked = false, held = false, not_before = null,
       delay_reason = null, queue_ttl_at = null, grace_ends_at = null, cancel_cause = p_cause, terminal_at = p_now, due_at = null
     from unnest(p_partitions, p_ids) as p(partition_key, id)
     where x.partition_key = p.partition_key and x.id = p.id and x.lifecycle_phase = 'runnable' and x.deps_blocked
@@ -1354,7 +1314,7 @@ begin
   )
   update execution e set
     lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal',
+    terminal_outcome = p_outcome, attempt_state = 'attempt_terminal', public_state = ended_public_state(p_outcome),
     deps_blocked = false, held = false, not_before = null, delay_reason = null, queue_ttl_at = null, grace_ends_at = null,
     cancel_cause = case when p_outcome = 'cancelled' then coalesce(e.cancel_cause, p_cause) end,
     terminal_at = p_now, due_at = case when e.flow_id is null then p_now + d.keep_ms end
@@ -1362,6 +1322,13 @@ begin
   where e.ctid = d.tid
   returning e.partition_key, e.id, e.flow_id, e.lane_id, d.lifecycle_phase = 'active';
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.ended_public_state(p_outcome terminal_outcome)
+ RETURNS public_state
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE p_outcome WHEN 'success'::terminal_outcome THEN 'completed'::public_state WHEN 'failed'::terminal_outcome THEN 'failed'::public_state WHEN 'cancelled'::terminal_outcome THEN 'cancelled'::public_state WHEN 'expired'::terminal_outcome THEN 'expired'::public_state WHEN 'skipped'::terminal_outcome THEN 'skipped'::public_state ELSE NULL::public_state END
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.ensure_lane(p_namespace text, p_lane text)
@@ -1437,17 +1404,29 @@ CREATE OR REPLACE FUNCTION flowfabric.execution_inserted()
  SET search_path TO 'flowfabric', 'pg_temp'
  SET enable_seqscan TO 'off'
 AS $function$
+declare
+  v_tells boolean;
+  v_possible boolean;
 begin
-  insert into lane_depth (lane_id, public_state, n)
-    select lane_id, public_state, count(*) from new_rows group by lane_id, public_state;
+  with deeper as (
+    insert into lane_depth (lane_id, public_state, n)
+      select lane_id, public_state, count(*) from new_rows group by lane_id, public_state
+  )
+  select bool_or(n.flow_id is not null or l.event_level = 'all'),
+    bool_and(is_possible(n.lifecycle_phase, n.ownership_state, n.eligibility_state, n.terminal_outcome, n.attempt_state,
+      n.public_state, n.lease_id, n.score, n.terminal_at))
+    into v_tells, v_possible
+    from new_rows n join lane l on l.id = n.lane_id;
+  if not v_possible then perform refuse_impossible(); end if;
+
   -- Most statements concern solo executions of lanes that tell only of their ends.
-  if exists (select 1 from new_rows n join lane l on l.id = n.lane_id where n.flow_id is not null or l.event_level = 'all') then
+  if v_tells then
     insert into event (partition_key, count, at, body)
-      select n.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, n.id, n.flow_id,
+      select n.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, n.id, n.flow_id,
         -- Members' infos are written before their rows.
         case when n.flow_id is not null then
           (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
-        n.public_state, null, null, n.generation, n.cancel_cause) order by n.seq)
+        n.public_state, null, 0, n.generation, n.cancel_cause) order by n.seq)
       from new_rows n
       join lane l on l.id = n.lane_id
       join route r on r.id = n.route_id
@@ -1467,20 +1446,46 @@ AS $function$
 declare
   v_ends boolean;
   v_tells boolean;
+  v_possible boolean;
+  v_members boolean;
+  v_count integer;
 begin
-  select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all')
-    into v_ends, v_tells
+  with deeper as (
+    insert into lane_depth (lane_id, public_state, n)
+      select lane_id, public_state, sum(change) from (
+        select lane_id, public_state, 1 as change from new_rows
+        union all select lane_id, public_state, -1 from old_rows
+      ) moves group by lane_id, public_state having sum(change) <> 0
+  )
+  select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all'),
+    bool_and(is_possible(n.lifecycle_phase, n.ownership_state, n.eligibility_state, n.terminal_outcome, n.attempt_state,
+      n.public_state, n.lease_id, n.score, n.terminal_at))
+    , bool_or(n.flow_id is not null), count(*) into v_ends, v_tells, v_possible, v_members, v_count
     from new_rows n join lane l on l.id = n.lane_id;
-  if v_ends is null then return null; end if;
-
-  insert into lane_depth (lane_id, public_state, n)
-    select lane_id, public_state, sum(change) from (
-      select lane_id, public_state, 1 as change from new_rows
-      union all select lane_id, public_state, -1 from old_rows
-    ) moves group by lane_id, public_state having sum(change) <> 0;
+  if not v_possible then perform refuse_impossible(); end if;
 
   -- Most other statements concern solo executions of lanes that tell only of their ends.
   if not v_ends and not v_tells then return null; end if;
+
+  if v_count = 1 then
+    -- As below, without what only many need: joins by hash, groups and sorting cost a single row more than its change.
+    if v_ends and (v_members or (select solo_entries from deployment where singleton)) then
+      insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
+        select n.partition_key, 'completion', n.flow_id, n.id, n.generation from new_rows n cross join old_rows o
+        where o.terminal_outcome = 'none' or n.generation <> o.generation;
+    end if;
+    insert into event (partition_key, count, at, body)
+      select n.partition_key, 1, now_ms(), json_build_array(transition_entry(l, r.kind, n.id, n.flow_id,
+        case when n.flow_id is not null then
+          (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
+        n.public_state, o.public_state, n.attempt_count, n.generation, n.cancel_cause))
+      from new_rows n cross join old_rows o
+      join lane l on l.id = n.lane_id
+      join route r on r.id = n.route_id
+      where (n.public_state <> o.public_state or n.generation <> o.generation)
+        and (n.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and n.terminal_outcome <> 'none'));
+    return null;
+  end if;
 
   with changed as materialized (
     select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
@@ -1496,11 +1501,10 @@ begin
       order by seq
   )
   insert into event (partition_key, count, at, body)
-    select c.partition_key, count(*), now_ms(), json_agg(json_build_array('x', l.namespace, l.name, r.kind, c.id, c.flow_id,
+    select c.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, c.id, c.flow_id,
       case when c.flow_id is not null then
         (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
-      c.public_state, c.previous_state, case when c.attempt_count > 0 then c.attempt_count - 1 end, c.generation, c.cancel_cause)
-      order by c.seq)
+      c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) order by c.seq)
     from changed c
     join lane l on l.id = c.lane_id
     join route r on r.id = c.route_id
@@ -1807,13 +1811,15 @@ begin
     from node where n is not null
   )
   insert into execution (partition_key, id, lane_id, route_id, flow_id, lifecycle_phase, eligibility_state, blocking_reason,
-    attempt_state, priority, score, ready_at, first_eligible_at, deps_blocked, not_before, delay_reason, always_node, deadline_ms,
+    attempt_state, public_state, priority, score, ready_at, first_eligible_at, deps_blocked, not_before, delay_reason, always_node, deadline_ms,
     queue_ttl_ms, attempt_timeout_ms, max_reclaims, retention_ms, deadline_at, queue_ttl_at, due_at, created_at)
   select partition_key, id, lane, route, flow_id,
     case when is_draft_root then 'submitted' else 'runnable' end::lifecycle_phase,
     case when is_draft_root then 'not_applicable' else runnable_eligibility(n is not null, false, not_before, p_now) end,
     case when is_draft_root then 'none' else runnable_reason(n is not null, false, not_before, 'start_time', p_now) end,
-    'pending_first_attempt', priority,
+    'pending_first_attempt',
+    case when is_draft_root then 'waiting_children' else runnable_public_state(n is not null, false, not_before, false, p_now) end,
+    priority,
     case when is_ready then score_of(p_now, priority, ageing_ms) end,
     case when is_ready then p_now end,
     case when is_ready then p_now end,
@@ -1869,6 +1875,13 @@ AS $function$
     where o.partition_key = p_partition and o.upstream_id = p_id
       and d.lifecycle_phase <> 'terminal' and not d.always_node and g.state = 'pending')
 $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.is_possible(p_phase lifecycle_phase, p_ownership ownership_state, p_eligibility eligibility_state, p_outcome terminal_outcome, p_attempt attempt_state, p_public public_state, p_lease uuid, p_score bigint, p_terminal_at bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_phase = 'terminal'::lifecycle_phase) = (p_outcome <> 'none'::terminal_outcome)) AND ((p_phase = 'active'::lifecycle_phase) = (p_ownership = 'leased'::ownership_state)) AND ((p_ownership <> 'lease_expired_reclaimable'::ownership_state) OR (p_phase = 'runnable'::lifecycle_phase)) AND ((p_phase = 'runnable'::lifecycle_phase) = (p_eligibility <> 'not_applicable'::eligibility_state)) AND ((p_phase = 'active'::lifecycle_phase) = (p_attempt = 'running_attempt'::attempt_state)) AND ((p_phase = 'terminal'::lifecycle_phase) = (p_attempt = 'attempt_terminal'::attempt_state)) AND ((p_phase <> 'active'::lifecycle_phase) OR (p_lease IS NOT NULL)) AND ((p_eligibility <> 'eligible_now'::eligibility_state) OR (p_score IS NOT NULL)) AND ((p_phase = 'terminal'::lifecycle_phase) = (p_terminal_at IS NOT NULL)) AND (p_public = public_state_of(p_phase, p_outcome, p_eligibility, p_attempt)))
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.judge_taken_id(p_partition integer, p_id uuid, p_namespace text, p_kind text, p_hash bytea)
@@ -1976,6 +1989,7 @@ begin
       deps_blocked = false,
       eligibility_state = runnable_eligibility(false, x.held, x.not_before, p_now),
       blocking_reason = runnable_reason(false, x.held, x.not_before, x.delay_reason, p_now),
+      public_state = runnable_public_state(false, x.held, x.not_before, false, p_now),
       not_before = case when is_eligible(false, x.held, x.not_before, p_now) then null else x.not_before end,
       delay_reason = case when is_eligible(false, x.held, x.not_before, p_now) then null else x.delay_reason end,
       first_eligible_at = case when is_eligible(false, x.held, x.not_before, p_now) then coalesce(x.first_eligible_at, p_now) else x.first_eligible_at end,
@@ -2172,6 +2186,13 @@ CREATE OR REPLACE FUNCTION flowfabric.parked_until()
 RETURN '9000000000000000'::bigint
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.public_state_of(p_phase lifecycle_phase, p_outcome terminal_outcome, p_eligibility eligibility_state, p_attempt attempt_state)
+ RETURNS public_state
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE p_phase WHEN 'terminal'::lifecycle_phase THEN ended_public_state(p_outcome) WHEN 'suspended'::lifecycle_phase THEN 'suspended'::public_state WHEN 'active'::lifecycle_phase THEN 'active'::public_state WHEN 'submitted'::lifecycle_phase THEN 'waiting_children'::public_state WHEN 'runnable'::lifecycle_phase THEN CASE p_eligibility WHEN 'eligible_now'::eligibility_state THEN CASE WHEN (p_attempt = 'pending_resume'::attempt_state) THEN 'resumable'::public_state ELSE 'waiting'::public_state END WHEN 'not_eligible_until_time'::eligibility_state THEN 'delayed'::public_state WHEN 'blocked_by_dependencies'::eligibility_state THEN 'waiting_children'::public_state WHEN 'blocked_by_budget'::eligibility_state THEN 'rate_limited'::public_state WHEN 'blocked_by_quota'::eligibility_state THEN 'rate_limited'::public_state ELSE 'waiting'::public_state END ELSE NULL::public_state END
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.pulse_of(p_partitions integer[], p_fold_rows integer, p_waiting_ms bigint, p_number_ms bigint)
  RETURNS SETOF partition_pulse
  LANGUAGE plpgsql
@@ -2278,7 +2299,8 @@ begin
     update execution e set lifecycle_phase = 'runnable', ownership_state = 'lease_expired_reclaimable',
       eligibility_state = runnable_eligibility(false, false, x.again_at, p_now),
       blocking_reason = runnable_reason(false, false, x.again_at, 'reclaim_backoff', p_now),
-      attempt_state = 'pending_reclaim_attempt', reclaim_count = e.reclaim_count + 1,
+      attempt_state = 'pending_reclaim_attempt', public_state = runnable_public_state(false, false, x.again_at, false, p_now),
+      reclaim_count = e.reclaim_count + 1,
       not_before = nullif(x.again_at, p_now),
       delay_reason = case when x.again_at > p_now then 'reclaim_backoff'::delay_reason end,
       due_at = runnable_due(false, false, x.again_at, p_now, e.deadline_at, e.queue_ttl_at)
@@ -2499,6 +2521,15 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.refuse_impossible()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'a statement wrote an impossible state vector' using errcode = 'check_violation';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.release_roots(p_partition integer, p_flow uuid, p_max integer, p_now bigint, OUT released integer, OUT ready_lanes integer[], OUT next_due_at bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -2674,6 +2705,7 @@ begin
     eligibility_state = runnable_eligibility(n.waits, x.held, null, p_now),
     blocking_reason = runnable_reason(n.waits, x.held, null, null, p_now),
     attempt_state = case when x.attempt_count > 0 then 'pending_replay_attempt' else 'pending_first_attempt' end::attempt_state,
+    public_state = runnable_public_state(n.waits, x.held, null, false, p_now),
     not_before = null, delay_reason = null,
     first_eligible_at = case when n.is_ready then p_now end,
     ready_at = case when n.is_ready then p_now end,
@@ -2793,6 +2825,27 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.room_of(p_lanes integer[], p_caps integer[], p_max integer)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare
+  v_room bigint[];
+begin
+  for i in 1 .. cardinality(p_lanes) loop
+    if p_caps[i] is null then
+      v_room[i] := p_max;
+    else
+      perform pg_advisory_xact_lock(lane_key(p_lanes[i]));
+      v_room[i] := greatest(0, p_caps[i]
+        - coalesce((select sum(d.n) from lane_depth d where d.lane_id = p_lanes[i] and d.public_state = 'active'), 0));
+    end if;
+  end loop;
+  return v_room;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.runnable_due(p_deps boolean, p_held boolean, p_not_before bigint, p_now bigint, p_deadline_at bigint, p_queue_ttl_at bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -2805,6 +2858,13 @@ CREATE OR REPLACE FUNCTION flowfabric.runnable_eligibility(p_deps boolean, p_hel
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_deps THEN 'blocked_by_dependencies'::eligibility_state WHEN p_held THEN 'blocked_by_operator'::eligibility_state WHEN (p_not_before > p_now) THEN 'not_eligible_until_time'::eligibility_state ELSE 'eligible_now'::eligibility_state END
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.runnable_public_state(p_deps boolean, p_held boolean, p_not_before bigint, p_resumes boolean, p_now bigint)
+ RETURNS public_state
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_deps THEN 'waiting_children'::public_state WHEN p_held THEN 'waiting'::public_state WHEN (p_not_before > p_now) THEN 'delayed'::public_state WHEN p_resumes THEN 'resumable'::public_state ELSE 'waiting'::public_state END
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.runnable_reason(p_deps boolean, p_held boolean, p_not_before bigint, p_delay delay_reason, p_now bigint)
@@ -2840,6 +2900,8 @@ begin
     blocking_reason = case when n.stays then e.blocking_reason
       else runnable_reason(n.deps, n.held, e.not_before, e.delay_reason, p_now) end,
     attempt_state = case when n.eligible and e.attempt_state = 'attempt_interrupted' then 'pending_resume' else e.attempt_state end,
+    public_state = case when n.stays then e.public_state
+      else runnable_public_state(n.deps, n.held, e.not_before, e.attempt_state in ('attempt_interrupted', 'pending_resume'), p_now) end,
     first_eligible_at = n.first_eligible_at,
     ready_at = n.ready_at,
     score = case when not n.eligible or (e.score is not null and e.ready_at is not null) then e.score
@@ -2960,11 +3022,11 @@ begin
   return query
   with made as (
     insert into execution as e (partition_key, id, lane_id, route_id, lifecycle_phase, eligibility_state, blocking_reason, attempt_state,
-      priority, ready_at, score, first_eligible_at, not_before, delay_reason, deadline_ms, queue_ttl_ms, attempt_timeout_ms,
+      public_state, priority, ready_at, score, first_eligible_at, not_before, delay_reason, deadline_ms, queue_ttl_ms, attempt_timeout_ms,
       max_reclaims, retention_ms, deadline_at, queue_ttl_at, due_at, created_at)
     select f.partition_key, f.id, f.lane_id, f.route_id, 'runnable', runnable_eligibility(false, false, f.not_before, v_now),
       runnable_reason(false, false, f.not_before, 'start_time', v_now), 'pending_first_attempt',
-      f.priority, f.ready_at, score_of(f.ready_at, f.priority, f.ageing_ms), f.ready_at, f.not_before,
+      runnable_public_state(false, false, f.not_before, false, v_now), f.priority, f.ready_at, score_of(f.ready_at, f.priority, f.ageing_ms), f.ready_at, f.not_before,
       case when f.not_before is not null then 'start_time'::delay_reason end, f.deadline_ms, f.queue_ttl_ms,
       (f.options ->> 'attemptTimeoutMs')::bigint, coalesce((f.options ->> 'maxReclaims')::integer, 20),
       (f.options ->> 'retentionMs')::bigint, f.ready_at + f.deadline_ms, f.ready_at + f.queue_ttl_ms,
@@ -3108,6 +3170,71 @@ begin
     return next v_row;
   end loop;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.submit_to_claim(p_namespace text, p_partition integer, p_id uuid, p_route integer, p_hash text, p_input bytea, p_options jsonb, p_catalog bigint, p_worker text, p_instance uuid, p_claim uuid, p_ttl_ms bigint, p_lanes integer[], p_routes integer[])
+ RETURNS SETOF handed
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint;
+  v_known record;
+  v_priority integer := coalesce((p_options ->> 'priority')::integer, 0);
+  v_deadline_ms bigint := (p_options ->> 'deadlineMs')::bigint;
+  v_timeout_ms bigint := (p_options ->> 'attemptTimeoutMs')::bigint;
+  v_lease uuid := gen_random_uuid();
+  v_due bigint;
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  select r.kind, r.lane_id, l.ageing_ms,
+      p_route = any (p_routes) and r.lane_id = any (p_lanes) and l.state = 'active' and l.concurrency is null
+        and l.event_level <> 'all' -- that would have to tell of two transitions
+        and d.catalog_version = p_catalog
+        and not exists (select 1 from execution e
+          where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim)
+        and not exists (select 1 from unnest(p_routes) as s (id) cross join lateral (
+          select 1 from execution e where e.route_id = s.id and e.eligibility_state = 'eligible_now' limit 1) w) as is_simple
+    into v_known
+    from route r join lane l on l.id = r.lane_id cross join deployment d where r.id = p_route and d.singleton;
+  v_now := now_ms();
+
+  if v_known.is_simple then
+    insert into execution_info as x (partition_key, id, namespace, lane_id, kind, tags, input, input_hash, retry, trace_context, created_at)
+      values (p_partition, p_id, p_namespace, v_known.lane_id, v_known.kind, coalesce(p_options -> 'tags', '{}'), p_input,
+        convert_to(p_hash, 'UTF8'), p_options -> 'retry', p_options ->> 'traceContext', v_now)
+      on conflict (partition_key, id) do nothing;
+    if found then
+      v_due := least(v_now + v_deadline_ms, v_now + p_ttl_ms, v_now + v_timeout_ms);
+      insert into execution (partition_key, id, lane_id, route_id, lifecycle_phase, ownership_state, eligibility_state, blocking_reason,
+        attempt_state, public_state, epoch, attempt_count, retry_count, priority, ready_at, score, first_eligible_at, deadline_ms,
+        queue_ttl_ms, attempt_timeout_ms, max_reclaims, retention_ms, deadline_at, lease_id, lease_expires_at, lease_started_at, worker_id,
+        instance_id, claim_id, attempt_type, attempt_started_at, attempt_deadline_at, due_at, created_at)
+      values (p_partition, p_id, v_known.lane_id, p_route, 'active', 'leased', 'not_applicable', 'none',
+        'running_attempt', 'active', 1, 1, 1, v_priority, v_now, score_of(v_now, v_priority, v_known.ageing_ms), v_now, v_deadline_ms,
+        (p_options ->> 'queueTtlMs')::bigint, v_timeout_ms, coalesce((p_options ->> 'maxReclaims')::integer, 20),
+        (p_options ->> 'retentionMs')::bigint, v_now + v_deadline_ms, v_lease, v_now + p_ttl_ms, v_now, p_worker,
+        p_instance, p_claim, 'initial', v_now, v_now + v_timeout_ms, v_due, v_now);
+      return next ('accepted', null, false, v_due, v_lease, v_now, v_now + v_timeout_ms)::handed;
+      return;
+    end if;
+  end if;
+
+  return query select s.outcome, s.lane_state, s.eligible, s.due_at, null::uuid, null::bigint, null::bigint
+    from submit_executions(p_namespace, array[p_partition], array[p_id], array[p_route], array[p_hash], array[p_input], array[p_options]) s;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.transition_entry(p_lane lane, p_kind text, p_id uuid, p_flow uuid, p_name text, p_state public_state, p_previous public_state, p_attempts integer, p_generation integer, p_cause cancel_cause)
+ RETURNS json
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN json_build_array('x', (p_lane).namespace, (p_lane).name, p_kind, p_id, p_flow, p_name, p_state, p_previous, CASE WHEN (p_attempts > 0) THEN (p_attempts - 1) ELSE NULL::integer END, p_generation, p_cause)
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.trim_events(p_partition integer, p_keep bigint, p_max integer)
@@ -3263,7 +3390,7 @@ begin
 
   return query
   update execution e set lifecycle_phase = 'runnable', ownership_state = 'unowned', eligibility_state = 'eligible_now',
-    blocking_reason = 'waiting_for_worker',
+    blocking_reason = 'waiting_for_worker', public_state = 'waiting',
     attempt_state = case e.attempt_type when 'retry' then 'pending_retry_attempt' when 'reclaim' then 'pending_reclaim_attempt'
       when 'replay' then 'pending_replay_attempt' else 'pending_first_attempt' end::attempt_state,
     attempt_count = e.attempt_count - 1,

@@ -222,3 +222,62 @@ begin
     v_wide := v_wide * 4;
   end loop;
 end $$;
+
+-- What became of one submission that came along with a claim; leased where the claim was handed it.
+create type handed as (outcome text, lane_state text, eligible boolean, due_at bigint, lease_id uuid, leased_at bigint,
+  attempt_deadline_at bigint);
+
+-- Accepts one solo execution for a claim that waits for such. Where nothing else is ready that the claim might have, it is
+-- written as leased at once: what `submit_executions` and then `claim_work` would leave, in one insert. Where anything is
+-- not as simple, it is submitted, and the claim looks for itself. It starts at once: no item with a delay comes here.
+create function submit_to_claim(p_namespace text, p_partition integer, p_id uuid, p_route integer, p_hash text, p_input bytea, p_options jsonb,
+  p_catalog bigint, p_worker text, p_instance uuid, p_claim uuid, p_ttl_ms bigint, p_lanes integer[], p_routes integer[])
+returns setof handed language plpgsql set search_path from current set lock_timeout = '2s'
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+#variable_conflict use_column
+declare
+  v_now bigint;
+  v_known record;
+  v_priority integer := coalesce((p_options ->> 'priority')::integer, 0);
+  v_deadline_ms bigint := (p_options ->> 'deadlineMs')::bigint;
+  v_timeout_ms bigint := (p_options ->> 'attemptTimeoutMs')::bigint;
+  v_lease uuid := gen_random_uuid();
+  v_due bigint;
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  select r.kind, r.lane_id, l.ageing_ms,
+      p_route = any (p_routes) and r.lane_id = any (p_lanes) and l.state = 'active' and l.concurrency is null
+        and l.event_level <> 'all' -- that would have to tell of two transitions
+        and d.catalog_version = p_catalog
+        and not exists (select 1 from execution e
+          where e.lifecycle_phase = 'active' and e.instance_id = p_instance and e.claim_id = p_claim)
+        and not exists (select 1 from unnest(p_routes) as s (id) cross join lateral (
+          select 1 from execution e where e.route_id = s.id and e.eligibility_state = 'eligible_now' limit 1) w) as is_simple
+    into v_known
+    from route r join lane l on l.id = r.lane_id cross join deployment d where r.id = p_route and d.singleton;
+  v_now := now_ms();
+
+  if v_known.is_simple then
+    insert into execution_info as x (partition_key, id, namespace, lane_id, kind, tags, input, input_hash, retry, trace_context, created_at)
+      values (p_partition, p_id, p_namespace, v_known.lane_id, v_known.kind, coalesce(p_options -> 'tags', '{}'), p_input,
+        convert_to(p_hash, 'UTF8'), p_options -> 'retry', p_options ->> 'traceContext', v_now)
+      on conflict (partition_key, id) do nothing;
+    if found then
+      v_due := least(v_now + v_deadline_ms, v_now + p_ttl_ms, v_now + v_timeout_ms);
+      insert into execution (partition_key, id, lane_id, route_id, lifecycle_phase, ownership_state, eligibility_state, blocking_reason,
+        attempt_state, public_state, epoch, attempt_count, retry_count, priority, ready_at, score, first_eligible_at, deadline_ms,
+        queue_ttl_ms, attempt_timeout_ms, max_reclaims, retention_ms, deadline_at, lease_id, lease_expires_at, lease_started_at, worker_id,
+        instance_id, claim_id, attempt_type, attempt_started_at, attempt_deadline_at, due_at, created_at)
+      values (p_partition, p_id, v_known.lane_id, p_route, 'active', 'leased', 'not_applicable', 'none',
+        'running_attempt', 'active', 1, 1, 1, v_priority, v_now, score_of(v_now, v_priority, v_known.ageing_ms), v_now, v_deadline_ms,
+        (p_options ->> 'queueTtlMs')::bigint, v_timeout_ms, coalesce((p_options ->> 'maxReclaims')::integer, 20),
+        (p_options ->> 'retentionMs')::bigint, v_now + v_deadline_ms, v_lease, v_now + p_ttl_ms, v_now, p_worker,
+        p_instance, p_claim, 'initial', v_now, v_now + v_timeout_ms, v_due, v_now);
+      return next ('accepted', null, false, v_due, v_lease, v_now, v_now + v_timeout_ms)::handed;
+      return;
+    end if;
+  end if;
+
+  return query select s.outcome, s.lane_state, s.eligible, s.due_at, null::uuid, null::bigint, null::bigint
+    from submit_executions(p_namespace, array[p_partition], array[p_id], array[p_route], array[p_hash], array[p_input], array[p_options]) s;
+end $$;

@@ -3,7 +3,6 @@ import {
   type ExecutionSubmission,
   hashInput,
   isEngineError,
-  type LaneState,
   limits,
   makeExecutionId,
   makePartitionTag,
@@ -21,33 +20,16 @@ import { announceReady } from '../leases/after-end.js'
 import { callWithClaims, type StoreFunction } from '../leases/call-with-claims.js'
 import type { Claimer } from '../leases/claim.js'
 import { createGroupWithClaims, type GroupWithClaims, groupsByKey } from '../leases/group-with-claims.js'
-
-interface Routed {
-  readonly item: ExecutionSubmission
-  readonly route: RouteEntry
-}
-
-interface SubmittedRow {
-  readonly ord: number
-  readonly outcome:
-    | 'accepted'
-    | 'duplicate'
-    | 'execution_conflict'
-    | 'idempotency_conflict'
-    | 'lane_not_accepting'
-  readonly partition_key: number
-  readonly id: string
-  readonly lane_id: number | null
-  readonly lane_state: LaneState | null
-  readonly eligible: boolean | null
-  readonly due_at: number | null
-}
+import { optionsOf, type Routed, type SubmittedRow } from './submission-row.js'
+import { startsAtOnce, submitToClaim } from './submit-to-claim.js'
 
 type Submit = (params: SubmitExecutions) => Promise<SubmitExecutionsResult>
 
-/** One of the two ways to submit. */
+/** One of the two ways to submit: without and with idempotency keys. */
 interface Way {
   readonly fn: StoreFunction
+  /** Whether one item and one claim go by `submitToClaim`. */
+  readonly canHand: boolean
   keyOf(routed: Routed): string
   columnsOf(items: readonly Routed[]): SqlValue[]
 }
@@ -66,12 +48,14 @@ const types = ['text', 'integer[]', 'uuid[]', 'integer[]', 'text[]', 'bytea[]', 
 
 const plainWay: Way = {
   fn: { name: 'submit_executions', types, row: 'submitted', columns },
+  canHand: true,
   keyOf: ({ item }) => item.id,
   columnsOf,
 }
 
 const keyedWay: Way = {
   fn: { name: 'submit_keyed', types: [...types, 'text[]', 'bigint[]'], row: 'submitted', columns },
+  canHand: false,
   keyOf: ({ item }) => must(item.idempotencyKey, 'a key'),
   columnsOf: (items) => [
     ...columnsOf(items),
@@ -124,13 +108,21 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
 function createGroups(
   ctx: PostgresContext,
   claimer: Claimer,
-  { fn, keyOf, columnsOf }: Way,
+  { fn, keyOf, columnsOf, canHand }: Way,
 ): (namespace: string) => GroupWithClaims<Routed, SubmittedRow> {
   return groupsByKey((namespace) =>
     createGroupWithClaims<Routed, SubmittedRow>({
       itemsMax,
       keyOf,
       async run(items, requests) {
+        const [only] = items
+        const [request] = requests
+        const isOnePair = items.length === 1 && requests.length === 1
+        if (canHand && isOnePair && only !== undefined && request !== undefined && startsAtOnce(only)) {
+          const { row, claimed } = await submitToClaim(ctx, claimer, namespace, only, request)
+          announce(ctx, [row], new Map())
+          return { rows: [row], claims: [claimed] }
+        }
         const call = items.length === 0 ? undefined : { fn, values: [namespace, ...columnsOf(items)] }
         const answer = await callWithClaims<SubmittedRow>(ctx, claimer, call, requests)
         announce(ctx, answer.rows, answer.claimedByLane)
@@ -151,24 +143,6 @@ function columnsOf(items: readonly Routed[]): SqlValue[] {
     items.map(({ item }) => item.input),
     items.map(({ item }) => optionsOf(item)),
   ]
-}
-
-/** What is seldom stated, as one JSON text; null for an item that states nothing of it. */
-function optionsOf(item: ExecutionSubmission): string | null {
-  const { priority, tags, retry, timeouts, startAtMs, delayMs, retentionMs, maxReclaims, traceContext } = item
-  const options = {
-    ...timeouts,
-    priority,
-    tags,
-    retry,
-    startAtMs,
-    delayMs,
-    retentionMs,
-    maxReclaims,
-    traceContext,
-  }
-  for (const value of Object.values(options)) if (value !== undefined) return JSON.stringify(options)
-  return null
 }
 
 function toOutcome(row: SubmittedRow, { lane }: RouteEntry): SubmitExecutionOutcome {
