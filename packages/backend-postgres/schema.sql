@@ -563,6 +563,13 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.carries_ends()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN COALESCE((current_setting('flowfabric.carries_ends'::text, true) = 'on'::text), false)
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.claim_work(p_catalog bigint, p_worker text, p_instance uuid, p_claim uuid, p_ttl_ms bigint, p_max integer, p_lanes integer[], p_virtual double precision[], p_routes integer[], p_route_lanes integer[])
  RETURNS SETOF claimed
  LANGUAGE plpgsql
@@ -616,7 +623,7 @@ begin
         where e.route_id = p_routes[1] and e.eligibility_state = 'eligible_now'
           and coalesce(e.deadline_at > v_now, true) and coalesce(e.queue_ttl_at > v_now, true)
           and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
-        order by e.score, e.seq limit case when p_route_lanes[1] = any (v_lanes) then least(v_left, v_room[1]) else 0 end
+        order by e.score, e.seq limit least(v_left, coalesce(v_room[array_position(v_lanes, p_route_lanes[1])], 0))
         for update skip locked
       ) h;
       v_heads := 0;
@@ -647,7 +654,12 @@ begin
       returning e.partition_key, e.id, e.lane_id, e.route_id, e.flow_id, e.priority, e.attempt_count, e.attempt_type, e.generation,
         e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.score, e.seq
     ), handed as materialized (
-      select l.*, i.name, i.input, i.tags, i.trace_context, case when l.flow_id is not null or l.attempt_count > 1 or l.attempt_has_effects
+      -- Looked at here, since most have neither upstreams to hand down nor steps, and a call for each costs more than the look.
+      select l.*, i.name, i.input, i.tags, i.trace_context,
+        case when (l.flow_id is not null and exists (select 1 from edge x
+            where x.partition_key = l.partition_key and x.downstream_id = l.id and x.as_name is not null))
+          or ((l.attempt_count > 1 or l.attempt_has_effects) and exists (select 1 from step s
+            where s.partition_key = l.partition_key and s.execution_id = l.id))
         then load_inlined(l.partition_key, l.id, 262144) end as more
       from leased l cross join lateral (
         select x.name, x.input, x.tags, x.trace_context from execution_info x
@@ -683,8 +695,11 @@ declare
   v_late integer[] := '{}';
   v_ended finished[];
   v_accepted integer[] := '{}';
-  v_has_members boolean := false;
+  v_members outbox_entry[];
+  v_given outbox_entry[];
 begin
+  -- This transaction carries its members' ends on: they need no entry in the outbox, unless something of that is left.
+  if p_inline > 0 then perform set_config('flowfabric.carries_ends', 'on', true); end if;
   for v_look in 1 .. 2 loop
     with ended as (
       update execution e set
@@ -719,8 +734,10 @@ begin
         ended_by = excluded.ended_by, end_op = excluded.end_op, end_answer = null, late = excluded.late
     )
     select array_agg((e.ord, 'completed', e.late, null, e.partition_key, e.id, e.lane_id, e.flow_id, true, false, null,
-        null, null, null, null)::finished), v_accepted || array_agg(e.ord), v_has_members or coalesce(bool_or(e.flow_id is not null), false)
-      into v_ended, v_accepted, v_has_members from ended e;
+        null, null, null, null)::finished), v_accepted || array_agg(e.ord),
+        array_agg((e.ord, e.partition_key, e.id, e.flow_id, e.id, e.generation)::outbox_entry) filter (where e.flow_id is not null)
+      into v_ended, v_accepted, v_members from ended e;
+    v_given := v_given || v_members;
     return query select * from unnest(v_ended);
 
     exit when v_look = 2 or cardinality(v_accepted) = cardinality(p_ids);
@@ -729,11 +746,12 @@ begin
     exit when v_locked is null;
     v_now := now_ms();
   end loop;
+  if p_inline > 0 then perform set_config('flowfabric.carries_ends', 'off', true); end if;
 
   if cardinality(v_accepted) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'complete', p_namespaces, v_accepted);
   end if;
-  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
+  if v_given is not null and p_inline > 0 then return next hop_after_ends(p_partitions, v_given, p_inline); end if;
 end $function$
 ;
 
@@ -883,7 +901,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean, p_tells boolean, p_waits boolean DEFAULT true)
+CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean, p_tells boolean, p_given outbox_entry[] DEFAULT NULL::outbox_entry[])
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -910,56 +928,79 @@ declare
   v_more boolean;
   v_free outbox_entry[];
 begin
-  with due as materialized (
-    select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
-    from unnest(p_partitions) as p(key)
-    cross join lateral (
-      select c.* from completion_event c
-      where c.partition_key = p.key and (p_entry is null or c.id = p_entry) and (c.available_at <= v_now or c.id = p_entry)
-      order by c.available_at, c.seq limit p_max for update skip locked
-    ) e
-    limit p_max
-  )
-  select count(*)::integer,
-    array_agg((row_number, partition_key, id, flow_id, execution_id, generation)::outbox_entry) filter (where kind = 'completion'),
-    jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'partition', partition_key, 'flow', flow_id)) filter (where kind <> 'completion')
-  into v_taken, v_entries, v_others
-  from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
-  if v_taken = 0 then return null; end if;
-  v_more := v_taken = p_max;
-
-  if not p_waits then
-    v_free := array(
-      select e from flow f join unnest(v_entries) e on f.partition_key = e.partition_key and f.id = e.flow_id
-      order by f.id, e.ordinal for no key update of f skip locked);
-    v_more := v_more or cardinality(v_free) < coalesce(cardinality(v_entries), 0);
-    v_entries := v_free;
+  if p_given is not null then
+    v_entries := p_given;
+    v_more := false;
+  else
+    with due as materialized (
+      select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
+      from unnest(p_partitions) as p(key)
+      cross join lateral (
+        select c.* from completion_event c
+        where c.partition_key = p.key and (p_entry is null or c.id = p_entry) and (c.available_at <= v_now or c.id = p_entry)
+        order by c.available_at, c.seq limit p_max for update skip locked
+      ) e
+      limit p_max
+    )
+    select count(*)::integer,
+      array_agg((row_number, partition_key, id, flow_id, execution_id, generation)::outbox_entry) filter (where kind = 'completion'),
+      jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'partition', partition_key, 'flow', flow_id)) filter (where kind <> 'completion')
+    into v_taken, v_entries, v_others
+    from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
+    if v_taken = 0 then return null; end if;
+    v_more := v_taken = p_max;
   end if;
 
   -- From here on nobody else changes these flows' edges and groups.
-  select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
-    array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
-    array_agg(f.id) filter (where f.state = 'cancelling'),
-    array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
-    array_agg(f.id) filter (where not f.unprojected)
-  into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked
-  from (
-    select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
-    join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
-      on f.partition_key = e.partition_key and f.id = e.flow_id
-    order by f.id for no key update of f
-  ) f;
+  if p_given is null then
+    select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state = 'cancelling'),
+      array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
+      array_agg(f.id) filter (where not f.unprojected)
+    into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked
+    from (
+      select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
+      join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
+        on f.partition_key = e.partition_key and f.id = e.flow_id
+      order by f.id for no key update of f
+    ) f;
+  else
+    with locked as materialized (
+      select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
+      join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
+        on f.partition_key = e.partition_key and f.id = e.flow_id
+      order by f.id for no key update of f skip locked
+    )
+    select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state = 'cancelling'),
+      array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
+      array_agg(f.id) filter (where not f.unprojected),
+      array(select e from unnest(v_entries) e join locked l on l.id = e.flow_id order by e.ordinal)
+    into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked, v_free
+    from locked f;
+    if cardinality(v_free) < cardinality(v_entries) then
+      v_more := true;
+      perform keep_entries(array(select e from unnest(v_entries) e where e.id not in (select d.id from unnest(v_free) d)), 0);
+      v_entries := v_free;
+    end if;
+  end if;
   v_now := now_ms();
-  if v_parked is not null then
+  if v_parked is not null and p_given is not null then
+    perform keep_entries(array(select e from unnest(v_entries) e where e.flow_id = any(v_parked)), parked_until());
+  elsif v_parked is not null then
     update completion_event c set available_at = parked_until() from unnest(v_entries) e
       where c.partition_key = e.partition_key and c.id = e.id and e.flow_id = any(v_parked);
+  end if;
+  if v_parked is not null then
     v_entries := array(select e from unnest(v_entries) e where e.flow_id is null or e.flow_id <> all(v_parked));
   end if;
 
   for v_round in 1 .. 64 loop
     exit when coalesce(cardinality(v_entries), 0) = 0;
     select * into v_hop from hop_entries(v_entries, v_flows, coalesce(v_cancelling, '{}'), coalesce(v_sparing, '{}'),
-      p_hop, p_call - v_edges, p_tells, v_now);
+      p_hop, p_call - v_edges, p_tells, p_given is not null and v_round = 1, v_now);
     v_edges := v_edges + v_hop.edges;
     v_moving := v_moving || v_hop.moving;
     v_lanes := v_lanes || v_hop.ready_lanes;
@@ -989,8 +1030,8 @@ begin
   v_still := case when v_moving is null or v_lost is not null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
   return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'fired', v_fired, 'more', v_more,
     -- Where losers are left to be cancelled, so that it is told at once.
-    'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
-      where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)),
+    'cancels', case when v_fired is not null or v_lost is not null then (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
+      where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)) end,
     'settled', case when cardinality(v_still) > 0 then settle_flows(v_still, p_settles, v_now) end);
 end $function$
 ;
@@ -1469,7 +1510,7 @@ begin
 
   if v_count = 1 then
     -- As below, without what only many need: joins by hash, groups and sorting cost a single row more than its change.
-    if v_ends and (v_members or (select solo_entries from deployment where singleton)) then
+    if v_ends and not carries_ends() and (v_members or (select solo_entries from deployment where singleton)) then
       insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
         select n.partition_key, 'completion', n.flow_id, n.id, n.generation from new_rows n cross join old_rows o
         where o.terminal_outcome = 'none' or n.generation <> o.generation;
@@ -1487,25 +1528,29 @@ begin
     return null;
   end if;
 
-  with changed as materialized (
-    select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
-      n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
-    -- Full, and its condition not strict, though every row has its partner: so it is joined by hash, also by a plan that
-    -- was made for one row.
-    from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
-    where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true)
-  ), outbox as (
+  -- Full joins whose conditions aren't strict, behind a fence, though every row has its partner: so they are by hash, also in
+  -- a plan that was made for one row.
+  if v_ends and not carries_ends() then
     insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
-      select partition_key, 'completion', flow_id, id, generation from changed
-      where terminal_outcome <> 'none' and (flow_id is not null or (select solo_entries from deployment where singleton))
-      order by seq
-  )
+      select c.partition_key, 'completion', c.flow_id, c.id, c.generation from (
+        select n.partition_key, n.flow_id, n.id, n.generation, n.seq, n.terminal_outcome
+        from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+        where coalesce(o.terminal_outcome = 'none' or n.generation <> o.generation, true) offset 0
+      ) c
+      where c.terminal_outcome <> 'none' and (c.flow_id is not null or (select solo_entries from deployment where singleton))
+      order by c.seq;
+  end if;
   insert into event (partition_key, count, at, body)
     select c.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, c.id, c.flow_id,
       case when c.flow_id is not null then
         (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
       c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) order by c.seq)
-    from changed c
+    from (
+      select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
+        n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
+      from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+      where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true) offset 0
+    ) c
     join lane l on l.id = c.lane_id
     join route r on r.id = c.route_id
     where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
@@ -1545,7 +1590,7 @@ begin
   if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'fail', p_namespaces, v_ords);
   end if;
-  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
+  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, null, p_inline); end if;
 end $function$
 ;
 
@@ -1658,7 +1703,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.hop_after_ends(p_partitions integer[], p_edges integer)
+CREATE OR REPLACE FUNCTION flowfabric.hop_after_ends(p_partitions integer[], p_given outbox_entry[], p_edges integer)
  RETURNS finished
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -1669,15 +1714,16 @@ begin
   v_row.ord := 0;
   begin
     v_row.answer := dispatch_entries(array(select distinct key from unnest(p_partitions) as p(key) order by key), null, 128, p_edges,
-      8 * p_edges, true, false, false);
+      8 * p_edges, true, false, p_given);
   exception when others then
     v_row.answer := '{"more":true}';
+    perform keep_entries(p_given, 0);
   end;
   return v_row;
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.hop_entries(p_entries outbox_entry[], p_flows uuid[], p_cancelling uuid[], p_sparing uuid[], p_hop integer, p_call integer, p_tells boolean, p_now bigint, OUT edges integer, OUT skipped integer, OUT unfinished boolean, OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint, OUT lost jsonb, OUT fired jsonb, OUT items jsonb)
+CREATE OR REPLACE FUNCTION flowfabric.hop_entries(p_entries outbox_entry[], p_flows uuid[], p_cancelling uuid[], p_sparing uuid[], p_hop integer, p_call integer, p_tells boolean, p_given boolean, p_now bigint, OUT edges integer, OUT skipped integer, OUT unfinished boolean, OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint, OUT lost jsonb, OUT fired jsonb, OUT items jsonb)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -1706,22 +1752,25 @@ begin
       row_number() over (partition by e.partition_key, e.execution_id order by e.ordinal) = 1 as is_first,
       u.cancel_cause in ('sibling', 'ancestor') and u.wanted_ancestors as pulls
     from unnest(p_entries) e left join execution u on u.partition_key = e.partition_key and u.id = e.execution_id
-  ), candidate as materialized (
-    select u.ordinal, u.partition_key, u.id, u.execution_id, u.ended, o.downstream_id, o.is_whole, o.place,
-      row_number() over (order by u.ordinal, o.place) as place_in_call
+  ), pending as materialized (
+    -- Each look is one into an index; both places come from one sort.
+    select u.ordinal, u.partition_key, u.id, u.execution_id, u.ended, o.downstream_id, o.is_whole,
+      row_number() over (partition by u.ordinal order by not o.is_whole, o.downstream_id) as place
     from upstream u cross join lateral (
-      select o.downstream_id, g.downstream_id is not null and d.id is not null as is_whole,
-        row_number() over (order by g.downstream_id is null or d.id is null, o.downstream_id) as place
+      select o.downstream_id,
+        exists (select 1 from edge_group g where g.partition_key = o.partition_key and g.downstream_id = o.downstream_id)
+          and exists (select 1 from execution d where d.partition_key = o.partition_key and d.id = o.downstream_id) as is_whole
       from edge o
-      left join edge_group g on g.partition_key = o.partition_key and g.downstream_id = o.downstream_id
-      left join execution d on d.partition_key = o.partition_key and d.id = o.downstream_id
       where o.partition_key = u.partition_key and o.upstream_id = u.execution_id and o.state = 'pending'
-      order by place limit p_hop + 1
+      offset 0
     ) o
     where u.stands and u.is_first
+  ), candidate as materialized (
+    select p.*, row_number() over (order by p.ordinal, p.place) as place_in_call from pending p where p.place <= p_hop + 1
   )
   select
-    exists (select 1 from execution w where w.flow_id = any(p_flows) and w.wanted is not null and w.lifecycle_phase <> 'terminal'),
+    (select true from execution w where w.wanted is not null and w.lifecycle_phase <> 'terminal' limit 1)
+      and exists (select 1 from execution w where w.flow_id = any(p_flows) and w.wanted is not null and w.lifecycle_phase <> 'terminal'),
     (select array_agg(u.id) from upstream u where not u.stands),
     (select array_agg((u.ordinal, u.partition_key, u.id, null, u.execution_id, null)::outbox_entry) from upstream u where u.stands and u.pulls),
     array_agg(c.partition_key) filter (where c.taken), array_agg(c.execution_id) filter (where c.taken),
@@ -1750,9 +1799,15 @@ begin
   if v_has_wanted or v_pulls is not null then lost := judge_wanted(p_flows, 1000, p_now); end if;
 
   -- Entries whose work is done go; one with an unreadable edge is taken again, later and later.
-  delete from completion_event c using unnest(p_entries) e
-    where c.partition_key = e.partition_key and c.id = e.id
-      and c.id <> all(coalesce(v_unfinished, '{}')) and c.id <> all(coalesce(v_corrupt_ids, '{}'));
+  if p_given then
+    if v_unfinished is not null or v_corrupt is not null then
+      perform keep_entries(array(select e from unnest(p_entries) e where e.id = any(coalesce(v_unfinished, '{}') || coalesce(v_corrupt_ids, '{}'))), 0);
+    end if;
+  else
+    delete from completion_event c using unnest(p_entries) e
+      where c.partition_key = e.partition_key and c.id = e.id
+        and c.id <> all(coalesce(v_unfinished, '{}')) and c.id <> all(coalesce(v_corrupt_ids, '{}'));
+  end if;
   if v_corrupt is not null then
     update completion_event c set failures = c.failures + 1, available_at = p_now + least(60000, 100 * 2 ^ least(c.failures, 10))::bigint
       from unnest(p_entries) e
@@ -1923,6 +1978,17 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.keep_entries(p_entries outbox_entry[], p_available_at bigint)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  insert into completion_event (partition_key, kind, flow_id, execution_id, generation, available_at)
+    select e.partition_key, 'completion', e.flow_id, e.execution_id, e.generation, p_available_at from unnest(p_entries) e
+    order by e.ordinal
+$function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.lane_key(p_lane integer)
  RETURNS bigint
  LANGUAGE sql
@@ -2020,7 +2086,7 @@ AS $function$
 declare
   v_inlined inlined;
 begin
-  -- Most have neither: two looks at an index are all that this costs them.
+  -- Most have neither.
   if not exists (select 1 from edge x where x.partition_key = p_partition and x.downstream_id = p_id and x.as_name is not null)
     and not exists (select 1 from step s where s.partition_key = p_partition and s.execution_id = p_id) then
     v_inlined.up_truncated := false;

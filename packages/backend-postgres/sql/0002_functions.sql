@@ -273,6 +273,10 @@ create function is_possible(p_phase lifecycle_phase, p_ownership ownership_state
     and (p_phase = 'terminal') = (p_terminal_at is not null)
     and p_public = public_state_of(p_phase, p_outcome, p_eligibility, p_attempt);
 
+-- Set for one statement by whoever carries its ends on in the same transaction, so that no entry has to stand for them.
+create function carries_ends() returns boolean language sql stable parallel safe
+  return coalesce(current_setting('flowfabric.carries_ends', true) = 'on', false);
+
 create function refuse_impossible() returns void language plpgsql as $$
 begin
   raise exception 'a statement wrote an impossible state vector' using errcode = 'check_violation';
@@ -344,7 +348,7 @@ begin
 
   if v_count = 1 then
     -- As below, without what only many need: joins by hash, groups and sorting cost a single row more than its change.
-    if v_ends and (v_members or (select solo_entries from deployment where singleton)) then
+    if v_ends and not carries_ends() and (v_members or (select solo_entries from deployment where singleton)) then
       insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
         select n.partition_key, 'completion', n.flow_id, n.id, n.generation from new_rows n cross join old_rows o
         where o.terminal_outcome = 'none' or n.generation <> o.generation;
@@ -362,25 +366,29 @@ begin
     return null;
   end if;
 
-  with changed as materialized (
-    select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
-      n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
-    -- Full, and its condition not strict, though every row has its partner: so it is joined by hash, also by a plan that
-    -- was made for one row.
-    from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
-    where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true)
-  ), outbox as (
+  -- Full joins whose conditions aren't strict, behind a fence, though every row has its partner: so they are by hash, also in
+  -- a plan that was made for one row.
+  if v_ends and not carries_ends() then
     insert into completion_event (partition_key, kind, flow_id, execution_id, generation)
-      select partition_key, 'completion', flow_id, id, generation from changed
-      where terminal_outcome <> 'none' and (flow_id is not null or (select solo_entries from deployment where singleton))
-      order by seq
-  )
+      select c.partition_key, 'completion', c.flow_id, c.id, c.generation from (
+        select n.partition_key, n.flow_id, n.id, n.generation, n.seq, n.terminal_outcome
+        from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+        where coalesce(o.terminal_outcome = 'none' or n.generation <> o.generation, true) offset 0
+      ) c
+      where c.terminal_outcome <> 'none' and (c.flow_id is not null or (select solo_entries from deployment where singleton))
+      order by c.seq;
+  end if;
   insert into event (partition_key, count, at, body)
     select c.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, c.id, c.flow_id,
       case when c.flow_id is not null then
         (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
       c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) order by c.seq)
-    from changed c
+    from (
+      select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
+        n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
+      from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+      where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true) offset 0
+    ) c
     join lane l on l.id = c.lane_id
     join route r on r.id = c.route_id
     where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')

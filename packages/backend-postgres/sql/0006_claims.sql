@@ -18,7 +18,7 @@ language plpgsql stable set search_path from current as $$
 declare
   v_inlined inlined;
 begin
-  -- Most have neither: two looks at an index are all that this costs them.
+  -- Most have neither.
   if not exists (select 1 from edge x where x.partition_key = p_partition and x.downstream_id = p_id and x.as_name is not null)
     and not exists (select 1 from step s where s.partition_key = p_partition and s.execution_id = p_id) then
     v_inlined.up_truncated := false;
@@ -173,7 +173,7 @@ begin
         where e.route_id = p_routes[1] and e.eligibility_state = 'eligible_now'
           and coalesce(e.deadline_at > v_now, true) and coalesce(e.queue_ttl_at > v_now, true)
           and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
-        order by e.score, e.seq limit case when p_route_lanes[1] = any (v_lanes) then least(v_left, v_room[1]) else 0 end
+        order by e.score, e.seq limit least(v_left, coalesce(v_room[array_position(v_lanes, p_route_lanes[1])], 0))
         for update skip locked
       ) h;
       v_heads := 0;
@@ -204,7 +204,12 @@ begin
       returning e.partition_key, e.id, e.lane_id, e.route_id, e.flow_id, e.priority, e.attempt_count, e.attempt_type, e.generation,
         e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.score, e.seq
     ), handed as materialized (
-      select l.*, i.name, i.input, i.tags, i.trace_context, case when l.flow_id is not null or l.attempt_count > 1 or l.attempt_has_effects
+      -- Looked at here, since most have neither upstreams to hand down nor steps, and a call for each costs more than the look.
+      select l.*, i.name, i.input, i.tags, i.trace_context,
+        case when (l.flow_id is not null and exists (select 1 from edge x
+            where x.partition_key = l.partition_key and x.downstream_id = l.id and x.as_name is not null))
+          or ((l.attempt_count > 1 or l.attempt_has_effects) and exists (select 1 from step s
+            where s.partition_key = l.partition_key and s.execution_id = l.id))
         then load_inlined(l.partition_key, l.id, 262144) end as more
       from leased l cross join lateral (
         select x.name, x.input, x.tags, x.trace_context from execution_info x

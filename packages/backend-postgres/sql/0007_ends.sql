@@ -89,6 +89,16 @@ begin
   end loop;
 end $$;
 
+-- An end to be carried on, in the outbox or not.
+create type outbox_entry as (
+  ordinal integer,
+  partition_key integer,
+  id uuid,
+  flow_id uuid,
+  execution_id uuid,
+  generation integer
+);
+
 -- ---- Success
 
 -- What is in time is ended as it is looked up, in order of id. What isn't found so is locked and looked at again: it may be
@@ -104,8 +114,11 @@ declare
   v_late integer[] := '{}';
   v_ended finished[];
   v_accepted integer[] := '{}';
-  v_has_members boolean := false;
+  v_members outbox_entry[];
+  v_given outbox_entry[];
 begin
+  -- This transaction carries its members' ends on: they need no entry in the outbox, unless something of that is left.
+  if p_inline > 0 then perform set_config('flowfabric.carries_ends', 'on', true); end if;
   for v_look in 1 .. 2 loop
     with ended as (
       update execution e set
@@ -140,8 +153,10 @@ begin
         ended_by = excluded.ended_by, end_op = excluded.end_op, end_answer = null, late = excluded.late
     )
     select array_agg((e.ord, 'completed', e.late, null, e.partition_key, e.id, e.lane_id, e.flow_id, true, false, null,
-        null, null, null, null)::finished), v_accepted || array_agg(e.ord), v_has_members or coalesce(bool_or(e.flow_id is not null), false)
-      into v_ended, v_accepted, v_has_members from ended e;
+        null, null, null, null)::finished), v_accepted || array_agg(e.ord),
+        array_agg((e.ord, e.partition_key, e.id, e.flow_id, e.id, e.generation)::outbox_entry) filter (where e.flow_id is not null)
+      into v_ended, v_accepted, v_members from ended e;
+    v_given := v_given || v_members;
     return query select * from unnest(v_ended);
 
     exit when v_look = 2 or cardinality(v_accepted) = cardinality(p_ids);
@@ -150,11 +165,12 @@ begin
     exit when v_locked is null;
     v_now := now_ms();
   end loop;
+  if p_inline > 0 then perform set_config('flowfabric.carries_ends', 'off', true); end if;
 
   if cardinality(v_accepted) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'complete', p_namespaces, v_accepted);
   end if;
-  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
+  if v_given is not null and p_inline > 0 then return next hop_after_ends(p_partitions, v_given, p_inline); end if;
 end $$;
 
 -- ---- Failure
@@ -298,5 +314,5 @@ begin
   if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'fail', p_namespaces, v_ords);
   end if;
-  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, p_inline); end if;
+  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, null, p_inline); end if;
 end $$;

@@ -1,16 +1,14 @@
 -- The outbox: how the end of an execution reaches its downstreams, and how a flow ends.
 
-create type outbox_entry as (
-  ordinal integer,
-  partition_key integer,
-  id uuid,
-  flow_id uuid,
-  execution_id uuid,
-  generation integer
-);
-
 -- Never due: entries of a flow in which nothing is decided now. Whoever opens the flow sets them due again.
 create function parked_until() returns bigint language sql immutable parallel safe return 9000000000000000;
+
+-- Leaves to the outbox what stood in no entry; there it gets an id of its own.
+create function keep_entries(p_entries outbox_entry[], p_available_at bigint) returns void language sql set search_path from current as $$
+  insert into completion_event (partition_key, kind, flow_id, execution_id, generation, available_at)
+    select e.partition_key, 'completion', e.flow_id, e.execution_id, e.generation, p_available_at from unnest(p_entries) e
+    order by e.ordinal
+$$;
 
 -- Sets due what waited while nothing of the flow was decided.
 create function unpark_entries(p_flow uuid) returns void language sql set search_path from current as $$
@@ -20,10 +18,10 @@ $$;
 -- Carries out the due entries of these partitions, or one entry: of each upstream at most `p_hop` edges, and `p_call` in all.
 -- Ends that this brings about in the same flows are carried on within the same bounds, unless `p_settles` is off: then each
 -- end and each settlement is an entry of its own. Entries of other kinds than `completion` are only named, for the caller
--- to carry out. The entries' row locks are their claim: a crash gives them back. Without `p_waits`, entries of flows that
--- others hold are left.
+-- to carry out. The entries' row locks are their claim: a crash gives them back. `p_given` are ends of this transaction
+-- that stand in no entry yet: then nobody is waited for, and what isn't done becomes an entry.
 create function dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer,
-  p_settles boolean, p_tells boolean, p_waits boolean default true) returns jsonb
+  p_settles boolean, p_tells boolean, p_given outbox_entry[] default null) returns jsonb
 language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
 #variable_conflict use_column
 declare
@@ -43,56 +41,79 @@ declare
   v_more boolean;
   v_free outbox_entry[];
 begin
-  with due as materialized (
-    select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
-    from unnest(p_partitions) as p(key)
-    cross join lateral (
-      select c.* from completion_event c
-      where c.partition_key = p.key and (p_entry is null or c.id = p_entry) and (c.available_at <= v_now or c.id = p_entry)
-      order by c.available_at, c.seq limit p_max for update skip locked
-    ) e
-    limit p_max
-  )
-  select count(*)::integer,
-    array_agg((row_number, partition_key, id, flow_id, execution_id, generation)::outbox_entry) filter (where kind = 'completion'),
-    jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'partition', partition_key, 'flow', flow_id)) filter (where kind <> 'completion')
-  into v_taken, v_entries, v_others
-  from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
-  if v_taken = 0 then return null; end if;
-  v_more := v_taken = p_max;
-
-  if not p_waits then
-    v_free := array(
-      select e from flow f join unnest(v_entries) e on f.partition_key = e.partition_key and f.id = e.flow_id
-      order by f.id, e.ordinal for no key update of f skip locked);
-    v_more := v_more or cardinality(v_free) < coalesce(cardinality(v_entries), 0);
-    v_entries := v_free;
+  if p_given is not null then
+    v_entries := p_given;
+    v_more := false;
+  else
+    with due as materialized (
+      select e.partition_key, e.id, e.kind, e.flow_id, e.execution_id, e.generation, e.seq
+      from unnest(p_partitions) as p(key)
+      cross join lateral (
+        select c.* from completion_event c
+        where c.partition_key = p.key and (p_entry is null or c.id = p_entry) and (c.available_at <= v_now or c.id = p_entry)
+        order by c.available_at, c.seq limit p_max for update skip locked
+      ) e
+      limit p_max
+    )
+    select count(*)::integer,
+      array_agg((row_number, partition_key, id, flow_id, execution_id, generation)::outbox_entry) filter (where kind = 'completion'),
+      jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'partition', partition_key, 'flow', flow_id)) filter (where kind <> 'completion')
+    into v_taken, v_entries, v_others
+    from (select due.*, row_number() over (order by seq)::integer as row_number from due) numbered;
+    if v_taken = 0 then return null; end if;
+    v_more := v_taken = p_max;
   end if;
 
   -- From here on nobody else changes these flows' edges and groups.
-  select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
-    array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
-    array_agg(f.id) filter (where f.state = 'cancelling'),
-    array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
-    array_agg(f.id) filter (where not f.unprojected)
-  into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked
-  from (
-    select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
-    join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
-      on f.partition_key = e.partition_key and f.id = e.flow_id
-    order by f.id for no key update of f
-  ) f;
+  if p_given is null then
+    select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state = 'cancelling'),
+      array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
+      array_agg(f.id) filter (where not f.unprojected)
+    into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked
+    from (
+      select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
+      join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
+        on f.partition_key = e.partition_key and f.id = e.flow_id
+      order by f.id for no key update of f
+    ) f;
+  else
+    with locked as materialized (
+      select f.id, f.state, f.cancel_finalisers, f.unprojected from flow f
+      join (select distinct partition_key, flow_id from unnest(v_entries) where flow_id is not null) e
+        on f.partition_key = e.partition_key and f.id = e.flow_id
+      order by f.id for no key update of f skip locked
+    )
+    select array_agg(f.id) filter (where f.state not in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state in ('draft', 'replaying')),
+      array_agg(f.id) filter (where f.state = 'cancelling'),
+      array_agg(f.id) filter (where f.state = 'cancelling' and f.cancel_finalisers),
+      array_agg(f.id) filter (where not f.unprojected),
+      array(select e from unnest(v_entries) e join locked l on l.id = e.flow_id order by e.ordinal)
+    into v_flows, v_parked, v_cancelling, v_sparing, v_unmarked, v_free
+    from locked f;
+    if cardinality(v_free) < cardinality(v_entries) then
+      v_more := true;
+      perform keep_entries(array(select e from unnest(v_entries) e where e.id not in (select d.id from unnest(v_free) d)), 0);
+      v_entries := v_free;
+    end if;
+  end if;
   v_now := now_ms();
-  if v_parked is not null then
+  if v_parked is not null and p_given is not null then
+    perform keep_entries(array(select e from unnest(v_entries) e where e.flow_id = any(v_parked)), parked_until());
+  elsif v_parked is not null then
     update completion_event c set available_at = parked_until() from unnest(v_entries) e
       where c.partition_key = e.partition_key and c.id = e.id and e.flow_id = any(v_parked);
+  end if;
+  if v_parked is not null then
     v_entries := array(select e from unnest(v_entries) e where e.flow_id is null or e.flow_id <> all(v_parked));
   end if;
 
   for v_round in 1 .. 64 loop
     exit when coalesce(cardinality(v_entries), 0) = 0;
     select * into v_hop from hop_entries(v_entries, v_flows, coalesce(v_cancelling, '{}'), coalesce(v_sparing, '{}'),
-      p_hop, p_call - v_edges, p_tells, v_now);
+      p_hop, p_call - v_edges, p_tells, p_given is not null and v_round = 1, v_now);
     v_edges := v_edges + v_hop.edges;
     v_moving := v_moving || v_hop.moving;
     v_lanes := v_lanes || v_hop.ready_lanes;
@@ -122,14 +143,15 @@ begin
   v_still := case when v_moving is null or v_lost is not null then v_flows else array(select f.id from unnest(v_flows) as f(id) where f.id <> all(v_moving)) end;
   return jsonb_build_object('items', v_items, 'others', v_others, 'lanes', v_lanes, 'due', v_due, 'lost', v_lost, 'fired', v_fired, 'more', v_more,
     -- Where losers are left to be cancelled, so that it is told at once.
-    'cancels', (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
-      where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)),
+    'cancels', case when v_fired is not null or v_lost is not null then (select jsonb_agg(distinct g.partition_key) from pending_cancel_group g
+      where g.partition_key = any(p_partitions) and g.flow_id = any(v_flows)) end,
     'settled', case when cardinality(v_still) > 0 then settle_flows(v_still, p_settles, v_now) end);
 end $$;
 
--- What the ends in this transaction led to, as far as no other has to be waited for: the ends hold rows already. Whatever
+-- What these ends of the transaction led to, as far as no other has to be waited for: the ends hold rows already. Whatever
 -- goes wrong, the ends stand, and the outbox keeps what is left. `p_edges`: of one end; the whole call may have more.
-create function hop_after_ends(p_partitions integer[], p_edges integer) returns finished
+-- Without `p_given` the ends are in the outbox.
+create function hop_after_ends(p_partitions integer[], p_given outbox_entry[], p_edges integer) returns finished
 language plpgsql set search_path from current as $$
 declare
   v_row finished;
@@ -137,16 +159,17 @@ begin
   v_row.ord := 0;
   begin
     v_row.answer := dispatch_entries(array(select distinct key from unnest(p_partitions) as p(key) order by key), null, 128, p_edges,
-      8 * p_edges, true, false, false);
+      8 * p_edges, true, false, p_given);
   exception when others then
     v_row.answer := '{"more":true}';
+    perform keep_entries(p_given, 0);
   end;
   return v_row;
 end $$;
 
--- One hop of these entries, whose flows are locked.
+-- One hop of these entries, whose flows are locked; `p_given` when they stand in the outbox only if something is left of them.
 create function hop_entries(p_entries outbox_entry[], p_flows uuid[], p_cancelling uuid[], p_sparing uuid[], p_hop integer,
-  p_call integer, p_tells boolean, p_now bigint,
+  p_call integer, p_tells boolean, p_given boolean, p_now bigint,
   out edges integer, out skipped integer, out unfinished boolean, out moving uuid[], out ready_lanes integer[], out next_due_at bigint,
   out lost jsonb, out fired jsonb, out items jsonb)
 language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
@@ -171,22 +194,25 @@ begin
       row_number() over (partition by e.partition_key, e.execution_id order by e.ordinal) = 1 as is_first,
       u.cancel_cause in ('sibling', 'ancestor') and u.wanted_ancestors as pulls
     from unnest(p_entries) e left join execution u on u.partition_key = e.partition_key and u.id = e.execution_id
-  ), candidate as materialized (
-    select u.ordinal, u.partition_key, u.id, u.execution_id, u.ended, o.downstream_id, o.is_whole, o.place,
-      row_number() over (order by u.ordinal, o.place) as place_in_call
+  ), pending as materialized (
+    -- Each look is one into an index; both places come from one sort.
+    select u.ordinal, u.partition_key, u.id, u.execution_id, u.ended, o.downstream_id, o.is_whole,
+      row_number() over (partition by u.ordinal order by not o.is_whole, o.downstream_id) as place
     from upstream u cross join lateral (
-      select o.downstream_id, g.downstream_id is not null and d.id is not null as is_whole,
-        row_number() over (order by g.downstream_id is null or d.id is null, o.downstream_id) as place
+      select o.downstream_id,
+        exists (select 1 from edge_group g where g.partition_key = o.partition_key and g.downstream_id = o.downstream_id)
+          and exists (select 1 from execution d where d.partition_key = o.partition_key and d.id = o.downstream_id) as is_whole
       from edge o
-      left join edge_group g on g.partition_key = o.partition_key and g.downstream_id = o.downstream_id
-      left join execution d on d.partition_key = o.partition_key and d.id = o.downstream_id
       where o.partition_key = u.partition_key and o.upstream_id = u.execution_id and o.state = 'pending'
-      order by place limit p_hop + 1
+      offset 0
     ) o
     where u.stands and u.is_first
+  ), candidate as materialized (
+    select p.*, row_number() over (order by p.ordinal, p.place) as place_in_call from pending p where p.place <= p_hop + 1
   )
   select
-    exists (select 1 from execution w where w.flow_id = any(p_flows) and w.wanted is not null and w.lifecycle_phase <> 'terminal'),
+    (select true from execution w where w.wanted is not null and w.lifecycle_phase <> 'terminal' limit 1)
+      and exists (select 1 from execution w where w.flow_id = any(p_flows) and w.wanted is not null and w.lifecycle_phase <> 'terminal'),
     (select array_agg(u.id) from upstream u where not u.stands),
     (select array_agg((u.ordinal, u.partition_key, u.id, null, u.execution_id, null)::outbox_entry) from upstream u where u.stands and u.pulls),
     array_agg(c.partition_key) filter (where c.taken), array_agg(c.execution_id) filter (where c.taken),
@@ -215,9 +241,15 @@ begin
   if v_has_wanted or v_pulls is not null then lost := judge_wanted(p_flows, 1000, p_now); end if;
 
   -- Entries whose work is done go; one with an unreadable edge is taken again, later and later.
-  delete from completion_event c using unnest(p_entries) e
-    where c.partition_key = e.partition_key and c.id = e.id
-      and c.id <> all(coalesce(v_unfinished, '{}')) and c.id <> all(coalesce(v_corrupt_ids, '{}'));
+  if p_given then
+    if v_unfinished is not null or v_corrupt is not null then
+      perform keep_entries(array(select e from unnest(p_entries) e where e.id = any(coalesce(v_unfinished, '{}') || coalesce(v_corrupt_ids, '{}'))), 0);
+    end if;
+  else
+    delete from completion_event c using unnest(p_entries) e
+      where c.partition_key = e.partition_key and c.id = e.id
+        and c.id <> all(coalesce(v_unfinished, '{}')) and c.id <> all(coalesce(v_corrupt_ids, '{}'));
+  end if;
   if v_corrupt is not null then
     update completion_event c set failures = c.failures + 1, available_at = p_now + least(60000, 100 * 2 ^ least(c.failures, 10))::bigint
       from unnest(p_entries) e

@@ -89,9 +89,12 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
       if (route === null) return { outcome: 'too_many_routes', lane: item.lane }
       return toOutcome(await groupOf(item).add({ item, route }), route)
     })
-    // Behind the items in the queue, so that it sees them.
-    const claim = next === undefined ? undefined : groupOf(items.at(-1)).claim(next)
-    const [settled, claimed = []] = await Promise.all([Promise.allSettled(outcomes), claim])
+    const inGroups = new Set(items.map(groupOf))
+    const [group] = inGroups
+    // Behind the items in the queue, so that it sees them; when they go by two queues, after both.
+    const early = next === undefined || inGroups.size > 1 ? undefined : group?.claim(next)
+    const [settled, carried] = await Promise.all([Promise.allSettled(outcomes), early])
+    const claimed = carried ?? (next === undefined ? [] : await claimer.look(next))
     return {
       items: settled.map((each) => {
         if (each.status === 'fulfilled') return each.value

@@ -87,7 +87,7 @@ export async function runHop(
 ): Promise<Hop> {
   const { hopMaxEdges, callMaxEdges, inlineResolveEdges } = ctx.settings
   const [row] = await ctx.db.call<{ hop: HopAnswer | null }>(
-    'select ff.dispatch_entries($1::integer[], $2, $3, $4, $5, $6, $7, true) as hop',
+    'select ff.dispatch_entries($1::integer[], $2, $3, $4, $5, $6, $7) as hop',
     // Where nothing is done inline, a settlement is an entry of its own too.
     [partitions, entry, max, hopMaxEdges, callMaxEdges, inlineResolveEdges !== 0, tells],
   )
