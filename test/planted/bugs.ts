@@ -17,9 +17,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a skip does not cascade',
     file: 'sql',
-    find: "where terminal_outcome <> 'none' and (flow_id is not null or (select solo_entries",
-    replace:
-      "where terminal_outcome not in ('none', 'skipped') and (flow_id is not null or (select solo_entries",
+    find: "select bool_or(n.terminal_outcome <> 'none'), bool_or",
+    replace: "select bool_or(n.terminal_outcome not in ('none', 'skipped')), bool_or",
   },
   {
     name: 'a sibling cancel forgets the tuple',
@@ -116,6 +115,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'sql',
     find: "and d.lifecycle_phase <> 'terminal' and not d.always_node and g.state = 'pending')",
     replace: "and d.lifecycle_phase <> 'terminal' and g.state = 'pending')",
+  },
+  {
+    name: 'a submission is handed out before older work',
+    file: 'sql',
+    find: 'select 1 from execution e where e.route_id = s.id and',
+    replace: 'select 1 from execution e where e.route_id = -s.id and',
+  },
+  {
+    name: "a claim of one route keeps to another lane's cap",
+    file: 'sql',
+    find: 'v_room[array_position(v_lanes, p_route_lanes[1])]',
+    replace: 'v_room[1]',
   },
 ]
 

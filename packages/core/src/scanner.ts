@@ -29,6 +29,8 @@ export interface PartitionScanner extends ScannerTraits {
   /** Gives way to the others where passes queue; those by interval always do. */
   readonly isBackground?: boolean | undefined
   readonly intervalMs: number
+  /** By interval: so long it may become where passes take long, so that they leave the store to its work. */
+  readonly longestIntervalMs?: number | undefined
   /** The interval of an `always` scanner while nothing stirs in the partition and its last pass found nothing. */
   readonly quietIntervalMs?: number | undefined
   scanPartition(context: ScanContext, partition: PartitionTag): Promise<ScanReport>

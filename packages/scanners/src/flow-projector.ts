@@ -45,6 +45,7 @@ export function flowProjector(options: FlowProjectorOptions = {}): PartitionScan
     wakesOn: ['projection'],
     pace: 'interval',
     intervalMs: options.intervalMs ?? 2_000,
+    longestIntervalMs: Math.max(options.intervalMs ?? 0, 15_000),
     appliesFilter: false,
     metrics: [projected, drifted],
     async scanPartition(context, partition) {

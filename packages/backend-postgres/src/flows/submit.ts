@@ -101,12 +101,8 @@ async function callSubmit(
   submissions: readonly Submission[],
 ): Promise<readonly VerdictRow[]> {
   const flows = submissions.map(({ flow }, index) => ({ ...flow, i: index + 1 }))
-  const nodes = submissions.flatMap(({ rows }, index) =>
-    rows.nodes.map((node) => ({ ...node, f: index + 1 })),
-  )
-  const edges = submissions.flatMap(({ rows }, index) =>
-    rows.edges.map((edge) => ({ ...edge, f: index + 1 })),
-  )
+  const nodes = submissions.flatMap(({ rows }, index) => placeIn(rows.nodes, index + 1))
+  const edges = submissions.flatMap(({ rows }, index) => placeIn(rows.edges, index + 1))
   nodes.forEach((node, index) => {
     node.o = index
   })
@@ -128,6 +124,12 @@ async function callSubmit(
     }
     throw fault
   }
+}
+
+/** The rows are this process's own, made for this call: a repeat places them anew. */
+function placeIn<Row extends { f: number }>(rows: readonly Row[], flow: number): readonly Row[] {
+  for (const row of rows) row.f = flow
+  return rows
 }
 
 function tellAccepted(ctx: PostgresContext, params: SubmitFlow, partition: number, rows: GraphRows): void {

@@ -1,4 +1,5 @@
 import {
+  type ClaimedExecution,
   type ClaimOutcome,
   type ClaimRequest,
   checkClaim,
@@ -98,14 +99,13 @@ export class Scheduler {
     if (turn === undefined) return executions.submit(params)
     const submission = executions.submit({ ...params, next: { ...turn.claim.request, waitMs: 0 } })
     void this.#try(turn, async () => {
-      const leases = await submission.then(
-        ({ claimed }) => claimed,
-        () => {
-          // Whether it claimed is not known: the same claim asks once more by itself.
-          turn.claim.group.announce(turn.lane, UNKNOWN)
-          return []
-        },
-      )
+      let leases: readonly ClaimedExecution[]
+      try {
+        leases = (await submission).claimed
+      } catch {
+        // Whether it claimed is not known: the same claim asks once more by itself.
+        return this.#send(turn.claim.request, 'wake')
+      }
       const outcome: ClaimOutcome =
         leases.length === 0 ? { outcome: 'empty' } : { outcome: 'claimed', leases }
       metrics.claimTries.add(1, { cause: 'submission', outcome: outcome.outcome })

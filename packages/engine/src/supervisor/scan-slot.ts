@@ -18,6 +18,7 @@ export class ScanSlot {
   #lastStartMs: number
   #notBeforeMs = Number.NEGATIVE_INFINITY
   #foundSomething = true
+  #passMs = 0
   #stirredAtMs: number
 
   /** A new owner spreads the first passes of what runs by interval over that interval. */
@@ -46,7 +47,7 @@ export class ScanSlot {
   isDue(nowMs: number): boolean {
     if (this.isDropped || this.isRunning || this.isQueued || nowMs < this.#notBeforeMs) return false
     const sinceStartMs = nowMs - this.#lastStartMs
-    if (this.#isWanted) return this.scanner.pace === 'at_once' || sinceStartMs >= this.scanner.intervalMs
+    if (this.#isWanted) return this.scanner.pace === 'at_once' || sinceStartMs >= this.#intervalMs()
     return this.scanner.wakesOn.includes('always') && sinceStartMs >= this.#alwaysIntervalMs()
   }
 
@@ -58,8 +59,9 @@ export class ScanSlot {
   }
 
   /** Takes what a pass answered; says whether the next one should follow at once. */
-  finish(report: ScanReport): boolean {
+  finish(report: ScanReport, nowMs: number): boolean {
     this.isRunning = false
+    this.#passMs = nowMs - this.#lastStartMs
     this.#foundSomething = report.processed > 0 || report.errors > 0
     this.failures = 0
     if (report.more !== true) return false
@@ -77,11 +79,19 @@ export class ScanSlot {
     this.#notBeforeMs = nowMs + pauseAfter(this.failures, failurePause, random)
   }
 
+  #intervalMs(): number {
+    const { intervalMs, longestIntervalMs = intervalMs } = this.scanner
+    return Math.min(Math.max(intervalMs, this.#passMs * REST_PER_PASS), longestIntervalMs)
+  }
+
   #alwaysIntervalMs(): number {
-    const { intervalMs, quietIntervalMs = intervalMs } = this.scanner
+    const { quietIntervalMs } = this.scanner
     const isQuiet = !this.#foundSomething && this.#stirredAtMs <= this.#lastStartMs
-    return isQuiet ? quietIntervalMs : intervalMs
+    return isQuiet && quietIntervalMs !== undefined ? quietIntervalMs : this.#intervalMs()
   }
 }
+
+/** A store has some dozens of partitions: so all their passes together take a tenth of one connection's time at most. */
+const REST_PER_PASS = 400
 
 const failurePause = { initialMs: 500, maxMs: 60_000 }

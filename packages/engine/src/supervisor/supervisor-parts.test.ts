@@ -82,7 +82,7 @@ describe('a slot', () => {
     slot.begin(0)
     slot.want()
     expect(slot.isDue(0)).toBe(false)
-    slot.finish({ processed: 1, errors: 0 })
+    slot.finish({ processed: 1, errors: 0 }, 0)
     expect(slot.isDue(0)).toBe(true)
   })
 
@@ -101,7 +101,7 @@ describe('a slot', () => {
     expect(pauses.slice(0, 4)).toEqual([375, 750, 1_500, 3_000])
     expect(pauses.at(-1)).toBe(45_000)
     slot.begin(nowMs)
-    slot.finish({ processed: 0, errors: 0 })
+    slot.finish({ processed: 0, errors: 0 }, nowMs)
     slot.want()
     expect(slot.isDue(nowMs)).toBe(true)
   })
@@ -117,9 +117,9 @@ describe('a slot', () => {
   it('asks to go on only when it got on', () => {
     const slot = new ScanSlot(aScanner(), partition, 0, half)
     slot.begin(0)
-    expect(slot.finish({ processed: 0, errors: 0, more: true })).toBe(false)
+    expect(slot.finish({ processed: 0, errors: 0, more: true }, 0)).toBe(false)
     slot.begin(0)
-    expect(slot.finish({ processed: 1, errors: 0, more: true })).toBe(true)
+    expect(slot.finish({ processed: 1, errors: 0, more: true }, 0)).toBe(true)
   })
 
   it('by interval waits for it, however often it is wanted', () => {
@@ -129,20 +129,34 @@ describe('a slot', () => {
     expect(slot.isDue(1_000)).toBe(true)
   })
 
+  it('by interval rests longer after a long pass, up to its bound', () => {
+    const scanner = aScanner({ pace: 'interval', longestIntervalMs: 5_000 })
+    const slot = new ScanSlot(scanner, partition, 0, () => 0)
+    const intervalAfter = (passMs: number) => {
+      slot.begin(0)
+      slot.finish({ processed: 1, errors: 0 }, passMs)
+      slot.want()
+      let atMs = 0
+      while (!slot.isDue(atMs)) atMs += 100
+      return atMs
+    }
+    expect([1, 5, 10, 100, 1].map(intervalAfter)).toEqual([1_000, 2_000, 4_000, 5_000, 1_000])
+  })
+
   it('always running is rare while nothing stirs, and usual when something does', () => {
     const scanner = aScanner({ wakesOn: ['always'], pace: 'interval', quietIntervalMs: 60_000 })
     const slot = new ScanSlot(scanner, partition, 0, () => 0)
     expect(slot.isDue(1_000)).toBe(true)
     slot.begin(1_000)
-    slot.finish({ processed: 0, errors: 0 })
+    slot.finish({ processed: 0, errors: 0 }, 1_000)
     expect(slot.isDue(30_000)).toBe(false)
     slot.stir(1_500)
     expect(slot.isDue(2_000)).toBe(true)
     slot.begin(2_000)
-    slot.finish({ processed: 1, errors: 0 })
+    slot.finish({ processed: 1, errors: 0 }, 2_000)
     expect(slot.isDue(3_000)).toBe(true)
     slot.begin(3_000)
-    slot.finish({ processed: 0, errors: 0 })
+    slot.finish({ processed: 0, errors: 0 }, 3_000)
     expect(slot.isDue(62_999)).toBe(false)
     expect(slot.isDue(63_000)).toBe(true)
   })

@@ -222,7 +222,7 @@ export class Supervisor {
       // A pass that only fails must wait like one that threw, or a poisoned item would be tried in a tight loop.
       failed = report.errors > 0 && report.processed === 0
       if (failed) slot.fail(clock.nowMs(), random)
-      else again = slot.finish(report)
+      else again = slot.finish(report, clock.nowMs())
       if (!slot.isDropped) this.#aimNext(slot, report.nextDueAtMs, report.processed > 0)
     } catch (error) {
       failed = true
