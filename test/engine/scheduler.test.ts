@@ -1,45 +1,12 @@
-import {
-  type ClaimOutcome,
-  type ClaimRequest,
-  engineError,
-  mintClaimId,
-  parseKind,
-  parseLaneId,
-} from '@flowfabric/core'
+import { type ClaimRequest, engineError, mintClaimId, parseKind, parseLaneId } from '@flowfabric/core'
 import type { Engine } from '@flowfabric/engine'
 import { afterEach, describe, expect, it } from 'vitest'
 import { lane, namespace, openStage, type Stage } from './stage.js'
+import { beginClaim, claimedIn } from './waiters.js'
 
 let stage: Stage
 
 afterEach(() => stage.close())
-
-interface Waiter {
-  readonly request: ClaimRequest
-  answer: ClaimOutcome | undefined
-  error: unknown
-}
-
-/** Begins a claim and notes what it comes to. */
-function beginClaim(engine: Engine, traits: Partial<ClaimRequest> = {}): Waiter {
-  const waiter: Waiter = { request: stage.aClaim(traits), answer: undefined, error: undefined }
-  engine.backend.leases.claim(waiter.request).then(
-    (answer) => {
-      waiter.answer = answer
-    },
-    (error: unknown) => {
-      waiter.error = error
-    },
-  )
-  return waiter
-}
-
-function claimedIn(waiters: readonly Waiter[]): number {
-  return waiters.reduce(
-    (sum, { answer }) => sum + (answer?.outcome === 'claimed' ? answer.leases.length : 0),
-    0,
-  )
-}
 
 /** Claims that were sent to the store since the last `forgetCalls`. */
 const claims = () => stage.calls.get('leases.claim') ?? 0
@@ -55,7 +22,7 @@ async function openScheduler(): Promise<Engine> {
 describe('a waiting claim', () => {
   it('costs no polling: one call at its arrival, and one look a while for all together', async () => {
     const engine = await openScheduler()
-    const waiters = Array.from({ length: 16 }, () => beginClaim(engine))
+    const waiters = Array.from({ length: 16 }, () => beginClaim(stage, engine))
     await stage.clock.advance(100)
     expect(claims()).toBe(16)
     expect(engine.health().claimsWaiting).toBe(16)
@@ -71,7 +38,7 @@ describe('a waiting claim', () => {
 
   it('is resumed at once by a hint, and only as many as there is work', async () => {
     const engine = await openScheduler()
-    const waiters = Array.from({ length: 16 }, () => beginClaim(engine))
+    const waiters = Array.from({ length: 16 }, () => beginClaim(stage, engine))
     await stage.clock.settle()
     stage.forgetCalls()
     await stage.submit()
@@ -90,7 +57,7 @@ describe('a waiting claim', () => {
 
   it('that takes many is resumed alone for all of them', async () => {
     const engine = await openScheduler()
-    const waiters = [1, 2, 3].map(() => beginClaim(engine, { max: 10 }))
+    const waiters = [1, 2, 3].map(() => beginClaim(stage, engine, { max: 10 }))
     await stage.clock.settle()
     stage.forgetCalls()
     const items = await Promise.all([1, 2, 3, 4].map(() => stage.submit()))
@@ -108,7 +75,7 @@ describe('a waiting claim', () => {
 
   it('finds work whose hint was lost at the next look', async () => {
     const engine = await openScheduler()
-    const waiters = [1, 2, 3].map(() => beginClaim(engine))
+    const waiters = [1, 2, 3].map(() => beginClaim(stage, engine))
     await stage.clock.settle()
     stage.passHint = () => false
     await stage.submit()
@@ -126,7 +93,7 @@ describe('a waiting claim', () => {
       new Promise<void>((resolve) => {
         deliver = resolve
       })
-    const waiter = beginClaim(engine)
+    const waiter = beginClaim(stage, engine)
     await stage.clock.settle()
     stage.disturbAnswer = undefined
     await stage.submit()
@@ -140,7 +107,7 @@ describe('a waiting claim', () => {
   it('ends when its caller goes away, and takes nothing from then on', async () => {
     const engine = await openScheduler()
     const gone = new AbortController()
-    const waiter = beginClaim(engine, { signal: gone.signal })
+    const waiter = beginClaim(stage, engine, { signal: gone.signal })
     await stage.clock.settle()
     gone.abort()
     await stage.clock.settle()
@@ -153,11 +120,11 @@ describe('a waiting claim', () => {
   it('answers the same leases to a repeat with its claim id', async () => {
     const engine = await openScheduler()
     const claimId = mintClaimId()
-    const first = beginClaim(engine, { claimId })
+    const first = beginClaim(stage, engine, { claimId })
     await stage.clock.settle()
     await stage.submit()
     await stage.clock.settle()
-    const repeat = beginClaim(engine, { claimId, instanceId: first.request.instanceId })
+    const repeat = beginClaim(stage, engine, { claimId, instanceId: first.request.instanceId })
     await stage.clock.settle()
     expect(first.answer?.outcome).toBe('claimed')
     expect(repeat.answer).toEqual(first.answer)
@@ -165,7 +132,7 @@ describe('a waiting claim', () => {
 
   it('is refused with the store’s error when its try fails, and the others go on waiting', async () => {
     const engine = await openScheduler()
-    const waiters = [1, 2].map(() => beginClaim(engine))
+    const waiters = [1, 2].map(() => beginClaim(stage, engine))
     await stage.clock.settle()
     let failures = 1
     stage.disturb = (operation) => {
@@ -185,8 +152,8 @@ describe('claims that serve different work', () => {
   it('only those of the hinted lane are resumed', async () => {
     const engine = await openScheduler()
     const other = parseLaneId('other')
-    const elsewhere = beginClaim(engine, { lanes: [other] })
-    const here = beginClaim(engine)
+    const elsewhere = beginClaim(stage, engine, { lanes: [other] })
+    const here = beginClaim(stage, engine)
     await stage.clock.settle()
     stage.forgetCalls()
     await stage.submit()
@@ -199,8 +166,8 @@ describe('claims that serve different work', () => {
   it('work that the first of them can’t do goes to the one who can', async () => {
     const engine = await openScheduler()
     const special = parseKind('special')
-    const plain = Array.from({ length: 8 }, () => beginClaim(engine))
-    const capable = beginClaim(engine, { kinds: [special], capabilities: ['gpu'] })
+    const plain = Array.from({ length: 8 }, () => beginClaim(stage, engine))
+    const capable = beginClaim(stage, engine, { kinds: [special], capabilities: ['gpu'] })
     await stage.clock.settle()
     stage.forgetCalls()
     await stage.submit({ kind: special, capabilities: ['gpu'] })
@@ -214,7 +181,7 @@ describe('claims that serve different work', () => {
   it('a backlog that nobody serves costs a bounded number of tries', async () => {
     const engine = await openScheduler()
     for (let each = 0; each < 50; each++) await stage.submit({ kind: parseKind('unknown') })
-    const waiters = Array.from({ length: 16 }, () => beginClaim(engine))
+    const waiters = Array.from({ length: 16 }, () => beginClaim(stage, engine))
     await stage.clock.settle()
     stage.forgetCalls()
     await stage.clock.advance(10_000)
@@ -228,7 +195,8 @@ describe('claims that serve different work', () => {
     await stage.model.lanes.configure({ namespace, lane: heavy, settings: { weight: 3 } })
     const engine = stage.openEngine({ scanners: [], claimTriesMax: 1 })
     await engine.start()
-    for (const each of [lane, heavy]) for (let i = 0; i < 40; i++) beginClaim(engine, { lanes: [each] })
+    for (const each of [lane, heavy])
+      for (let i = 0; i < 40; i++) beginClaim(stage, engine, { lanes: [each] })
     await stage.clock.settle()
     // A round of both lets the weights be read, after which they count.
     const submit = (each: typeof lane) => stage.submit({ lane: each })
@@ -250,7 +218,7 @@ describe('claims that serve different work', () => {
 describe('stopping', () => {
   it('answers who waits, and refuses who comes', async () => {
     const engine = await openScheduler()
-    const waiters = [1, 2].map(() => beginClaim(engine))
+    const waiters = [1, 2].map(() => beginClaim(stage, engine))
     await stage.clock.settle()
     await engine.stop()
     expect(waiters.map(({ answer }) => answer)).toEqual([{ outcome: 'empty' }, { outcome: 'empty' }])

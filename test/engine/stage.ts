@@ -54,7 +54,9 @@ export interface Stage {
   /** Which hints get through. */
   passHint: (hint: Hint) => boolean
   openEngine(options?: Partial<EngineOptions>): Engine
+  /** Submits past all engines. */
   submit(traits?: Partial<ExecutionSubmission>): Promise<ExecutionId>
+  anItem(traits?: Partial<ExecutionSubmission>): ExecutionSubmission
   aClaim(traits?: Partial<ClaimRequest>): ClaimRequest
   stateOf(id: ExecutionId): Promise<string>
   /** Stops every engine. */
@@ -96,14 +98,18 @@ export function openStage(options: StageOptions = {}): Stage {
       return engine
     },
     async submit(traits = {}) {
-      const id = mintSoloExecutionId({ namespace, lane: traits.lane ?? lane, shards: 1, count })
-      const { items } = await model.executions.submit({
-        namespace,
-        items: [{ id, kind, lane, input: null, ...traits }],
-      })
+      const item = stage.anItem(traits)
+      const { items } = await model.executions.submit({ namespace, items: [item] })
       if (items[0]?.outcome !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(items)}`)
-      return id
+      return item.id
     },
+    anItem: (traits = {}) => ({
+      id: mintSoloExecutionId({ namespace, lane: traits.lane ?? lane, shards: 1, count }),
+      kind,
+      lane,
+      input: null,
+      ...traits,
+    }),
     aClaim: (traits = {}) => ({
       claimId: mintClaimId(),
       workerId: parseWorkerId('w'),

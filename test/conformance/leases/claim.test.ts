@@ -178,6 +178,28 @@ describe('leases.claim', () => {
     expect(await worker.claim()).toHaveLength(1)
   })
 
+  it.each([
+    ['the capped one was there first', true],
+    ['the capped one came later', false],
+  ] as const)(
+    'keeps to the cap of a lane, and to no other’s, in a claim over two: %s',
+    async (_, isFirst) => {
+      const { backend, namespace } = store()
+      const capped = parseLaneId('capped')
+      const lanes = isFirst ? [capped, other] : [other, capped]
+      // The other lane has work of a kind that the claim doesn't serve, so that its own is all of one route.
+      for (const lane of lanes) await submitOne(store(), { lane, kind: parseKind('rare') })
+      await backend.lanes.configure({ namespace, lane: capped, settings: { concurrency: 1 } })
+      const claimOf = async (lane: typeof other) => {
+        const items = [1, 2, 3].map(() => store().aSolo({ lane, kind: parseKind(`of-${lane}`) }))
+        await backend.executions.submit({ namespace, items })
+        return new WorkerDriver(store(), { lanes, kinds: [parseKind(`of-${lane}`)] }).claim()
+      }
+      expect(await claimOf(capped)).toHaveLength(1)
+      expect(await claimOf(other)).toHaveLength(3)
+    },
+  )
+
   it.each([{ deadlineMs: 1_000 }, { queueTtlMs: 1_000 }])(
     'hands out nothing that is past %o, also when nobody has noticed yet',
     async (timeouts) => {

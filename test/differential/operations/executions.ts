@@ -8,7 +8,8 @@ import {
   publicStates,
 } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
-import { type Call, kinds, lanes, type World } from '../world.js'
+import { type Call, kinds, lanes, type Play, type World } from '../world.js'
+import { withNext } from './claims.js'
 import { chooseSpec, encode } from './spec.js'
 
 /** An execution that was submitted, or, now and then, one that nobody has. */
@@ -20,7 +21,7 @@ export function chooseExecution(c: Chooser, world: World): ExecutionId {
 /** The caller's namespace, or, now and then, one to which the object doesn't belong. */
 export const chooseNamespace = (c: Chooser, world: World) => (c.rarely(12) ? world.foreign : world.namespace)
 
-export function submit(c: Chooser, world: World): Call {
+export function submit(c: Chooser, world: World): Call | Play {
   const { namespace } = world
   const firstKey = c.below(3)
   // Items of a batch are carried out in no promised order, so none of them is about what another one is about.
@@ -33,16 +34,16 @@ export function submit(c: Chooser, world: World): Call {
     const key = c.rarely(4) ? { idempotencyKey: `key-${(firstKey + i) % 3}` } : {}
     return { ...chooseSpec(c, { id, lane, kind: c.of(kinds) }), ...key }
   })
-  return {
-    text: `executions.submit ${JSON.stringify(items.map(({ id, lane, kind }) => [id, lane, kind]))}`,
-    on: (backend) => backend.executions.submit({ namespace, items }),
+  return withNext(c, world, {
+    text: `executions.submit ${JSON.stringify(items.map(({ id, lane, kind, idempotencyKey }) => [id, lane, kind, idempotencyKey]))}`,
+    on: (backend, _, next) => backend.executions.submit({ namespace, items, next }),
     keep: ({ model }) => {
       for (const item of (model as { items?: readonly { outcome: string; id?: ExecutionId }[] }).items ??
         []) {
         if (item.outcome === 'accepted' && item.id !== undefined) world.executions.push(item.id)
       }
     },
-  }
+  })
 }
 
 export function get(c: Chooser, world: World): Call {

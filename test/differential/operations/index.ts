@@ -1,6 +1,7 @@
 import type { Chooser } from '../chooser.js'
 import type { Call, Play, World } from '../world.js'
 import * as attempts from './attempts.js'
+import * as claims from './claims.js'
 import * as executions from './executions.js'
 import * as flows from './flows.js'
 import * as leases from './leases.js'
@@ -17,7 +18,7 @@ const of = (weight: number, choose: Operation['choose']): Operation => ({ weight
 /** Every operation that both are asked, and how often. */
 export const operations: Readonly<Record<string, Operation>> = {
   'executions.submit': of(10, executions.submit),
-  'leases.claim': of(22, leases.claim),
+  'leases.claim': of(22, claims.claim),
   'leases.complete': of(16, leases.complete),
   'leases.fail': of(8, leases.fail),
   'leases.renew': of(4, leases.renew),

@@ -1,121 +1,9 @@
-import {
-  type ClaimRequest,
-  limits,
-  makeExecutionId,
-  mintClaimId,
-  mintUuid,
-  parseExecutionId,
-} from '@flowfabric/core'
-import { claimableNow } from '../../model/claim.js'
-import { answerOf, normalize } from '../answers.js'
+import { makeExecutionId, mintUuid } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
-import {
-  type Call,
-  type HandlePair,
-  keepLeases,
-  kinds,
-  lanes,
-  type Play,
-  type World,
-  workerId,
-} from '../world.js'
+import type { Call, HandlePair, Play, World } from '../world.js'
+import { withNext } from './claims.js'
 import { chooseExecution, chooseNamespace } from './executions.js'
 import { encode } from './spec.js'
-
-type Claimed = { readonly leases?: readonly import('@flowfabric/core').ClaimedExecution[] }
-
-function chooseClaim(c: Chooser, world: World): ClaimRequest {
-  const again = c.rarely(10) ? world.lastClaims.at(-1) : undefined
-  if (again !== undefined) return again
-  return {
-    claimId: mintClaimId(),
-    workerId,
-    instanceId: world.instances[c.below(2)] ?? world.instances[0],
-    namespaces: [world.namespace],
-    lanes: c.rarely(3) ? [c.of(lanes)] : [...lanes],
-    kinds: c.rarely(3) ? [c.of(kinds)] : [...kinds],
-    capabilities: c.rarely(2) ? ['gpu'] : [],
-    max: c.rarely(20) ? limits.claimBatchMax + 1 : 1 + c.below(4),
-    leaseTtlMs: c.of([60_000, 5_000, 600_000]),
-  } as ClaimRequest
-}
-
-/**
- * Two stores may choose differently among lanes. So the store chooses, its choice is judged by what the model could have
- * handed out, and the model then leases the same.
- */
-export function claim(c: Chooser, world: World): Play {
-  const request = chooseClaim(c, world)
-  return {
-    text: `leases.claim ${request.max} of ${request.lanes} for ${request.kinds} with [${request.capabilities}]`,
-    play: async () => {
-      const isRepeat = world.lastClaims.some(({ claimId }) => claimId === request.claimId)
-      const candidates = claimableNow(world.model.store, request)
-      const store = (await answerOf(() => world.store.leases.claim(request))) as Claimed & { thrown?: string }
-      const ids = store.leases?.map(({ executionId }) => executionId) ?? []
-      world.model.store.claimOnly = new Set(ids)
-      const model = (await answerOf(() => world.model.leases.claim(request))) as Claimed
-      world.model.store.claimOnly = null
-      world.lastClaims.push(request)
-      keepLeases(world, model.leases ?? [], store.leases ?? [])
-      const differences: string[] = []
-      const [mine, its] = [byId(model), byId(store)].map((answer) => JSON.stringify(normalize(answer)))
-      if (mine !== its) differences.push(`the model leases ${mine},\n the store ${its}`)
-      if (!isRepeat && store.thrown === undefined)
-        differences.push(...judgeChoice(world, request, candidates, ids))
-      return { outcomes: [store.thrown ?? (ids.length === 0 ? 'empty' : 'claimed')], differences }
-    },
-  }
-}
-
-function byId(answer: Claimed): unknown {
-  if (answer.leases === undefined) return answer
-  return { ...answer, leases: [...answer.leases].sort((a, b) => (a.executionId < b.executionId ? -1 : 1)) }
-}
-
-/** In each lane and partition the best ones first, and as many as there are. */
-function judgeChoice(
-  world: World,
-  request: ClaimRequest,
-  candidates: ReturnType<typeof claimableNow>,
-  ids: readonly string[],
-): string[] {
-  const found: string[] = []
-  const queues = new Map<string, string[]>()
-  for (const { lane, id } of candidates) {
-    const queue = `${lane} ${parseExecutionId(id).slice(0, id.indexOf('}'))}`
-    queues.set(queue, [...(queues.get(queue) ?? []), id])
-  }
-  // What one call submitted together has no order of its own: it stands where its first item does.
-  const places = new Map<string, number>()
-  for (const { id, score } of candidates) {
-    const together = `${world.calls.get(id)} ${score}`
-    if (!places.has(together)) places.set(together, places.size)
-  }
-  const placeOf = new Map(
-    candidates.map(({ id, score }) => [id as string, places.get(`${world.calls.get(id)} ${score}`) ?? 0]),
-  )
-  for (const [queue, order] of queues) {
-    const taken = order.filter((id) => ids.includes(id))
-    const last = Math.max(...taken.map((id) => placeOf.get(id) ?? 0))
-    const passedOver = order.filter((id) => !ids.includes(id) && (placeOf.get(id) ?? 0) < last)
-    if (passedOver.length > 0) found.push(`out of ${queue} } it took ${taken} before ${passedOver}`)
-  }
-  const room = request.lanes.map((lane) => {
-    const waiting = candidates.filter((x) => x.lane === lane).length
-    const { concurrency } = world.model.store.lanes.get(`${world.namespace}/${lane}`) ?? { concurrency: null }
-    const active = [...world.model.store.executions.values()].filter(
-      (x) => x.lane === lane && x.state.lifecyclePhase === 'active' && !ids.includes(x.id),
-    ).length
-    return concurrency === null ? waiting : Math.min(waiting, Math.max(0, concurrency - active))
-  })
-  const expected = Math.min(
-    request.max,
-    room.reduce((sum, each) => sum + each, 0),
-  )
-  if (ids.length !== expected) found.push(`it handed out ${ids.length} where ${expected} could be had`)
-  return found
-}
 
 /** A lease that was handed out once; now and then what never was one. */
 function chooseHandle(c: Chooser, world: World): HandlePair {
@@ -147,25 +35,29 @@ export function renew(c: Chooser, world: World): Call {
   }
 }
 
-export function complete(c: Chooser, world: World): Call {
+export function complete(c: Chooser, world: World): Call | Play {
   const pairs = chooseHandles(c, world)
   const result = c.rarely(2) ? encode(`result ${c.below(3)}`) : null
   const scoped = scope(c, world)
-  return {
+  return withNext(c, world, {
     text: `leases.complete ${nameOf(world, pairs)}`,
-    on: (backend, side) =>
-      backend.leases.complete({ ...scoped, items: pairs.map((pair) => ({ handle: pair[side], result })) }),
-  }
+    on: (backend, side, next) =>
+      backend.leases.complete({
+        ...scoped,
+        items: pairs.map((pair) => ({ handle: pair[side], result })),
+        next,
+      }),
+  })
 }
 
-export function fail(c: Chooser, world: World): Call {
+export function fail(c: Chooser, world: World): Call | Play {
   const pairs = chooseHandles(c, world)
   const failure = { category: c.of(['error', 'fatal', 'timeout']), message: 'it broke' }
   const wish = c.below(4)
   const scoped = scope(c, world)
-  return {
+  return withNext(c, world, {
     text: `leases.fail ${nameOf(world, pairs)} as ${failure.category}, wish ${wish}`,
-    on: async (backend, side) => {
+    on: async (backend, side, next) => {
       const nowMs = await backend.maintenance.serverTimeMs()
       const retry = ([undefined, 'never', { afterMs: 3_000 }, { atMs: nowMs - 5 }] as const)[wish]
       const items = pairs.map((pair) => ({
@@ -173,9 +65,9 @@ export function fail(c: Chooser, world: World): Call {
         failure,
         ...(retry === undefined ? {} : { retry }),
       }))
-      return backend.leases.fail({ ...scoped, items })
+      return backend.leases.fail({ ...scoped, items, next })
     },
-  }
+  })
 }
 
 export function delay(c: Chooser, world: World): Call {

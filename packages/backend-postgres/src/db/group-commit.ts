@@ -88,6 +88,31 @@ export function createGroup<Item, Outcome>({
   }
 }
 
+/** One group for each thing that a statement can be about, made when it is first needed. */
+export function groupsByKey<Created>(create: (key: string) => Created): (key: string) => Created {
+  const groups = new Map<string, Created>()
+  return (key) => {
+    let group = groups.get(key)
+    if (group === undefined) {
+      group = create(key)
+      // A group without callers is worth nothing.
+      if (groups.size >= GROUPS_MAX) groups.clear()
+      groups.set(key, group)
+    }
+    return group
+  }
+}
+
+const GROUPS_MAX = 256
+
+/** The same by sets of namespaces: the fence of a statement is its callers'. Names hold no comma. */
+export function groupsByNamespaces<Created>(
+  create: (namespaces: readonly string[]) => Created,
+): (namespaces: readonly string[]) => Created {
+  const groupOf = groupsByKey((key) => create(key.split(',')))
+  return (namespaces) => groupOf([...namespaces].sort().join(','))
+}
+
 /** A failing statement is tried again in halves, down to the item that is the cause. */
 async function runHalving<Item, Outcome>(
   entries: readonly Entry<Item, Outcome>[],

@@ -78,7 +78,12 @@ export async function submitToClaim(
     id: uuidOf(item.id),
     lane_id: route.lane.id,
   }
-  if (lease_id === null) return { row, claimed: await claimer.look(request) }
+  if (lease_id === null) {
+    // The submission stands, whatever becomes of the claim: who waits with it tries again.
+    const claimed = await claimer.look(request).catch(() => [])
+    const isTaken = claimed.some(({ executionId }) => executionId === item.id)
+    return { row: isTaken ? { ...row, eligible: false } : row, claimed }
+  }
   const claimed: ClaimedRow = {
     id: row.id,
     partition_key: row.partition_key,

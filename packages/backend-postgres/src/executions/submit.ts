@@ -16,10 +16,11 @@ import {
 import type { RouteEntry } from '../db/catalog.js'
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
+import { groupsByKey } from '../db/group-commit.js'
 import { announceReady } from '../leases/after-end.js'
 import { callWithClaims, type StoreFunction } from '../leases/call-with-claims.js'
 import type { Claimer } from '../leases/claim.js'
-import { createGroupWithClaims, type GroupWithClaims, groupsByKey } from '../leases/group-with-claims.js'
+import { createGroupWithClaims, type GroupWithClaims } from '../leases/group-with-claims.js'
 import { optionsOf, type Routed, type SubmittedRow } from './submission-row.js'
 import { startsAtOnce, submitToClaim } from './submit-to-claim.js'
 
@@ -91,10 +92,11 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
     })
     const inGroups = new Set(items.map(groupOf))
     const [group] = inGroups
-    // Behind the items in the queue, so that it sees them; when they go by two queues, after both.
-    const early = next === undefined || inGroups.size > 1 ? undefined : group?.claim(next)
+    // Behind the items in the queue, so that it sees them; when they go by two queues, after both. A claim that fails takes
+    // nothing back: who waits with it tries again.
+    const early = next === undefined || inGroups.size > 1 ? undefined : group?.claim(next).catch(() => [])
     const [settled, carried] = await Promise.all([Promise.allSettled(outcomes), early])
-    const claimed = carried ?? (next === undefined ? [] : await claimer.look(next))
+    const claimed = carried ?? (next === undefined ? [] : await claimer.look(next).catch(() => []))
     return {
       items: settled.map((each) => {
         if (each.status === 'fulfilled') return each.value

@@ -94,8 +94,10 @@ function buildStatement({ name, types, row, columns }: StoreFunction, claimCount
   return branches.join('\nunion all\n')
 }
 
+const claimedColumns = claimedColumnNames.map((name) => [name, `c_${name}`] as const)
+
 function claimedPart(row: Readonly<Record<string, unknown>>): ClaimedRow {
-  return Object.fromEntries(
-    claimedColumnNames.map((column) => [column, row[`c_${column}`]]),
-  ) as unknown as ClaimedRow
+  const claimed: Record<string, unknown> = {}
+  for (const [name, column] of claimedColumns) claimed[name] = row[column]
+  return claimed as unknown as ClaimedRow
 }

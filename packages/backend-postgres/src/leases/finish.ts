@@ -13,13 +13,14 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
+import { groupsByNamespaces } from '../db/group-commit.js'
 import { followHop } from '../resolution/dispatch.js'
 import type { HopAnswer } from '../resolution/hop.js'
 import { announceEnds } from './after-end.js'
 import { type AnswerWithClaims, callWithClaims, type StoreFunction } from './call-with-claims.js'
 import type { Claimer } from './claim.js'
 import { type FinishedRow, finishedColumnNames, toOutcome } from './finished-row.js'
-import { createGroupWithClaims, type GroupWithClaims, groupsByKey } from './group-with-claims.js'
+import { createGroupWithClaims, type GroupWithClaims } from './group-with-claims.js'
 import { answerEach, handleColumns } from './handle-columns.js'
 
 export interface Finisher {
@@ -70,27 +71,22 @@ export function createFinisher(ctx: PostgresContext, claimer: Claimer): Finisher
   })
   return {
     async complete(params) {
-      const { items, claimed } = await finish(
-        completions(keyOf(params.namespaces)),
-        params,
-        checkComplete(params),
-      )
+      const { items, claimed } = await finish(completions(params.namespaces), params, checkComplete(params))
       return { items: items as readonly CompleteOutcome[], claimed }
     },
     async fail(params) {
-      const { items, claimed } = await finish(failures(keyOf(params.namespaces)), params, checkFail(params))
+      const { items, claimed } = await finish(failures(params.namespaces), params, checkFail(params))
       return { items: items as readonly FailOutcome[], claimed }
     },
   }
 }
 
-/** A group for each set of namespaces: the fence of a statement is its callers'. */
 function createEndGroups<Item>(
   ctx: PostgresContext,
   claimer: Claimer,
   { fn, columnsOf }: Ending<Item>,
-): (namespaces: string) => EndGroup<Item> {
-  return groupsByKey((namespaces) =>
+): (namespaces: readonly string[]) => EndGroup<Item> {
+  return groupsByNamespaces((namespaces) =>
     createGroupWithClaims<End<Item>, FinishedRow>({
       itemsMax,
       secondAt: SECOND_AT,
@@ -99,7 +95,7 @@ function createEndGroups<Item>(
         const values = () => [
           ...handleColumns(ends.map(({ handle }) => handle)),
           ...columnsOf(ends.map(({ item }) => item)),
-          namespaces.split(','),
+          namespaces,
           inlineEdges(ctx),
         ]
         const call = ends.length === 0 ? undefined : { fn, values: values() }
@@ -108,11 +104,6 @@ function createEndGroups<Item>(
       },
     }),
   )
-}
-
-/** Names hold no comma. */
-function keyOf(namespaces: readonly string[]): string {
-  return [...namespaces].sort().join(',')
 }
 
 async function finish<Item>(

@@ -49,18 +49,3 @@ export function createGroupWithClaims<Item, Row>({
     },
   }
 }
-
-/** One group for each set of things that a statement can be about, made when it is first needed. */
-export function groupsByKey<Created>(create: (key: string) => Created): (key: string) => Created {
-  const groups = new Map<string, Created>()
-  return (key) => {
-    let group = groups.get(key)
-    if (group === undefined) {
-      group = create(key)
-      // A group without callers is worth nothing.
-      if (groups.size >= 256) groups.clear()
-      groups.set(key, group)
-    }
-    return group
-  }
-}

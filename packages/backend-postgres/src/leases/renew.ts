@@ -7,7 +7,7 @@ import {
   type RenewOutcome,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
-import { createGroup, type Group } from '../db/group-commit.js'
+import { createGroup, groupsByNamespaces } from '../db/group-commit.js'
 import { answerEach, handleColumns } from './handle-columns.js'
 import { type RefusalRow, toRefusal } from './refusal.js'
 
@@ -27,21 +27,13 @@ type Renew = (params: RenewLeases) => Promise<{ readonly items: readonly RenewOu
 
 /** Extends leases. The row's timer is left alone, so that a renewal changes no index. */
 export function createRenew(ctx: PostgresContext): Renew {
-  const groups = new Map<string, Group<Renewal, RenewedRow>>()
-  const groupOf = (namespaces: readonly string[]) => {
-    const key = [...namespaces].sort().join(',')
-    let group = groups.get(key)
-    if (group === undefined) {
-      group = createGroup<Renewal, RenewedRow>({
-        itemsMax: 64,
-        keyOf: ({ handle }) => handle.executionId,
-        run: (items) => runRenewals(ctx, namespaces, items),
-      })
-      if (groups.size >= 256) groups.clear()
-      groups.set(key, group)
-    }
-    return group
-  }
+  const groupOf = groupsByNamespaces((namespaces) =>
+    createGroup<Renewal, RenewedRow>({
+      itemsMax: 64,
+      keyOf: ({ handle }) => handle.executionId,
+      run: (items) => runRenewals(ctx, namespaces, items),
+    }),
+  )
   return async (params) => {
     const handles = checkRenew(params)
     const group = groupOf(params.namespaces)

@@ -17,8 +17,8 @@ import type { ClaimedExecution, ClaimRequest } from './leases.js'
 export interface ExecutionOperations {
   /**
    * Accept solo executions. Atomic per item. Idempotent by id: the same namespace, kind and input hash answer `duplicate`;
-   * by idempotency key: the recorded id is answered, whatever id came along. One round trip for the batch. With `next`,
-   * claims in the same round trip.
+   * by idempotency key: the recorded id is answered, whatever id came along. One round trip for the batch. With `next`, a
+   * claim is carried out after the items, in the same round trip or in a second one; a claim that fails claims nothing.
    * Throws `batch_too_large`. Item errors: validation codes, `partition_out_of_range`.
    */
   submit(params: SubmitExecutions): Promise<SubmitExecutionsResult>
