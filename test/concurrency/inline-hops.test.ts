@@ -33,17 +33,28 @@ describe('a hop in the transaction of the end that led to it', () => {
     expect(await flow.tryStart('b')).toEqual(['b'])
   })
 
-  it('never waits for a flow that others hold: the end stands, and the hop comes later', async () => {
-    const flow = await FlowDriver.submit(store(), { a: {}, b: { after: ['a'] } })
-    await flow.start('a')
-    const release = await hold('flow', 'id = $1', [flow.flowId])
-    expect(await flow.complete('a')).toBe('completed')
-    expect(await flow.state('a')).toBe('completed')
-    expect(await flow.state('b')).toBe('waiting_children')
-    await release()
-    await flow.settle()
-    expect(await flow.tryStart('b')).toEqual(['b'])
-  })
+  it.each(['complete', 'fail'] as const)(
+    'never waits for a flow that others hold: %s stands, and the hop comes later',
+    async (operation) => {
+      const names = Array.from({ length: 5 }, (_, i) => `a${i}`)
+      const flow = await FlowDriver.submit(store(), {
+        ...Object.fromEntries(names.map((name) => [name, {}])),
+        b: { after: names, join: { policy: { kind: 'all_of' }, runOn: 'always' } },
+      })
+      for (const name of names) await flow.startAmongOthers(name)
+      const release = await hold('flow', 'id = $1', [flow.flowId])
+      const beganAt = performance.now()
+      for (const name of names) await flow[operation](name)
+      // Who waits gives up after 100 ms.
+      expect(performance.now() - beganAt).toBeLessThan(names.length * 100)
+      const ended = operation === 'complete' ? 'completed' : 'failed'
+      for (const name of names) expect(await flow.state(name)).toBe(ended)
+      expect(await flow.state('b')).toBe('waiting_children')
+      await release()
+      await flow.settle()
+      expect(await flow.tryStart('b')).toEqual(['b'])
+    },
+  )
 
   it('gives up soon on a row that others hold: the end stands, and the hop comes later', async () => {
     for (const table of ['edge_group', 'execution'] as const) {

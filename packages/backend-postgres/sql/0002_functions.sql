@@ -338,8 +338,9 @@ begin
   )
   select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all'),
     bool_and(is_possible(n.lifecycle_phase, n.ownership_state, n.eligibility_state, n.terminal_outcome, n.attempt_state,
-      n.public_state, n.lease_id, n.score, n.terminal_at))
-    , bool_or(n.flow_id is not null), count(*) into v_ends, v_tells, v_possible, v_members, v_count
+      n.public_state, n.lease_id, n.score, n.terminal_at)),
+    bool_or(n.flow_id is not null), count(*)
+    into v_ends, v_tells, v_possible, v_members, v_count
     from new_rows n join lane l on l.id = n.lane_id;
   if not v_possible then perform refuse_impossible(); end if;
 

@@ -123,7 +123,8 @@ begin
     with ended as (
       update execution e set
         lifecycle_phase = 'terminal', ownership_state = 'unowned', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        terminal_outcome = 'success', attempt_state = 'attempt_terminal', public_state = 'completed', reclaim_count = e.reclaim_count - i.late::integer,
+        terminal_outcome = 'success', attempt_state = 'attempt_terminal', public_state = 'completed',
+        reclaim_count = e.reclaim_count - i.late::integer,
         held = false, not_before = null, delay_reason = null, grace_ends_at = null, cancel_cause = null, terminal_at = v_now,
         due_at = case when e.flow_id is null then v_now + coalesce(e.retention_ms, l.retention_ms) end
       from (
@@ -239,8 +240,8 @@ begin
     from facts x
   ), planned as materialized (
     -- Only one that comes late can be held: what runs cannot.
-    select d.*, d.fate <> 'retrying' as is_final,
-      case d.fate when 'cancelled' then 'cancelled' when 'failed' then 'failed' else 'none' end::terminal_outcome as outcome, nullif(d.retry_at, p_now) as again_at,
+    select d.*, d.fate <> 'retrying' as is_final, nullif(d.retry_at, p_now) as again_at,
+      case d.fate when 'cancelled' then 'cancelled' when 'failed' then 'failed' else 'none' end::terminal_outcome as outcome,
       d.fate = 'retrying' and is_eligible(false, d.held, d.retry_at, p_now) as eligible
     from decided d
   ), changed as (
@@ -295,24 +296,34 @@ returns setof finished language plpgsql set search_path from current set lock_ti
 #variable_conflict use_column
 declare
   v_ords integer[];
-  v_has_members boolean;
+  v_ended finished[];
+  v_given outbox_entry[];
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
-  select array_agg(h.ord), bool_or(h.flow_id is not null) into v_ords, v_has_members
+  select array_agg(h.ord) into v_ords
     from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h;
 
   if v_ords is not null then
-    return query
-    select v_ords[x.ord], x.outcome, x.late, x.retry_at, x.partition_key, x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, x.due_at,
-      x.refusal, x.ended_by, x.terminal_outcome, x.answer
-    from end_as_failed(
-      array(select p_partitions[o] from unnest(v_ords) as o), array(select p_ids[o] from unnest(v_ords) as o),
-      array(select p_failures[o] from unnest(v_ords) as o), array(select p_wishes[o] from unnest(v_ords) as o),
-      array(select p_wish_ms[o] from unnest(v_ords) as o), 'holder', now_ms()) x;
+    if p_inline > 0 then perform set_config('flowfabric.carries_ends', 'on', true); end if;
+    v_ended := array(
+      select (v_ords[x.ord], x.outcome, x.late, x.retry_at, x.partition_key, x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible,
+        x.due_at, x.refusal, x.ended_by, x.terminal_outcome, x.answer)::finished
+      from end_as_failed(
+        array(select p_partitions[o] from unnest(v_ords) as o), array(select p_ids[o] from unnest(v_ords) as o),
+        array(select p_failures[o] from unnest(v_ords) as o), array(select p_wishes[o] from unnest(v_ords) as o),
+        array(select p_wish_ms[o] from unnest(v_ords) as o), 'holder', now_ms()) x);
+    if p_inline > 0 then perform set_config('flowfabric.carries_ends', 'off', true); end if;
+    return query select * from unnest(v_ended);
   end if;
 
   if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'fail', p_namespaces, v_ords);
   end if;
-  if v_has_members and p_inline > 0 then return next hop_after_ends(p_partitions, null, p_inline); end if;
+  if p_inline > 0 then
+    select array_agg((x.ord, x.partition_key, x.id, x.flow_id, x.id, g.generation)::outbox_entry) into v_given
+      from unnest(v_ended) x cross join lateral (
+        select e.generation from execution e where e.partition_key = x.partition_key and e.id = x.id limit 1) g
+      where x.is_terminal and x.flow_id is not null;
+    if v_given is not null then return next hop_after_ends(p_partitions, v_given, p_inline); end if;
+  end if;
 end $$;

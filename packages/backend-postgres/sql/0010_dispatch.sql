@@ -150,7 +150,6 @@ end $$;
 
 -- What these ends of the transaction led to, as far as no other has to be waited for: the ends hold rows already. Whatever
 -- goes wrong, the ends stand, and the outbox keeps what is left. `p_edges`: of one end; the whole call may have more.
--- Without `p_given` the ends are in the outbox.
 create function hop_after_ends(p_partitions integer[], p_given outbox_entry[], p_edges integer) returns finished
 language plpgsql set search_path from current as $$
 declare
