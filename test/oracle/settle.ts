@@ -148,18 +148,26 @@ function end(world: OracleWorld, node: OracleNode, seen: SeenEnds | undefined): 
   const saw = seen?.(node.name)
   const chosen = seen === undefined ? ends[0] : ends.find((possible) => saw && sameEnd(possible, saw))
   if (chosen === undefined) return false
-  const wishes = node.wishes.filter(
-    (wish) => wish.cause === chosen.cause && (wish.force || !isOfUse(world, node.name)),
-  )
+  const wishes = node.wishes.filter((wish) => wish.cause === chosen.cause)
+  const effective = wishes.filter((wish) => wish.force || !isOfUse(world, node.name))
   finish(node, { outcome: chosen.outcome, cause: chosen.cause })
-  if (chosen.cause === 'sibling' || chosen.cause === 'ancestor') wishAncestorsAway(world, node, wishes)
+  if (chosen.cause === 'sibling' || chosen.cause === 'ancestor')
+    wishAncestorsAway(world, node, wishes, effective)
   return true
 }
 
-/** Which of several wishes it was that ended the member is open, and with it whether its upstreams follow. */
-function wishAncestorsAway(world: OracleWorld, node: OracleNode, wishes: readonly OracleWish[]): void {
+/**
+ * Which of several wishes it was that ended the member is open, and with it whether its upstreams follow: also one that
+ * spared it until now, since another one ended it, has its way. Sure is only what all those say that could end it.
+ */
+function wishAncestorsAway(
+  world: OracleWorld,
+  node: OracleNode,
+  wishes: readonly OracleWish[],
+  effective: readonly OracleWish[],
+): void {
   if (!wishes.some(({ upwards }) => upwards)) return
-  const sure = wishes.every((wish) => wish.upwards && wish.sure)
+  const sure = effective.every((wish) => wish.upwards && wish.sure) && effective.length > 0
   for (const { from } of incoming(world, node.name))
     addWish(nodeOf(world, from), { cause: 'ancestor', upwards: true, force: false, sure })
 }

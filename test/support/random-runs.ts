@@ -12,7 +12,7 @@ export function tally(tallies: Tallies, operation: string, outcome: string): voi
   tallies.set(operation, counts)
 }
 
-/** `FF_SEED` replays a run; without it `npm test` always takes the same seed and a soak a new one. */
+/** `FF_SEED` replays a run, with `FF_PATH` only its counter-example; without it `npm test` always takes the same seed and a soak a new one. */
 export function chooseSeed(): number {
   const given = process.env.FF_SEED
   if (given !== undefined) return Number(given)
@@ -35,9 +35,11 @@ export async function runRandomly<Input>(
 ): Promise<number> {
   const seed = chooseSeed()
   const startedAt = performance.now()
+  const path = process.env.FF_PATH
   const run = await fc.check(property, {
     numRuns: options.numRuns,
     seed,
+    ...(path === undefined ? {} : { path, endOnFailure: true }),
     interruptAfterTimeLimit: timeLimitMs(options.shortMs),
     markInterruptAsFailure: false,
   })
@@ -52,7 +54,8 @@ export async function runRandomly<Input>(
     operations: plain(options.tallies),
   })
   if (!run.failed) return run.numRuns
-  const replay = `FF_SEED=${seed} npx vitest run --project differential`
+  const soak = isSoak ? 'FF_SOAK=1 ' : ''
+  const replay = `${soak}FF_SEED=${seed} FF_PATH=${run.counterexamplePath} npx vitest run --project differential`
   throw new Error(`${line}\n${replay}\n${fc.defaultReportMessage(run) ?? ''}`, { cause: run.errorInstance })
 }
 
