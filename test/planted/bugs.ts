@@ -123,7 +123,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'select 1 from execution e where e.route_id = -s.id and',
   },
   {
-    name: "a claim of one route keeps to another lane's cap",
+    name: 'a claim of one route keeps to the cap of another lane',
     file: 'sql',
     find: 'v_room[array_position(v_lanes, p_route_lanes[1])]',
     replace: 'v_room[1]',
