@@ -153,14 +153,20 @@ create table engine (
 );
 
 create table event (
-  seq bigint not null generated always as identity,
   partition_key integer not null,
-  first_number bigint,
+  first_number bigint not null,
   count integer not null,
-  at bigint not null,
   body json not null,
-  constraint event_pkey PRIMARY KEY (seq)
+  constraint event_pkey PRIMARY KEY (partition_key, first_number)
 );
+
+create table event_batch (
+  seq bigint not null generated always as identity,
+  at bigint not null,
+  partitions integer[] not null,
+  bodies json[] not null,
+  constraint event_batch_pkey PRIMARY KEY (seq)
+) with (toast_tuple_target=8160, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000);
 
 create table event_head (
   partition_key integer not null,
@@ -380,10 +386,6 @@ CREATE INDEX completion_event_due ON flowfabric.completion_event USING btree (pa
 CREATE INDEX completion_event_flow ON flowfabric.completion_event USING btree (flow_id) WHERE (flow_id IS NOT NULL);
 
 CREATE INDEX edge_downstream ON flowfabric.edge USING btree (downstream_id, partition_key);
-
-CREATE UNIQUE INDEX event_feed ON flowfabric.event USING btree (partition_key, first_number) WHERE (first_number IS NOT NULL);
-
-CREATE INDEX event_unnumbered ON flowfabric.event USING btree (partition_key, seq) WHERE (first_number IS NULL);
 
 CREATE INDEX execution_active ON flowfabric.execution USING btree (instance_id, claim_id) WHERE (lifecycle_phase = 'active'::lifecycle_phase);
 
@@ -622,7 +624,8 @@ begin
         select e.ctid as tid from execution e
         where e.route_id = p_routes[1] and e.eligibility_state = 'eligible_now'
           and coalesce(e.deadline_at > v_now, true) and coalesce(e.queue_ttl_at > v_now, true)
-          and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
+          and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
+            and holds_back(f.state, f.cancel_finalisers, e.always_node)))
         order by e.score, e.seq limit least(v_left, coalesce(v_room[array_position(v_lanes, p_route_lanes[1])], 0))
         for update skip locked
       ) h;
@@ -1463,17 +1466,19 @@ begin
 
   -- Most statements concern solo executions of lanes that tell only of their ends.
   if v_tells then
-    insert into event (partition_key, count, at, body)
-      select n.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, n.id, n.flow_id,
-        -- Members' infos are written before their rows.
-        case when n.flow_id is not null then
-          (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
-        n.public_state, null, 0, n.generation, n.cancel_cause) order by n.seq)
-      from new_rows n
-      join lane l on l.id = n.lane_id
-      join route r on r.id = n.route_id
-      where n.flow_id is not null or l.event_level = 'all'
-      group by n.partition_key;
+    insert into event_batch (at, partitions, bodies)
+      select now_ms(), array_agg(t.partition_key), array_agg(t.body) from (
+        select n.partition_key, transition_entry(l, r.kind, n.id, n.flow_id,
+          -- Members' infos are written before their rows.
+          case when n.flow_id is not null then
+            (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
+          n.public_state, null, 0, n.generation, n.cancel_cause) as body
+        from new_rows n
+        join lane l on l.id = n.lane_id
+        join route r on r.id = n.route_id
+        where n.flow_id is not null or l.event_level = 'all'
+        order by n.seq
+      ) t;
   end if;
   return null;
 end $function$
@@ -1517,11 +1522,11 @@ begin
         select n.partition_key, 'completion', n.flow_id, n.id, n.generation from new_rows n cross join old_rows o
         where o.terminal_outcome = 'none' or n.generation <> o.generation;
     end if;
-    insert into event (partition_key, count, at, body)
-      select n.partition_key, 1, now_ms(), json_build_array(transition_entry(l, r.kind, n.id, n.flow_id,
+    insert into event_batch (at, partitions, bodies)
+      select now_ms(), array[n.partition_key], array[transition_entry(l, r.kind, n.id, n.flow_id,
         case when n.flow_id is not null then
           (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
-        n.public_state, o.public_state, n.attempt_count, n.generation, n.cancel_cause))
+        n.public_state, o.public_state, n.attempt_count, n.generation, n.cancel_cause)]
       from new_rows n cross join old_rows o
       join lane l on l.id = n.lane_id
       join route r on r.id = n.route_id
@@ -1542,21 +1547,23 @@ begin
       where c.terminal_outcome <> 'none' and (c.flow_id is not null or (select solo_entries from deployment where singleton))
       order by c.seq;
   end if;
-  insert into event (partition_key, count, at, body)
-    select c.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, c.id, c.flow_id,
-      case when c.flow_id is not null then
-        (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
-      c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) order by c.seq)
-    from (
-      select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
-        n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
-      from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
-      where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true) offset 0
-    ) c
-    join lane l on l.id = c.lane_id
-    join route r on r.id = c.route_id
-    where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
-    group by c.partition_key;
+  insert into event_batch (at, partitions, bodies)
+    select now_ms(), array_agg(t.partition_key), array_agg(t.body) from (
+      select c.partition_key, transition_entry(l, r.kind, c.id, c.flow_id,
+        case when c.flow_id is not null then
+          (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
+        c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) as body
+      from (
+        select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
+          n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
+        from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+        where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true) offset 0
+      ) c
+      join lane l on l.id = c.lane_id
+      join route r on r.id = c.route_id
+      where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
+      order by c.seq
+    ) t having count(*) > 0;
   return null;
 end $function$
 ;
@@ -1606,6 +1613,13 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.feed_key()
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (barrier_key() # ('-1'::integer)::bigint)
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.find_undone(p_partition integer, p_max integer)
  RETURNS TABLE(flow_id uuid, node uuid, outcome text)
  LANGUAGE plpgsql
@@ -1640,17 +1654,6 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.flow_admits(p_partition integer, p_flow uuid, p_always_node boolean)
- RETURNS boolean
- LANGUAGE sql
- STABLE PARALLEL SAFE
-BEGIN ATOMIC
- SELECT (NOT (EXISTS ( SELECT 1
-            FROM flow f
-           WHERE ((f.partition_key = flow_admits.p_partition) AND (f.id = flow_admits.p_flow) AND ((f.state = ANY (ARRAY['draft'::flow_state, 'replaying'::flow_state])) OR ((f.state = 'cancelling'::flow_state) AND (NOT (flow_admits.p_always_node AND COALESCE(f.cancel_finalisers, true)))))))));
-END
-;
-
 CREATE OR REPLACE FUNCTION flowfabric.flow_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1660,9 +1663,9 @@ begin
   if tg_op = 'UPDATE' and new.state = old.state and new.graph_revision = old.graph_revision and new.generation = old.generation then
     return null;
   end if;
-  insert into event (partition_key, count, at, body) values (new.partition_key, 1, now_ms(),
-    json_build_array(json_build_array('f', new.namespace, new.id, new.state,
-      case when tg_op = 'UPDATE' then old.state end, new.graph_revision, new.generation)));
+  insert into event_batch (at, partitions, bodies) values (now_ms(), array[new.partition_key],
+    array[json_build_array('f', new.namespace, new.id, new.state,
+      case when tg_op = 'UPDATE' then old.state end, new.graph_revision, new.generation)]);
   return null;
 end $function$
 ;
@@ -1713,6 +1716,13 @@ begin
     lost := judge_wanted(array[p_flow], 1000, v_now);
   end if;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.holds_back(p_state flow_state, p_cancel_finalisers boolean, p_always_node boolean)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((p_state = ANY (ARRAY['draft'::flow_state, 'replaying'::flow_state])) OR ((p_state = 'cancelling'::flow_state) AND (NOT (p_always_node AND COALESCE(p_cancel_finalisers, true)))))
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.hop_after_ends(p_partitions integer[], p_given outbox_entry[], p_edges integer)
@@ -2173,7 +2183,8 @@ begin
       select e.partition_key, e.id, e.score, e.seq from execution e
       where e.route_id = r.route_id and e.eligibility_state = 'eligible_now'
         and coalesce(e.deadline_at > p_now, true) and coalesce(e.queue_ttl_at > p_now, true)
-        and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
+        and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
+          and holds_back(f.state, f.cancel_finalisers, e.always_node)))
       order by e.score, e.seq limit p_wide
     ) h
   ), winners as materialized (
@@ -2220,38 +2231,56 @@ CREATE OR REPLACE FUNCTION flowfabric.now_ms()
 RETURN (floor((date_part('epoch'::text, clock_timestamp()) * (1000)::double precision)))::bigint
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.number_events(p_partitions integer[])
+CREATE OR REPLACE FUNCTION flowfabric.number_events(p_waits boolean)
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET plan_cache_mode TO 'force_generic_plan'
  SET jit TO 'off'
 AS $function$
 #variable_conflict use_column
 declare
-  v_partition integer;
-  v_next bigint;
-  v_rows integer;
+  v_last bigint;
+  v_batches integer;
+  v_events integer;
   v_numbered integer := 0;
 begin
-  for v_partition in
-    select p.key from unnest(p_partitions) as p(key)
-    where exists (select 1 from event e where e.partition_key = p.key and e.first_number is null)
-    order by p.key
+  if p_waits then
+    -- Before the lock: nothing to number is what most readers find.
+    if not exists (select 1 from event_batch) then return 0; end if;
+    perform pg_advisory_xact_lock(feed_key());
+  elsif not pg_try_advisory_xact_lock(feed_key()) then
+    return 0;
+  end if;
+  -- What comes meanwhile is left for later, or this might never end.
+  select seq into v_last from event_batch order by seq desc limit 1;
   loop
-    insert into event_head (partition_key) values (v_partition) on conflict do nothing;
-    select next_number into v_next from event_head where partition_key = v_partition for update skip locked;
-    continue when not found;
-    with numbered as (
-      select e.seq, e.count, v_next + coalesce(sum(e.count) over (order by e.seq rows between unbounded preceding and 1 preceding), 0) as number
-      from (select seq, count from event where partition_key = v_partition and first_number is null order by seq limit 5000) e
-    ), written as (
-      update event e set first_number = n.number from numbered n where e.seq = n.seq returning e.count
+    with taken as (
+      delete from event_batch b where b.seq in (select o.seq from event_batch o where o.seq <= v_last order by o.seq limit 500)
+      returning b.seq, b.at, b.partitions, b.bodies
+    ), told as (
+      select u.partition_key, json_build_array(t.at, u.body) as body,
+        row_number() over (partition by u.partition_key order by t.seq, u.ordinality) - 1 as place
+      from taken t cross join lateral unnest(t.partitions, t.bodies) with ordinality as u (partition_key, body)
+    ), rows as materialized (
+      -- Rows of a bounded length, so that a reader's look is one too.
+      select partition_key, place / 64 as part, count(*)::integer as count, json_agg(body order by place) as body
+      from told group by partition_key, place / 64
+    ), heads as (
+      insert into event_head as h (partition_key, next_number) select partition_key, 1 + sum(count) from rows group by partition_key
+      on conflict (partition_key) do update set next_number = h.next_number + excluded.next_number - 1
+      returning h.partition_key, h.next_number
+    ), numbered as (
+      insert into event (partition_key, first_number, count, body)
+      select r.partition_key, h.next_number - sum(r.count) over (partition by r.partition_key) + r.part * 64, r.count, r.body
+      from rows r join heads h on h.partition_key = r.partition_key
+      returning count
     )
-    select count(*)::integer, v_next + coalesce(sum(count), 0) into v_rows, v_next from written;
-    update event_head set next_number = v_next where partition_key = v_partition;
-    v_numbered := v_numbered + v_rows;
+    select (select count(*) from taken), (select coalesce(sum(count), 0) from numbered) into v_batches, v_events;
+    v_numbered := v_numbered + v_events;
+    exit when v_batches < 500;
   end loop;
   return v_numbered;
 end $function$
@@ -2303,8 +2332,8 @@ begin
         order by f.due_at limit 1),
       case when p.key = 0 then (select k.expires_at from idempotency_key k order by k.expires_at limit 1) end), false),
     -- Who reads the feed numbers it: without readers it is done in larger lots.
-    coalesce((select e.at from event e where e.partition_key = p.key and e.first_number is null order by e.seq limit 1) <= v_now - p_number_ms, false)
-      or (p.key = 0 and (select count(*) from (select 1 from lane_depth limit p_fold_rows) d) >= p_fold_rows),
+    p.key = 0 and (coalesce((select b.at from event_batch b order by b.seq limit 1) <= v_now - p_number_ms, false)
+      or (select count(*) from (select 1 from lane_depth limit p_fold_rows) d) >= p_fold_rows),
     case when p.place = 1 then (
       select jsonb_agg(jsonb_build_object('namespace', w.namespace, 'lane', w.name, 'readyAtMs', w.ready_at)) from (
         select l.namespace, l.name, min(h.ready_at) as ready_at
@@ -2831,7 +2860,8 @@ begin
     group by p.partition_key, p.downstream_id
     union all
     select p_judged_partition, d.id, null, 0, 0, 0, 0 from unnest(p_judged) as d(id)
-  ), counted as (
+  ), counted as materialized (
+    -- By itself, so that each decision is made once, and what follows from it is part of the statement.
     select g.partition_key, g.downstream_id, p.ordinal, p.picked, g.state as was, g.released as was_released,
       g.succeeded + p.succeeded as succeeded, g.failed + p.failed as failed, g.skipped + p.skipped as skipped,
       case when g.state <> 'pending' then g.state else decide_group(g.policy_kind, g.k, g.on_decided, g.run_on, g.n,
@@ -3332,8 +3362,8 @@ begin
   select next_number - p_keep into v_below from event_head where partition_key = p_partition for update skip locked;
   if not found or v_below <= 1 then return 0; end if;
   with gone as (
-    delete from event e where e.seq in (
-      select o.seq from event o where o.partition_key = p_partition and o.first_number is not null and o.first_number + o.count <= v_below
+    delete from event e where e.partition_key = p_partition and e.first_number in (
+      select o.first_number from event o where o.partition_key = p_partition and o.first_number + o.count <= v_below
         and o.first_number < v_below order by o.first_number limit p_max)
     returning e.count, e.first_number + e.count as next
   )

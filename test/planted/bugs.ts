@@ -101,7 +101,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a cancelling flow still starts members',
     file: 'sql',
-    find: "or (f.state = 'cancelling' and not",
+    find: "or (p_state = 'cancelling' and not",
     replace: 'or (false and not',
   },
   {

@@ -311,20 +311,28 @@ create table replay_member (
 );
 create index replay_member_execution on replay_member (execution_id, partition_key);
 
--- The feed. One row holds the transitions of one statement and partition; numbers are given after commit.
-create table event (
+-- What statements told, each in one row, until its events have their numbers: a statement that changes fifty executions
+-- of as many partitions writes the feed once.
+create table event_batch (
   seq bigint generated always as identity primary key,
-  partition_key integer not null,
-  first_number bigint,
-  count integer not null,
   at bigint not null,
-  -- An array of arrays, in the order of the transitions. First element `x` (execution): namespace, lane, kind, id, flow,
-  -- name, state, previous state, attempt index, generation, cancel cause. `f` (flow): namespace, id, state, previous
-  -- state, graph revision, generation. Self-contained, so that it reads the same after what it names is gone.
-  body json not null
+  -- Of each transition, in their order, its partition and what the feed says of it. First element `x` (execution): namespace,
+  -- lane, kind, id, flow, name, state, previous state, attempt index, generation, cancel cause. `f` (flow): namespace, id,
+  -- state, previous state, graph revision, generation. Self-contained, so that it reads the same after what it names is gone.
+  partitions integer[] not null,
+  bodies json[] not null
+) with (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+-- It is read once, soon: compressing it would cost more than its place.
+alter table event_batch alter column bodies set storage external;
+
+-- The feed. A row holds events of one partition that have consecutive numbers, each as its time and its body.
+create table event (
+  partition_key integer not null,
+  first_number bigint not null,
+  count integer not null,
+  body json not null,
+  primary key (partition_key, first_number)
 );
-create index event_unnumbered on event (partition_key, seq) where first_number is null;
-create unique index event_feed on event (partition_key, first_number) where first_number is not null;
 
 create table event_head (
   partition_key integer primary key,

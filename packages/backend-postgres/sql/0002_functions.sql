@@ -20,6 +20,10 @@ end $$;
 create function lane_key(p_lane integer) returns bigint language sql immutable parallel safe
   return barrier_key() # (p_lane::bigint + 1);
 
+-- Whoever holds it gives the feed its numbers.
+create function feed_key() returns bigint language sql immutable parallel safe
+  return barrier_key() # -1;
+
 create function enter_barrier() returns void language plpgsql set search_path from current as $$
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
@@ -306,17 +310,19 @@ begin
 
   -- Most statements concern solo executions of lanes that tell only of their ends.
   if v_tells then
-    insert into event (partition_key, count, at, body)
-      select n.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, n.id, n.flow_id,
-        -- Members' infos are written before their rows.
-        case when n.flow_id is not null then
-          (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
-        n.public_state, null, 0, n.generation, n.cancel_cause) order by n.seq)
-      from new_rows n
-      join lane l on l.id = n.lane_id
-      join route r on r.id = n.route_id
-      where n.flow_id is not null or l.event_level = 'all'
-      group by n.partition_key;
+    insert into event_batch (at, partitions, bodies)
+      select now_ms(), array_agg(t.partition_key), array_agg(t.body) from (
+        select n.partition_key, transition_entry(l, r.kind, n.id, n.flow_id,
+          -- Members' infos are written before their rows.
+          case when n.flow_id is not null then
+            (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
+          n.public_state, null, 0, n.generation, n.cancel_cause) as body
+        from new_rows n
+        join lane l on l.id = n.lane_id
+        join route r on r.id = n.route_id
+        where n.flow_id is not null or l.event_level = 'all'
+        order by n.seq
+      ) t;
   end if;
   return null;
 end $$;
@@ -354,11 +360,11 @@ begin
         select n.partition_key, 'completion', n.flow_id, n.id, n.generation from new_rows n cross join old_rows o
         where o.terminal_outcome = 'none' or n.generation <> o.generation;
     end if;
-    insert into event (partition_key, count, at, body)
-      select n.partition_key, 1, now_ms(), json_build_array(transition_entry(l, r.kind, n.id, n.flow_id,
+    insert into event_batch (at, partitions, bodies)
+      select now_ms(), array[n.partition_key], array[transition_entry(l, r.kind, n.id, n.flow_id,
         case when n.flow_id is not null then
           (select i.name from execution_info i where i.partition_key = n.partition_key and i.id = n.id) end,
-        n.public_state, o.public_state, n.attempt_count, n.generation, n.cancel_cause))
+        n.public_state, o.public_state, n.attempt_count, n.generation, n.cancel_cause)]
       from new_rows n cross join old_rows o
       join lane l on l.id = n.lane_id
       join route r on r.id = n.route_id
@@ -379,21 +385,23 @@ begin
       where c.terminal_outcome <> 'none' and (c.flow_id is not null or (select solo_entries from deployment where singleton))
       order by c.seq;
   end if;
-  insert into event (partition_key, count, at, body)
-    select c.partition_key, count(*), now_ms(), json_agg(transition_entry(l, r.kind, c.id, c.flow_id,
-      case when c.flow_id is not null then
-        (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
-      c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) order by c.seq)
-    from (
-      select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
-        n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
-      from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
-      where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true) offset 0
-    ) c
-    join lane l on l.id = c.lane_id
-    join route r on r.id = c.route_id
-    where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
-    group by c.partition_key;
+  insert into event_batch (at, partitions, bodies)
+    select now_ms(), array_agg(t.partition_key), array_agg(t.body) from (
+      select c.partition_key, transition_entry(l, r.kind, c.id, c.flow_id,
+        case when c.flow_id is not null then
+          (select i.name from execution_info i where i.partition_key = c.partition_key and i.id = c.id) end,
+        c.public_state, c.previous_state, c.attempt_count, c.generation, c.cancel_cause) as body
+      from (
+        select n.partition_key, n.id, n.seq, n.flow_id, n.lane_id, n.route_id, n.public_state, o.public_state as previous_state,
+          n.terminal_outcome, n.attempt_count, n.generation, n.cancel_cause
+        from new_rows n full join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+        where coalesce(n.public_state <> o.public_state or n.generation <> o.generation, true) offset 0
+      ) c
+      join lane l on l.id = c.lane_id
+      join route r on r.id = c.route_id
+      where c.flow_id is not null or l.event_level = 'all' or (l.event_level = 'terminal' and c.terminal_outcome <> 'none')
+      order by c.seq
+    ) t having count(*) > 0;
   return null;
 end $$;
 
@@ -416,9 +424,9 @@ begin
   if tg_op = 'UPDATE' and new.state = old.state and new.graph_revision = old.graph_revision and new.generation = old.generation then
     return null;
   end if;
-  insert into event (partition_key, count, at, body) values (new.partition_key, 1, now_ms(),
-    json_build_array(json_build_array('f', new.namespace, new.id, new.state,
-      case when tg_op = 'UPDATE' then old.state end, new.graph_revision, new.generation)));
+  insert into event_batch (at, partitions, bodies) values (now_ms(), array[new.partition_key],
+    array[json_build_array('f', new.namespace, new.id, new.state,
+      case when tg_op = 'UPDATE' then old.state end, new.graph_revision, new.generation)]);
   return null;
 end $$;
 create trigger flow_changed after insert or update of state, graph_revision, generation on flow

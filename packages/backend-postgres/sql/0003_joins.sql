@@ -98,7 +98,8 @@ begin
     group by p.partition_key, p.downstream_id
     union all
     select p_judged_partition, d.id, null, 0, 0, 0, 0 from unnest(p_judged) as d(id)
-  ), counted as (
+  ), counted as materialized (
+    -- By itself, so that each decision is made once, and what follows from it is part of the statement.
     select g.partition_key, g.downstream_id, p.ordinal, p.picked, g.state as was, g.released as was_released,
       g.succeeded + p.succeeded as succeeded, g.failed + p.failed as failed, g.skipped + p.skipped as skipped,
       case when g.state <> 'pending' then g.state else decide_group(g.policy_kind, g.k, g.on_decided, g.run_on, g.n,

@@ -1,33 +1,51 @@
 -- The feed: its numbers, given after the commit, and its end.
 
--- Numbers the committed events of these partitions, in the order in which their statements ran. The head's row is the
--- right to number; who can't have it leaves the work to its holder.
-create function number_events(p_partitions integer[]) returns integer
-language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
+-- Gives the committed events their numbers, in the order in which their statements ran, and answers how many. One at a time
+-- does: who reads waits for it, so that what was committed before is seen; others leave the work to whoever is at it.
+create function number_events(p_waits boolean) returns integer
+language plpgsql set search_path from current set lock_timeout = '2s'
+  set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
-  v_partition integer;
-  v_next bigint;
-  v_rows integer;
+  v_last bigint;
+  v_batches integer;
+  v_events integer;
   v_numbered integer := 0;
 begin
-  for v_partition in
-    select p.key from unnest(p_partitions) as p(key)
-    where exists (select 1 from event e where e.partition_key = p.key and e.first_number is null)
-    order by p.key
+  if p_waits then
+    -- Before the lock: nothing to number is what most readers find.
+    if not exists (select 1 from event_batch) then return 0; end if;
+    perform pg_advisory_xact_lock(feed_key());
+  elsif not pg_try_advisory_xact_lock(feed_key()) then
+    return 0;
+  end if;
+  -- What comes meanwhile is left for later, or this might never end.
+  select seq into v_last from event_batch order by seq desc limit 1;
   loop
-    insert into event_head (partition_key) values (v_partition) on conflict do nothing;
-    select next_number into v_next from event_head where partition_key = v_partition for update skip locked;
-    continue when not found;
-    with numbered as (
-      select e.seq, e.count, v_next + coalesce(sum(e.count) over (order by e.seq rows between unbounded preceding and 1 preceding), 0) as number
-      from (select seq, count from event where partition_key = v_partition and first_number is null order by seq limit 5000) e
-    ), written as (
-      update event e set first_number = n.number from numbered n where e.seq = n.seq returning e.count
+    with taken as (
+      delete from event_batch b where b.seq in (select o.seq from event_batch o where o.seq <= v_last order by o.seq limit 500)
+      returning b.seq, b.at, b.partitions, b.bodies
+    ), told as (
+      select u.partition_key, json_build_array(t.at, u.body) as body,
+        row_number() over (partition by u.partition_key order by t.seq, u.ordinality) - 1 as place
+      from taken t cross join lateral unnest(t.partitions, t.bodies) with ordinality as u (partition_key, body)
+    ), rows as materialized (
+      -- Rows of a bounded length, so that a reader's look is one too.
+      select partition_key, place / 64 as part, count(*)::integer as count, json_agg(body order by place) as body
+      from told group by partition_key, place / 64
+    ), heads as (
+      insert into event_head as h (partition_key, next_number) select partition_key, 1 + sum(count) from rows group by partition_key
+      on conflict (partition_key) do update set next_number = h.next_number + excluded.next_number - 1
+      returning h.partition_key, h.next_number
+    ), numbered as (
+      insert into event (partition_key, first_number, count, body)
+      select r.partition_key, h.next_number - sum(r.count) over (partition by r.partition_key) + r.part * 64, r.count, r.body
+      from rows r join heads h on h.partition_key = r.partition_key
+      returning count
     )
-    select count(*)::integer, v_next + coalesce(sum(count), 0) into v_rows, v_next from written;
-    update event_head set next_number = v_next where partition_key = v_partition;
-    v_numbered := v_numbered + v_rows;
+    select (select count(*) from taken), (select coalesce(sum(count), 0) from numbered) into v_batches, v_events;
+    v_numbered := v_numbered + v_events;
+    exit when v_batches < 500;
   end loop;
   return v_numbered;
 end $$;
@@ -44,8 +62,8 @@ begin
   select next_number - p_keep into v_below from event_head where partition_key = p_partition for update skip locked;
   if not found or v_below <= 1 then return 0; end if;
   with gone as (
-    delete from event e where e.seq in (
-      select o.seq from event o where o.partition_key = p_partition and o.first_number is not null and o.first_number + o.count <= v_below
+    delete from event e where e.partition_key = p_partition and e.first_number in (
+      select o.first_number from event o where o.partition_key = p_partition and o.first_number + o.count <= v_below
         and o.first_number < v_below order by o.first_number limit p_max)
     returning e.count, e.first_number + e.count as next
   )

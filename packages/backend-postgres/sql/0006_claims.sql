@@ -63,13 +63,10 @@ begin
   from held h order by h.score, h.seq;
 end $$;
 
--- Whether the flow of a member lets it start.
-create function flow_admits(p_partition integer, p_flow uuid, p_always_node boolean) returns boolean language sql stable parallel safe
-begin atomic
-  select not exists (select 1 from flow f where f.partition_key = p_partition and f.id = p_flow
-    and (f.state in ('draft', 'replaying')
-      or (f.state = 'cancelling' and not (p_always_node and coalesce(f.cancel_finalisers, true)))));
-end;
+-- Whether a flow keeps a member from starting. Over columns, so that it becomes part of the statement that asks: a look of
+-- its own would be planned anew by each claim.
+create function holds_back(p_state flow_state, p_cancel_finalisers boolean, p_always_node boolean) returns boolean language sql immutable parallel safe
+  return p_state in ('draft', 'replaying') or (p_state = 'cancelling' and not (p_always_node and coalesce(p_cancel_finalisers, true)));
 
 -- Finds and locks what a claim may have of several routes. Lanes share by weight: `p_virtual` is how much service each had
 -- so far, and none gives more than its room. Heads are looked up without locks; the winners are locked if nobody else
@@ -89,7 +86,8 @@ begin
       select e.partition_key, e.id, e.score, e.seq from execution e
       where e.route_id = r.route_id and e.eligibility_state = 'eligible_now'
         and coalesce(e.deadline_at > p_now, true) and coalesce(e.queue_ttl_at > p_now, true)
-        and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
+        and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
+          and holds_back(f.state, f.cancel_finalisers, e.always_node)))
       order by e.score, e.seq limit p_wide
     ) h
   ), winners as materialized (
@@ -172,7 +170,8 @@ begin
         select e.ctid as tid from execution e
         where e.route_id = p_routes[1] and e.eligibility_state = 'eligible_now'
           and coalesce(e.deadline_at > v_now, true) and coalesce(e.queue_ttl_at > v_now, true)
-          and (e.flow_id is null or flow_admits(e.partition_key, e.flow_id, e.always_node))
+          and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
+            and holds_back(f.state, f.cancel_finalisers, e.always_node)))
         order by e.score, e.seq limit least(v_left, coalesce(v_room[array_position(v_lanes, p_route_lanes[1])], 0))
         for update skip locked
       ) h;

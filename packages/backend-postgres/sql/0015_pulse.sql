@@ -31,8 +31,8 @@ begin
         order by f.due_at limit 1),
       case when p.key = 0 then (select k.expires_at from idempotency_key k order by k.expires_at limit 1) end), false),
     -- Who reads the feed numbers it: without readers it is done in larger lots.
-    coalesce((select e.at from event e where e.partition_key = p.key and e.first_number is null order by e.seq limit 1) <= v_now - p_number_ms, false)
-      or (p.key = 0 and (select count(*) from (select 1 from lane_depth limit p_fold_rows) d) >= p_fold_rows),
+    p.key = 0 and (coalesce((select b.at from event_batch b order by b.seq limit 1) <= v_now - p_number_ms, false)
+      or (select count(*) from (select 1 from lane_depth limit p_fold_rows) d) >= p_fold_rows),
     case when p.place = 1 then (
       select jsonb_agg(jsonb_build_object('namespace', w.namespace, 'lane', w.name, 'readyAtMs', w.ready_at)) from (
         select l.namespace, l.name, min(h.ready_at) as ready_at

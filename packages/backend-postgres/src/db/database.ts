@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { engineError, isEngineError, limits } from '@flowfabric/core'
 import pg from 'pg'
+import { type Connections, createConnections } from './connections.js'
 import { contentionStates, sqlStateOf, toEngineError } from './fault.js'
 
 /** One parameter of a statement. Arrays become SQL arrays. */
@@ -39,7 +40,6 @@ export interface Database extends Executor {
   transaction<T>(run: (tx: Executor) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** As `query` outside a transaction, tried again on contention: for functions that carry their own lock timeout. */
   call<Row extends object>(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
-  pool(): Promise<pg.Pool>
   close(): Promise<void>
 }
 
@@ -56,10 +56,12 @@ export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOption
   // An unused failed pool must not end the process; whoever uses it sees the failure.
   pool.catch(() => {})
   let closing: Promise<void> | undefined
+  let connections: Promise<Connections> | undefined
 
-  const open = async (): Promise<pg.Pool> => {
+  const open = async (): Promise<Connections> => {
     if (closing !== undefined) throw engineError('closed', 'The backend was closed')
-    return pool.catch((fault) => {
+    connections ??= pool.then((opened) => createConnections(opened))
+    return connections.catch((fault) => {
       throw toEngineError(fault, false)
     })
   }
@@ -76,7 +78,6 @@ export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOption
     },
     transaction: (body, options) =>
       withTries(async () => runTransaction(await open(), statements, body, options ?? {})),
-    pool: open,
     close() {
       closing ??= pool.then(
         async (opened) => {
@@ -91,12 +92,12 @@ export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOption
 }
 
 async function runTransaction<T>(
-  pool: pg.Pool,
+  connections: Connections,
   statements: StatementTexts,
   body: (tx: Executor) => Promise<T>,
   { lockTimeoutMs = 2_000, isolation = 'read committed' }: TransactionOptions,
 ): Promise<T> {
-  const client = await pool.connect().catch((fault) => {
+  const client = await connections.lend().catch((fault) => {
     throw toEngineError(fault, false)
   })
   let broken: Error | undefined
@@ -126,7 +127,7 @@ async function runTransaction<T>(
     throw fault
   } finally {
     client.off('error', onError)
-    client.release(broken)
+    connections.giveBack(client, broken)
   }
 }
 
@@ -141,10 +142,10 @@ interface StatementConfig {
  * server that costs a new one, and PGlite's only one does not survive it.
  */
 async function runOnPool<Row extends object>(
-  pool: pg.Pool,
+  connections: Connections,
   config: StatementConfig,
 ): Promise<readonly Row[]> {
-  const client = await pool.connect().catch((fault) => {
+  const client = await connections.lend().catch((fault) => {
     throw toEngineError(fault, false)
   })
   let broken: Error | undefined
@@ -155,7 +156,7 @@ async function runOnPool<Row extends object>(
     if (!isStatementFault(fault)) broken = fault instanceof Error ? fault : new Error(String(fault))
     throw toEngineError(fault, true)
   } finally {
-    client.release(broken)
+    connections.giveBack(client, broken)
   }
 }
 

@@ -4,6 +4,7 @@ import { createGroup } from './group-commit.js'
 
 interface Item {
   readonly key: string
+  readonly isExtra?: boolean
   readonly isBad?: boolean
 }
 
@@ -14,6 +15,7 @@ function aGroup(itemsMax = 64, secondAt?: number) {
   const group = createGroup<Item, string>({
     itemsMax,
     secondAt,
+    isExtra: ({ isExtra }) => isExtra === true,
     keyOf: ({ key }) => key,
     async run(items) {
       batches.push(items.map(({ key }) => key))
@@ -43,6 +45,20 @@ describe('a group', () => {
     await release()
     expect(await Promise.all([second, ...third])).toEqual(['done c', 'done d', 'done e'])
     expect(batches).toEqual([['a', 'b'], ['c'], ['d', 'e']])
+  })
+
+  it('takes along what counts as none, also when it is full', async () => {
+    const { group, batches, release } = aGroup(2)
+    const all = [
+      group.add({ key: 'a' }),
+      group.add({ key: 'b' }),
+      group.add({ key: 'extra', isExtra: true }),
+      group.add({ key: 'c' }),
+    ]
+    await release()
+    await release()
+    await Promise.all(all)
+    expect(batches).toEqual([['a', 'b', 'extra'], ['c']])
   })
 
   it('never puts two items of one key into a statement, and keeps their order', async () => {

@@ -4,6 +4,8 @@ import { type EngineError, engineError, isEngineError } from '@flowfabric/core'
 export interface GroupOptions<Item, Outcome> {
   /** Items of one statement. */
   readonly itemsMax: number
+  /** Whether an item goes along with others without counting as one (default: none does). */
+  isExtra?(item: Item): boolean
   /** Items with the same key never share a statement, nor run at the same time; the later one waits for the next. */
   keyOf(item: Item): string
   /**
@@ -34,6 +36,7 @@ interface Entry<Item, Outcome> {
  */
 export function createGroup<Item, Outcome>({
   itemsMax,
+  isExtra = () => false,
   keyOf,
   secondAt = Number.POSITIVE_INFINITY,
   run,
@@ -45,9 +48,12 @@ export function createGroup<Item, Outcome>({
 
   const take = (): Entry<Item, Outcome>[] => {
     const batch: Entry<Item, Outcome>[] = []
+    let counted = 0
     for (const entry of waiting) {
+      const isCounted = !isExtra(entry.item)
       // Order is kept: what would have to wait holds back what came after it.
-      if (batch.length === itemsMax || keysUnderWay.has(entry.key)) break
+      if ((isCounted && counted === itemsMax) || keysUnderWay.has(entry.key)) break
+      if (isCounted) counted += 1
       keysUnderWay.add(entry.key)
       batch.push(entry)
     }

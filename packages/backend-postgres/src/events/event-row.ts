@@ -11,13 +11,11 @@ import {
   type PublicState,
 } from '@flowfabric/core'
 
-/** The transitions of one statement in one partition. */
+/** Events of one partition with consecutive numbers, each as its time and its body. */
 export interface EventRow {
   readonly partition_key: number
   readonly first_number: number
-  readonly count: number
-  readonly at: number
-  readonly body: readonly EventBody[]
+  readonly body: readonly (readonly [atMs: number, body: EventBody])[]
 }
 
 type EventBody =
@@ -46,14 +44,14 @@ type EventBody =
     ]
 
 /** The events of a row from a number on, in their order. */
-export function toEvents(row: EventRow, from: number): EngineEvent[] {
-  return row.body
-    .map((body, index) => toEvent(row, body, row.first_number + index))
-    .slice(Math.max(0, from - row.first_number))
+export function toEvents({ partition_key, first_number, body }: EventRow, from: number): EngineEvent[] {
+  return body
+    .map(([atMs, each], index) => toEvent(partition_key, first_number + index, atMs, each))
+    .slice(Math.max(0, from - first_number))
 }
 
-function toEvent(row: EventRow, body: EventBody, number: number): EngineEvent {
-  const base = { partition: makePartitionTag('flow', row.partition_key), number, atMs: row.at }
+function toEvent(partition: number, number: number, atMs: number, body: EventBody): EngineEvent {
+  const base = { partition: makePartitionTag('flow', partition), number, atMs }
   if (body[0] === 'f') {
     const [, namespace, flowId, state, previousState, graphRevision, generation] = body
     return { ...base, type: 'flow', namespace, flowId, state, previousState, graphRevision, generation }
@@ -76,7 +74,7 @@ function toEvent(row: EventRow, body: EventBody, number: number): EngineEvent {
     ...base,
     type: 'execution',
     namespace,
-    executionId: makeExecutionId(row.partition_key, id),
+    executionId: makeExecutionId(partition, id),
     flowId,
     name,
     kind,

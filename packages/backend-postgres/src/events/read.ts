@@ -12,8 +12,8 @@ import { decodeCursor, encodeCursor, type Positions } from './cursor.js'
 import { type EventRow, toEvents } from './event-row.js'
 import { numberEvents } from './numbering.js'
 
-/** Rows of a partition that one look reads at most; the filter may let few of their events through. */
-const ROWS_PER_PARTITION = 500
+/** Rows of a partition that one look reads at most, each of up to 64 events. */
+const ROWS_PER_PARTITION = 8
 /** How long one call goes on through events that its filter holds back, before it answers an empty page that moved on. */
 const SCAN_MS_MAX = 2_000
 /** Between two looks of one that waits, should the hints be lost. */
@@ -30,7 +30,7 @@ export async function readEvents(ctx: PostgresContext, params: ReadEvents): Prom
   const counts = await ctx.partitions()
   checkReadEvents(params, counts)
   const partitions = Array.from({ length: counts.flow }, (_, index) => index)
-  await numberEvents(ctx, partitions)
+  await numberEvents(ctx, { waits: true })
   const start = await startOf(ctx, params, counts.flow)
   const startedAt = Date.now()
   const deadline = startedAt + (params.waitMs ?? 0)
@@ -50,7 +50,7 @@ export async function readEvents(ctx: PostgresContext, params: ReadEvents): Prom
         await news.wait(Math.min(leftMs, LOOK_MS_MAX))
         news.end()
         news = listenForNews(ctx, params.signal)
-        await numberEvents(ctx, partitions)
+        await numberEvents(ctx, { waits: true })
       }
     }
   } finally {
@@ -93,53 +93,63 @@ async function readPage(
 ): Promise<EventPage> {
   const limit = params.limit ?? limits.pageSizeDefault
   const rows = await ctx.db.query<EventRow>(
-    `select e.partition_key, e.first_number, e.count, e.at, e.body
+    `select e.partition_key, e.first_number, e.body
      from unnest($1::integer[], $2::bigint[]) as p(key, next)
      cross join lateral (
        select e.* from ff.event e
-       where e.partition_key = p.key and e.first_number is not null and e.first_number >= coalesce((
+       where e.partition_key = p.key and e.first_number >= coalesce((
          select b.first_number from ff.event b where b.partition_key = p.key and b.first_number <= p.next
          order by b.first_number desc limit 1), 0) and e.first_number + e.count > p.next
        order by e.first_number limit $3
      ) e order by e.partition_key, e.first_number`,
     [partitions, partitions.map((index) => from.get(index) ?? 1), ROWS_PER_PARTITION],
   )
-  const queues = new Map<number, EngineEvent[]>()
+  const queues = new Map<number, Queue>()
   for (const row of rows) {
     const events = toEvents(row, from.get(row.partition_key) ?? 1)
     const queue = queues.get(row.partition_key)
-    if (queue === undefined) queues.set(row.partition_key, events)
-    else queue.push(...events)
+    if (queue === undefined) queues.set(row.partition_key, { events, rows: 1, at: 0 })
+    else {
+      queue.events.push(...events)
+      queue.rows += 1
+    }
   }
   return merge(queues, from, params, limit)
 }
 
+/** What a look read of a partition. */
+interface Queue {
+  readonly events: EngineEvent[]
+  rows: number
+  /** The next to be chosen. */
+  at: number
+}
+
 /** By time among the partitions, by number in each: an order that keeps every promise and reads like a story. */
 function merge(
-  queues: ReadonlyMap<number, readonly EngineEvent[]>,
+  queues: ReadonlyMap<number, Queue>,
   from: Positions,
   { namespace, filter }: ReadEvents,
   limit: number,
 ): EventPage {
   const positions = new Map(from)
-  const open = [...queues].map(([partition, events]) => ({ partition, events, at: 0 }))
   const chosen: EngineEvent[] = []
   while (chosen.length < limit) {
-    let best: { readonly queue: (typeof open)[number]; readonly event: EngineEvent } | undefined
-    for (const queue of open) {
+    let best: { readonly partition: number; readonly queue: Queue; readonly event: EngineEvent } | undefined
+    for (const [partition, queue] of queues) {
       const event = queue.events[queue.at]
-      if (event !== undefined && (best === undefined || event.atMs < best.event.atMs)) best = { queue, event }
+      // What comes next in this partition has not been read: the others wait, since it may have been before theirs.
+      if (event === undefined && queue.rows === ROWS_PER_PARTITION)
+        return { events: chosen, positions, more: true }
+      if (event !== undefined && (best === undefined || event.atMs < best.event.atMs))
+        best = { partition, queue, event }
     }
-    if (best === undefined) break
+    if (best === undefined) return { events: chosen, positions, more: false }
     best.queue.at += 1
-    positions.set(best.queue.partition, best.event.number + 1)
+    positions.set(best.partition, best.event.number + 1)
     if (best.event.namespace === namespace && passes(best.event, filter)) chosen.push(best.event)
   }
-  return {
-    events: chosen,
-    positions,
-    more: chosen.length === limit || open.some(({ events }) => events.length >= ROWS_PER_PARTITION),
-  }
+  return { events: chosen, positions, more: true }
 }
 
 function passes(event: EngineEvent, { executionId, flowId, lane, types }: EventFilter = {}): boolean {

@@ -48,14 +48,14 @@ const columns: readonly (keyof SubmittedRow)[] = [
 const types = ['text', 'integer[]', 'uuid[]', 'integer[]', 'text[]', 'bytea[]', 'jsonb[]']
 
 const plainWay: Way = {
-  fn: { name: 'submit_executions', types, row: 'submitted', columns },
+  fn: { name: 'submit_executions', types, columns },
   canHand: true,
   keyOf: ({ item }) => item.id,
   columnsOf,
 }
 
 const keyedWay: Way = {
-  fn: { name: 'submit_keyed', types: [...types, 'text[]', 'bigint[]'], row: 'submitted', columns },
+  fn: { name: 'submit_keyed', types: [...types, 'text[]', 'bigint[]'], columns },
   canHand: false,
   keyOf: ({ item }) => must(item.idempotencyKey, 'a key'),
   columnsOf: (items) => [

@@ -4,13 +4,12 @@ import type { SqlValue } from '../db/database.js'
 import { type Claimer, claimCall, claimParameters } from './claim.js'
 import { type ClaimedRow, claimedColumnNames } from './claimed-row.js'
 
-/** A function of the store. It answers rows of the composite type `row`. */
+/** A function of the store that answers rows. */
 export interface StoreFunction {
   readonly name: string
   /** Types of its parameters. */
   readonly types: readonly string[]
-  readonly row: string
-  /** Of the row, in the order of its type. */
+  /** Of its rows, in the order in which they are read. */
   readonly columns: readonly string[]
 }
 
@@ -39,21 +38,20 @@ export async function callWithClaims<Row extends object>(
     return { rows: [], claims: await Promise.all(requests.map(claimer.look)), claimedByLane: new Map() }
   }
   const begun = requests.slice(0, claimsMax).map((request) => claimer.begin(request))
-  const answered = await ctx.db.call<Record<string, unknown> & { readonly part: number }>(
-    statementOf(call.fn, begun.length),
-    [...call.values, ...begun.flatMap(({ values }) => values)],
-  )
-  const rows: Row[] = []
+  const answered = await ctx.db.call<PartRow>(statementOf(call.fn, begun.length), [
+    ...call.values,
+    ...begun.flatMap(({ values }) => values),
+  ])
+  let rows: readonly Row[] = []
   const claimedRows: ClaimedRow[][] = begun.map(() => [])
   const claimedByLane = new Map<number, number>()
   for (const row of answered) {
     if (row.part === 0) {
-      rows.push(row as unknown as Row)
+      rows = (row.answers ?? []).map((values) => toRow<Row>(call.fn.columns, values))
       continue
     }
-    const claimed = claimedPart(row)
-    claimedRows[row.part - 1]?.push(claimed)
-    if (claimed.id !== null) claimedByLane.set(claimed.lane_id, (claimedByLane.get(claimed.lane_id) ?? 0) + 1)
+    claimedRows[row.part - 1]?.push(row)
+    if (row.id !== null) claimedByLane.set(row.lane_id, (claimedByLane.get(row.lane_id) ?? 0) + 1)
   }
   const claims = await Promise.all(
     requests.map(async (request, index) => {
@@ -77,27 +75,34 @@ function statementOf(fn: StoreFunction, claimCount: number): string {
   return statement
 }
 
-/** The function first, then the claims; the barrier before both, in the order in which all take it. */
-function buildStatement({ name, types, row, columns }: StoreFunction, claimCount: number): string {
+/** Part 0 is the function's answers, all in one row; from 1 on, what each of the claims was handed. */
+interface PartRow extends ClaimedRow {
+  readonly part: number
+  readonly answers: readonly (readonly unknown[])[] | null
+}
+
+/**
+ * The barrier first, then the function, then the claims, in the order in which all take them. The answers are packed into
+ * one value: as rows they would have to have the columns of the claims too, and every one costs both sides.
+ */
+function buildStatement({ name, types, columns }: StoreFunction, claimCount: number): string {
   const call = `ff.${name}(${types.map((type, index) => `$${index + 1}::${type}`).join(', ')})`
-  if (claimCount === 0) return `select 0 as part, ${columns.join(', ')} from ${call}`
-  const noRow = columns.map((column) => `(null::ff.${row}).${column} as ${column}`).join(', ')
-  const noClaim = claimedColumnNames.map((column) => `(null::ff.claimed).${column} as c_${column}`).join(', ')
+  const answers = `json_agg(json_build_array(${columns.join(', ')}))`
+  if (claimCount === 0) return `select 0 as part, ${answers} as answers from ${call}`
+  const noClaim = claimedColumnNames.map((column) => `(null::ff.claimed).${column} as ${column}`).join(', ')
   const branches = [
-    `select -1 as part, ${noRow}, ${noClaim} from ff.enter_barrier()`,
-    `select 0, ${columns.join(', ')}, ${noClaim} from ${call}`,
+    `select -1 as part, null::json as answers, ${noClaim} from ff.enter_barrier()`,
+    `select 0, ${answers}, ${noClaim} from ${call}`,
   ]
   for (let index = 0; index < claimCount; index += 1) {
     const first = types.length + 1 + index * claimParameters
-    branches.push(`select ${index + 1}, ${noRow}, ${claimedColumnNames.join(', ')} from ${claimCall(first)}`)
+    branches.push(`select ${index + 1}, null, ${claimedColumnNames.join(', ')} from ${claimCall(first)}`)
   }
   return branches.join('\nunion all\n')
 }
 
-const claimedColumns = claimedColumnNames.map((name) => [name, `c_${name}`] as const)
-
-function claimedPart(row: Readonly<Record<string, unknown>>): ClaimedRow {
-  const claimed: Record<string, unknown> = {}
-  for (const [name, column] of claimedColumns) claimed[name] = row[column]
-  return claimed as unknown as ClaimedRow
+function toRow<Row>(columns: readonly string[], values: readonly unknown[]): Row {
+  const row: Record<string, unknown> = {}
+  for (const [index, column] of columns.entries()) row[column] = values[index]
+  return row as Row
 }

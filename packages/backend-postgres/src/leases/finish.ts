@@ -45,7 +45,6 @@ function endFunction(name: string, own: readonly string[]): StoreFunction {
   return {
     name,
     types: [...handles, ...own, 'text[]', 'integer'],
-    row: 'finished',
     columns: finishedColumnNames,
   }
 }

@@ -29,6 +29,8 @@ export function createGroupWithClaims<Item, Row>({
   let claims = 0
   const group = createGroup<Part<Item>, Row | readonly ClaimedExecution[]>({
     itemsMax,
+    // A full batch takes its claim along: alone it would be a statement more for each.
+    isExtra: (part) => 'request' in part,
     secondAt,
     keyOf: (part) => ('item' in part ? keyOf(part.item) : `claim ${part.number}`),
     async run(parts) {

@@ -22,7 +22,8 @@ export async function describeStore(ctx: PostgresContext): Promise<StoreDescript
        (select coalesce(sum(n), 0)::bigint from ff.lane_depth) as executions,
        (select count(*)::bigint from ff.flow) as flows,
        (select count(*)::bigint from ff.completion_event) as outbox,
-       (select coalesce(sum(count), 0)::bigint from ff.event) as events
+       (select coalesce(sum(count), 0)::bigint from ff.event)
+         + (select coalesce(sum(cardinality(partitions)), 0)::bigint from ff.event_batch) as events
      from ff.deployment d`,
   )
   const row = must(found, 'the deployment')

@@ -65,7 +65,7 @@ async function readDeployment(tx: Executor): Promise<DeploymentRow> {
 async function stopClock(ctx: PostgresContext, tx: Executor, startMs: number): Promise<void> {
   const [held] = await tx.query<{ is_empty: boolean }>(
     `select not exists (select 1 from ff.execution) and not exists (select 1 from ff.flow)
-      and not exists (select 1 from ff.event) as is_empty`,
+      and not exists (select 1 from ff.event) and not exists (select 1 from ff.event_batch) as is_empty`,
   )
   if (held?.is_empty !== true) {
     throw engineError('virtual_time_refused', 'Virtual time is only for a store that holds nothing')

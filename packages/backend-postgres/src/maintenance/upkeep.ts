@@ -9,7 +9,7 @@ const VACUUM_EVERY_MS = 60_000
 const hotTables = [
   'execution',
   'completion_event',
-  'event',
+  'event_batch',
   'lane_depth',
   'edge',
   'edge_group',
@@ -26,9 +26,9 @@ export async function upkeep(ctx: PostgresContext, params: ScanRequest): Promise
   const done = (task: string, count: number) => {
     if (count > 0) items.push({ outcome: 'done', task, count })
   }
-  done('number_events', await numberEvents(ctx, [partition]))
-  // What belongs to no partition is the first one's.
+  // All of it belongs to no partition, and so is the first one's.
   if (partition === 0) {
+    done('number_events', await numberEvents(ctx, { waits: false }))
     done('fold_depth', await foldDepth(ctx))
     done('vacuum', await vacuumEmbedded(ctx))
   }

@@ -23,7 +23,7 @@ const ABORT_GRACE_MS = 1_000
 const LAG_MS_DEFAULT = 250
 const HEARTBEAT_MS_DEFAULT = 10_000
 /** Ends that may wait to be recorded before the worker takes on less. */
-const UNRECORDED_PER_SLOT = 2
+const UNRECORDED_PER_SLOT = 8
 /** What may be asked for beyond what may wait, while runs are short. */
 const UNDER_WAY_PER_SLOT = 6
 /** Work that has waited here so long goes back, for others to take. */
