@@ -1478,7 +1478,7 @@ begin
         join route r on r.id = n.route_id
         where n.flow_id is not null or l.event_level = 'all'
         order by n.seq
-      ) t;
+      ) t having count(*) > 0;
   end if;
   return null;
 end $function$
@@ -2231,8 +2231,8 @@ CREATE OR REPLACE FUNCTION flowfabric.now_ms()
 RETURN (floor((date_part('epoch'::text, clock_timestamp()) * (1000)::double precision)))::bigint
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.number_events(p_waits boolean)
- RETURNS integer
+CREATE OR REPLACE FUNCTION flowfabric.number_events(p_waits boolean, p_last bigint, p_max integer, OUT numbered integer, OUT last bigint, OUT more boolean)
+ RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
  SET lock_timeout TO '2s'
@@ -2242,47 +2242,42 @@ CREATE OR REPLACE FUNCTION flowfabric.number_events(p_waits boolean)
 AS $function$
 #variable_conflict use_column
 declare
-  v_last bigint;
   v_batches integer;
-  v_events integer;
-  v_numbered integer := 0;
 begin
+  numbered := 0;
+  more := false;
   if p_waits then
     -- Before the lock: nothing to number is what most readers find.
-    if not exists (select 1 from event_batch) then return 0; end if;
+    if not exists (select 1 from event_batch) then return; end if;
     perform pg_advisory_xact_lock(feed_key());
   elsif not pg_try_advisory_xact_lock(feed_key()) then
-    return 0;
+    return;
   end if;
-  -- What comes meanwhile is left for later, or this might never end.
-  select seq into v_last from event_batch order by seq desc limit 1;
-  loop
-    with taken as (
-      delete from event_batch b where b.seq in (select o.seq from event_batch o where o.seq <= v_last order by o.seq limit 500)
-      returning b.seq, b.at, b.partitions, b.bodies
-    ), told as (
-      select u.partition_key, json_build_array(t.at, u.body) as body,
-        row_number() over (partition by u.partition_key order by t.seq, u.ordinality) - 1 as place
-      from taken t cross join lateral unnest(t.partitions, t.bodies) with ordinality as u (partition_key, body)
-    ), rows as materialized (
-      -- Rows of a bounded length, so that a reader's look is one too.
-      select partition_key, place / 64 as part, count(*)::integer as count, json_agg(body order by place) as body
-      from told group by partition_key, place / 64
-    ), heads as (
-      insert into event_head as h (partition_key, next_number) select partition_key, 1 + sum(count) from rows group by partition_key
-      on conflict (partition_key) do update set next_number = h.next_number + excluded.next_number - 1
-      returning h.partition_key, h.next_number
-    ), numbered as (
-      insert into event (partition_key, first_number, count, body)
-      select r.partition_key, h.next_number - sum(r.count) over (partition by r.partition_key) + r.part * 64, r.count, r.body
-      from rows r join heads h on h.partition_key = r.partition_key
-      returning count
-    )
-    select (select count(*) from taken), (select coalesce(sum(count), 0) from numbered) into v_batches, v_events;
-    v_numbered := v_numbered + v_events;
-    exit when v_batches < 500;
-  end loop;
-  return v_numbered;
+  last := coalesce(p_last, (select seq from event_batch order by seq desc limit 1));
+  with taken as (
+    delete from event_batch b
+      where b.ctid = any (array(select o.ctid from event_batch o where o.seq <= last order by o.seq limit p_max))
+    returning b.seq, b.at, b.partitions, b.bodies
+  ), told as (
+    select u.partition_key, json_build_array(t.at, u.body) as body,
+      row_number() over (partition by u.partition_key order by t.seq, u.ordinality) - 1 as place
+    from taken t cross join lateral unnest(t.partitions, t.bodies) with ordinality as u (partition_key, body)
+  ), rows as materialized (
+    -- Rows of a bounded length, so that a reader's look is one too.
+    select partition_key, place / 64 as part, count(*)::integer as count, json_agg(body order by place) as body
+    from told group by partition_key, place / 64
+  ), heads as (
+    insert into event_head as h (partition_key, next_number) select partition_key, 1 + sum(count) from rows group by partition_key
+    on conflict (partition_key) do update set next_number = h.next_number + excluded.next_number - 1
+    returning h.partition_key, h.next_number
+  ), written as (
+    insert into event (partition_key, first_number, count, body)
+    select r.partition_key, h.next_number - sum(r.count) over (partition by r.partition_key) + r.part * 64, r.count, r.body
+    from rows r join heads h on h.partition_key = r.partition_key
+    returning count
+  )
+  select (select count(*) from taken), (select coalesce(sum(count), 0) from written) into v_batches, numbered;
+  more := v_batches = p_max;
 end $function$
 ;
 

@@ -66,10 +66,13 @@ describe('the feed', () => {
     const other = new pg.Client({ connectionString: inside.url })
     await other.connect()
     try {
+      const numbered = await FlowDriver.submit(store(), { a: {} })
       await other.query('begin')
-      await other.query(`select ${inside.schema}.number_events(true)`)
-      await other.query(`select pg_advisory_xact_lock(${inside.schema}.feed_key())`)
-      const flow = await FlowDriver.submit(store(), { a: {} })
+      const { rows } = await other.query(
+        `select numbered from ${inside.schema}.number_events(true, null, 1000)`,
+      )
+      expect(rows[0].numbered).toBeGreaterThan(0)
+      const later = await FlowDriver.submit(store(), { a: {} })
       let isOver = false
       const reading = store()
         .backend.events.read({ namespace: store().namespace, cursor: before.cursor })
@@ -81,9 +84,39 @@ describe('the feed', () => {
       await new Promise((resolve) => setTimeout(resolve, 100))
       expect(isOver).toBe(false)
       await other.query('commit')
-      expect(new Set((await reading).events.map(({ flowId }) => flowId))).toEqual(new Set([flow.flowId]))
+      const seen = (await reading).events.map(({ flowId }) => flowId)
+      expect(new Set(seen)).toEqual(new Set([numbered.flowId, later.flowId]))
     } finally {
       await other.end()
+    }
+  })
+
+  it('more statements than one transaction numbers, and more events than one look reads', async () => {
+    const { inside } = store().opened
+    if (!('url' in inside) || inside.url === null) throw new Error('this test needs a server')
+    const { flowId } = await FlowDriver.submit(store(), { a: {} })
+    const cursors = await readOn(undefined)
+    const sql = new pg.Client({ connectionString: inside.url })
+    await sql.connect()
+    try {
+      await sql.query(
+        `insert into ${inside.schema}.event_batch (at, partitions, bodies)
+         select g, array[e.partition_key], array[e.body -> 0 -> 1]
+         from ${inside.schema}.event e, generate_series(1, 2500) g where e.body::text like $1 order by g`,
+        [`%${flowId}%`],
+      )
+      const { events } = await readOn(cursors.cursor)
+      expect(events.map(({ atMs }) => atMs)).toEqual(Array.from({ length: 2_500 }, (_, index) => index + 1))
+      // A filter lets nothing through, and the cursor passes all of it.
+      const page = await store().backend.events.read({
+        namespace: store().namespace,
+        cursor: cursors.cursor,
+        filter: { types: ['flow'], flowId: mintFlowId() },
+        waitMs: 1,
+      })
+      expect((await readOn(page.cursor)).events.length).toBe(0)
+    } finally {
+      await sql.end()
     }
   })
 

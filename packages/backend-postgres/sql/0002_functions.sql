@@ -322,7 +322,7 @@ begin
         join route r on r.id = n.route_id
         where n.flow_id is not null or l.event_level = 'all'
         order by n.seq
-      ) t;
+      ) t having count(*) > 0;
   end if;
   return null;
 end $$;

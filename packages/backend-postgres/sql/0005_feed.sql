@@ -1,53 +1,50 @@
 -- The feed: its numbers, given after the commit, and its end.
 
--- Gives the committed events their numbers, in the order in which their statements ran, and answers how many. One at a time
--- does: who reads waits for it, so that what was committed before is seen; others leave the work to whoever is at it.
-create function number_events(p_waits boolean) returns integer
+-- Gives committed events their numbers, in the order in which their statements ran: at most `p_max` batches, so that no
+-- transaction is long, and none after `p_last`, by default the last there is, so that who calls on comes to an end. One at a
+-- time does: who reads waits for it, so that what was committed before is seen; others leave the work to whoever is at it.
+create function number_events(p_waits boolean, p_last bigint, p_max integer,
+  out numbered integer, out last bigint, out more boolean)
 language plpgsql set search_path from current set lock_timeout = '2s'
   set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
-  v_last bigint;
   v_batches integer;
-  v_events integer;
-  v_numbered integer := 0;
 begin
+  numbered := 0;
+  more := false;
   if p_waits then
     -- Before the lock: nothing to number is what most readers find.
-    if not exists (select 1 from event_batch) then return 0; end if;
+    if not exists (select 1 from event_batch) then return; end if;
     perform pg_advisory_xact_lock(feed_key());
   elsif not pg_try_advisory_xact_lock(feed_key()) then
-    return 0;
+    return;
   end if;
-  -- What comes meanwhile is left for later, or this might never end.
-  select seq into v_last from event_batch order by seq desc limit 1;
-  loop
-    with taken as (
-      delete from event_batch b where b.seq in (select o.seq from event_batch o where o.seq <= v_last order by o.seq limit 500)
-      returning b.seq, b.at, b.partitions, b.bodies
-    ), told as (
-      select u.partition_key, json_build_array(t.at, u.body) as body,
-        row_number() over (partition by u.partition_key order by t.seq, u.ordinality) - 1 as place
-      from taken t cross join lateral unnest(t.partitions, t.bodies) with ordinality as u (partition_key, body)
-    ), rows as materialized (
-      -- Rows of a bounded length, so that a reader's look is one too.
-      select partition_key, place / 64 as part, count(*)::integer as count, json_agg(body order by place) as body
-      from told group by partition_key, place / 64
-    ), heads as (
-      insert into event_head as h (partition_key, next_number) select partition_key, 1 + sum(count) from rows group by partition_key
-      on conflict (partition_key) do update set next_number = h.next_number + excluded.next_number - 1
-      returning h.partition_key, h.next_number
-    ), numbered as (
-      insert into event (partition_key, first_number, count, body)
-      select r.partition_key, h.next_number - sum(r.count) over (partition by r.partition_key) + r.part * 64, r.count, r.body
-      from rows r join heads h on h.partition_key = r.partition_key
-      returning count
-    )
-    select (select count(*) from taken), (select coalesce(sum(count), 0) from numbered) into v_batches, v_events;
-    v_numbered := v_numbered + v_events;
-    exit when v_batches < 500;
-  end loop;
-  return v_numbered;
+  last := coalesce(p_last, (select seq from event_batch order by seq desc limit 1));
+  with taken as (
+    delete from event_batch b
+      where b.ctid = any (array(select o.ctid from event_batch o where o.seq <= last order by o.seq limit p_max))
+    returning b.seq, b.at, b.partitions, b.bodies
+  ), told as (
+    select u.partition_key, json_build_array(t.at, u.body) as body,
+      row_number() over (partition by u.partition_key order by t.seq, u.ordinality) - 1 as place
+    from taken t cross join lateral unnest(t.partitions, t.bodies) with ordinality as u (partition_key, body)
+  ), rows as materialized (
+    -- Rows of a bounded length, so that a reader's look is one too.
+    select partition_key, place / 64 as part, count(*)::integer as count, json_agg(body order by place) as body
+    from told group by partition_key, place / 64
+  ), heads as (
+    insert into event_head as h (partition_key, next_number) select partition_key, 1 + sum(count) from rows group by partition_key
+    on conflict (partition_key) do update set next_number = h.next_number + excluded.next_number - 1
+    returning h.partition_key, h.next_number
+  ), written as (
+    insert into event (partition_key, first_number, count, body)
+    select r.partition_key, h.next_number - sum(r.count) over (partition by r.partition_key) + r.part * 64, r.count, r.body
+    from rows r join heads h on h.partition_key = r.partition_key
+    returning count
+  )
+  select (select count(*) from taken), (select coalesce(sum(count), 0) from written) into v_batches, numbered;
+  more := v_batches = p_max;
 end $$;
 
 -- Removes events that are further back than `p_keep` numbers, whole rows only.

@@ -1,15 +1,13 @@
-import { EventEmitter } from 'node:events'
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createConnections } from './connections.js'
 
 /** What `createConnections` uses of a pool. */
-class AnyPool extends EventEmitter {
+class AnyPool {
   readonly options: { readonly max: number }
   isDown = false
 
   constructor(max: number) {
-    super()
     this.options = { max }
   }
 
@@ -96,21 +94,46 @@ describe('connections', () => {
   it('does not count pauses in which nobody waited', async () => {
     const { ask, giveBack, after } = aPool()
     await ask(4)
-    for (let round = 0; round < 20; round += 1) {
+    for (let round = 0; round < 40; round += 1) {
       expect(await ask(1)).toBe(4)
-      await after(40)
+      await after(30)
       expect(await giveBack()).toBe(4)
-      await after(40)
+      await after(30)
     }
   })
 
-  it('narrows again when the pool has closed idle connections', async () => {
-    const { pool, ask, after, giveBack } = aPool()
+  it('begins with few again when none was used any more', async () => {
+    const { ask, after, giveBack } = aPool()
     await ask(5)
     expect(await after(51)).toBe(5)
-    pool.emit('remove')
-    for (let i = 0; i < 5; i += 1) await giveBack()
+    for (let i = 0; i < 4; i += 1) await giveBack()
+    expect(await ask(5)).toBe(5)
+    for (let i = 0; i < 6; i += 1) await giveBack()
     expect(await ask(5)).toBe(4)
+  })
+
+  it('does not take one look without anything given back for a stall: its own process may have been busy', async () => {
+    const { ask, giveBack, after } = aPool()
+    await ask(20)
+    for (let round = 0; round < 6; round += 1) {
+      await giveBack()
+      expect(await after(45)).toBe(4)
+    }
+  })
+
+  it('a small pool is left to itself', async () => {
+    const { ask } = aPool(2)
+    expect(await ask(3)).toBe(3)
+  })
+
+  it('refuses who waits and who comes once it is closed', async () => {
+    const { ask, connections, giveBack } = aPool()
+    await ask(4)
+    const waiting = connections.lend()
+    connections.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'closed' })
+    await expect(connections.lend()).rejects.toMatchObject({ code: 'closed' })
+    expect(await giveBack()).toBe(3)
   })
 
   it('a connection that could not be made leaves its place to the next', async () => {

@@ -81,6 +81,7 @@ export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOption
     close() {
       closing ??= pool.then(
         async (opened) => {
+          ;(await connections)?.close()
           if (isOwner) await opened.end()
         },
         () => {},

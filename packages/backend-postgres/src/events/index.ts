@@ -1,10 +1,12 @@
 import type { EventOperations } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import { createSharedNumbering } from './numbering.js'
 import { readEvents } from './read.js'
 
 export function createEvents(ctx: PostgresContext): EventOperations {
+  const number = createSharedNumbering(ctx)
   return {
-    read: (params) => readEvents(ctx, params),
+    read: (params) => readEvents(ctx, number, params),
     listen: ({ onHint }) => ctx.hints.listen(onHint),
   }
 }

@@ -10,10 +10,11 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import { decodeCursor, encodeCursor, type Positions } from './cursor.js'
 import { type EventRow, toEvents } from './event-row.js'
-import { numberEvents } from './numbering.js'
 
-/** Rows of a partition that one look reads at most, each of up to 64 events. */
-const ROWS_PER_PARTITION = 8
+/** What one look reads of a partition at most; its last row may bring some events more. */
+const ROWS_PER_PARTITION = 500
+/** When a filter may hold back most of them; else a page needs no more than it holds. */
+const EVENTS_PER_PARTITION = 1_000
 /** How long one call goes on through events that its filter holds back, before it answers an empty page that moved on. */
 const SCAN_MS_MAX = 2_000
 /** Between two looks of one that waits, should the hints be lost. */
@@ -26,11 +27,15 @@ interface HeadRow {
 }
 
 /** Events after a cursor, over all partitions; waits for the first that the filter lets through. */
-export async function readEvents(ctx: PostgresContext, params: ReadEvents): Promise<EventsPage> {
+export async function readEvents(
+  ctx: PostgresContext,
+  number: () => Promise<void>,
+  params: ReadEvents,
+): Promise<EventsPage> {
   const counts = await ctx.partitions()
   checkReadEvents(params, counts)
   const partitions = Array.from({ length: counts.flow }, (_, index) => index)
-  await numberEvents(ctx, { waits: true })
+  await number()
   const start = await startOf(ctx, params, counts.flow)
   const startedAt = Date.now()
   const deadline = startedAt + (params.waitMs ?? 0)
@@ -50,7 +55,7 @@ export async function readEvents(ctx: PostgresContext, params: ReadEvents): Prom
         await news.wait(Math.min(leftMs, LOOK_MS_MAX))
         news.end()
         news = listenForNews(ctx, params.signal)
-        await numberEvents(ctx, { waits: true })
+        await number()
       }
     }
   } finally {
@@ -92,26 +97,29 @@ async function readPage(
   from: Positions,
 ): Promise<EventPage> {
   const limit = params.limit ?? limits.pageSizeDefault
-  const rows = await ctx.db.query<EventRow>(
-    `select e.partition_key, e.first_number, e.body
+  const eventsMax = params.filter === undefined ? limit : EVENTS_PER_PARTITION
+  const rows = await ctx.db.query<EventRow & { readonly is_cut: boolean }>(
+    `select e.partition_key, e.first_number, e.body, e.upto >= $4 or e.place = $3 as is_cut
      from unnest($1::integer[], $2::bigint[]) as p(key, next)
      cross join lateral (
-       select e.* from ff.event e
-       where e.partition_key = p.key and e.first_number >= coalesce((
-         select b.first_number from ff.event b where b.partition_key = p.key and b.first_number <= p.next
-         order by b.first_number desc limit 1), 0) and e.first_number + e.count > p.next
-       order by e.first_number limit $3
-     ) e order by e.partition_key, e.first_number`,
-    [partitions, partitions.map((index) => from.get(index) ?? 1), ROWS_PER_PARTITION],
+       select r.*, sum(r.count) over w as upto, row_number() over w as place from (
+         select e.* from ff.event e
+         where e.partition_key = p.key and e.first_number >= coalesce((
+           select b.first_number from ff.event b where b.partition_key = p.key and b.first_number <= p.next
+           order by b.first_number desc limit 1), 0) and e.first_number + e.count > p.next
+         order by e.first_number limit $3
+       ) r window w as (order by r.first_number rows unbounded preceding)
+     ) e where e.upto - e.count < $4 order by e.partition_key, e.first_number`,
+    [partitions, partitions.map((index) => from.get(index) ?? 1), ROWS_PER_PARTITION, eventsMax],
   )
   const queues = new Map<number, Queue>()
   for (const row of rows) {
     const events = toEvents(row, from.get(row.partition_key) ?? 1)
     const queue = queues.get(row.partition_key)
-    if (queue === undefined) queues.set(row.partition_key, { events, rows: 1, at: 0 })
+    if (queue === undefined) queues.set(row.partition_key, { events, isCut: row.is_cut, at: 0 })
     else {
       queue.events.push(...events)
-      queue.rows += 1
+      queue.isCut = row.is_cut
     }
   }
   return merge(queues, from, params, limit)
@@ -120,7 +128,8 @@ async function readPage(
 /** What a look read of a partition. */
 interface Queue {
   readonly events: EngineEvent[]
-  rows: number
+  /** Whether there may be more than was read. */
+  isCut: boolean
   /** The next to be chosen. */
   at: number
 }
@@ -139,8 +148,7 @@ function merge(
     for (const [partition, queue] of queues) {
       const event = queue.events[queue.at]
       // What comes next in this partition has not been read: the others wait, since it may have been before theirs.
-      if (event === undefined && queue.rows === ROWS_PER_PARTITION)
-        return { events: chosen, positions, more: true }
+      if (event === undefined && queue.isCut) return { events: chosen, positions, more: true }
       if (event !== undefined && (best === undefined || event.atMs < best.event.atMs))
         best = { partition, queue, event }
     }

@@ -10,6 +10,7 @@ const hotTables = [
   'execution',
   'completion_event',
   'event_batch',
+  'event',
   'lane_depth',
   'edge',
   'edge_group',

@@ -22,8 +22,12 @@ const DRAIN_GRACE_MS_DEFAULT = 30_000
 const ABORT_GRACE_MS = 1_000
 const LAG_MS_DEFAULT = 250
 const HEARTBEAT_MS_DEFAULT = 10_000
-/** Ends that may wait to be recorded before the worker takes on less. */
-const UNRECORDED_PER_SLOT = 8
+/**
+ * Ends that may wait to be recorded before the worker takes on less: two full batches, one for each call that may be under
+ * way, but no more than are worth while for its slots.
+ */
+const UNRECORDED_MAX = 2 * limits.completeBatchMax
+const UNRECORDED_PER_SLOT = { min: 2, max: 8 }
 /** What may be asked for beyond what may wait, while runs are short. */
 const UNDER_WAY_PER_SLOT = 6
 /** Work that has waited here so long goes back, for others to take. */
@@ -172,7 +176,7 @@ class PoolWorker implements Worker {
     const { allowed, isLagging } = this.#lag
     const prefetch = isLagging ? 0 : Math.min(this.#prefetchMax, this.#work.prefetch(allowed))
     // A store that records more slowly than handlers end must not leave ever more of them unrecorded.
-    const unrecorded = Math.max(0, this.#finisher.pending - UNRECORDED_PER_SLOT * this.#core.concurrency)
+    const unrecorded = Math.max(0, this.#finisher.pending - unrecordedMax(this.#core.concurrency))
     // While runs are short the store's round trips are what takes time, and more than one of them should be under way.
     const underWay = prefetch > 0 && this.#work.isShort ? UNDER_WAY_PER_SLOT * allowed : 0
     return allowed + prefetch + underWay - this.#running.size - this.#queue.length - unrecorded
@@ -269,4 +273,9 @@ async function within(promise: Promise<void>, ms: number): Promise<void> {
   const enough = new AbortController()
   await Promise.race([promise, pause(ms, enough.signal)])
   enough.abort()
+}
+
+function unrecordedMax(concurrency: number): number {
+  const { min, max } = UNRECORDED_PER_SLOT
+  return Math.max(min * concurrency, Math.min(max * concurrency, UNRECORDED_MAX))
 }
