@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { createEmbedded } from '@flowfabric/embedded'
 import { createClient, createWorker, defineFlow, defineTask, type, type Worker } from '@flowfabric/sdk'
 import pg from 'pg'
@@ -82,6 +83,8 @@ const live: Run = async (scene, size) => {
   return [{ scenario: 'live, submit to recorded', value: perSecond(size, ms), unit: 'tasks/s' }]
 }
 
+const IDLE_AGAIN_MS = 10
+
 const idleStart: Run = async (scene, size) => {
   const worker = await scene.startWorker()
   const times: number[] = []
@@ -90,6 +93,8 @@ const idleStart: Run = async (scene, size) => {
     const { id } = await scene.client.submit(scene.work, { index, payload })
     await waitFor(() => scene.started.has(id))
     times.push((scene.started.get(id) as number) - submittedAt)
+    // Idle again: the end is recorded, and the worker's next claim waits.
+    await pause(IDLE_AGAIN_MS)
   }
   await worker.drain()
   return [
