@@ -52,7 +52,8 @@ beforeAll(async () => {
   const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
   pool = new pg.Pool({ connectionString: database.url, options: options.join(' '), max: 2 })
   pool.on('connect', (client) => client.on('notice', ({ message }) => keepPlan(message ?? '')))
-  store = createPostgresBackend({ pool, dispatchInProcess: false })
+  // Without what runs by itself now and then: only the statements of a test are looked at.
+  store = createPostgresBackend({ pool, dispatchInProcess: false, listen: false })
   await store.maintenance.prepare({ partitions: { flow: 1 } })
   // The worst that statistics can say: a plan made from them would suit empty tables, and is kept.
   await pool.query('vacuum analyze')
