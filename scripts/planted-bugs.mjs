@@ -31,7 +31,7 @@ const suites = [
 
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : ''
 const text = readFileSync(join(root, 'test/planted/bugs.ts'), 'utf8')
-const names = [...text.matchAll(/^ {4}name: '([^']+)',$/gm)]
+const names = [...text.matchAll(/^ {2}\{\n {4}name: '([^']+)',$/gm)]
   .map(([, name]) => name)
   .filter((name) => name.includes(only))
 
