@@ -9,6 +9,7 @@ import {
   type FailOutcome,
   type FinishResult,
   type LeaseHandle,
+  limits,
   must,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
@@ -51,7 +52,8 @@ function endFunction(name: string, own: readonly string[]): StoreFunction {
 
 type EndGroup<Item> = GroupWithClaims<End<Item>, FinishedRow>
 
-const itemsMax = 64
+/** What a full call brings goes as one statement: most of what one costs is the same for few ends and for many. */
+const itemsMax = limits.completeBatchMax
 /** A backlog's ends: while the store works on some of them, this process reads and prepares others. */
 const SECOND_AT = 16
 

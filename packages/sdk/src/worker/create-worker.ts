@@ -27,9 +27,9 @@ const HEARTBEAT_MS_DEFAULT = 10_000
  * way, but no more than are worth while for its slots.
  */
 const UNRECORDED_MAX = 2 * limits.completeBatchMax
-const UNRECORDED_PER_SLOT = { min: 2, max: 8 }
-/** What may be asked for beyond what may wait, while runs are short. */
-const UNDER_WAY_PER_SLOT = 6
+const UNRECORDED_PER_SLOT = { min: 2, max: 32 }
+/** The same of leases that are asked for ahead. */
+const AHEAD_MAX = 2 * limits.claimBatchMax
 /** Work that has waited here so long goes back, for others to take. */
 const QUEUED_MS_MAX = 2_000
 
@@ -177,9 +177,8 @@ class PoolWorker implements Worker {
     const prefetch = isLagging ? 0 : Math.min(this.#prefetchMax, this.#work.prefetch(allowed))
     // A store that records more slowly than handlers end must not leave ever more of them unrecorded.
     const unrecorded = Math.max(0, this.#finisher.pending - unrecordedMax(this.#core.concurrency))
-    // While runs are short the store's round trips are what takes time, and more than one of them should be under way.
-    const underWay = prefetch > 0 && this.#work.isShort ? UNDER_WAY_PER_SLOT * allowed : 0
-    return allowed + prefetch + underWay - this.#running.size - this.#queue.length - unrecorded
+    const ahead = prefetch > 0 ? Math.min(AHEAD_MAX, this.#work.ahead(allowed)) : 0
+    return allowed + prefetch + ahead - this.#running.size - this.#queue.length - unrecorded
   }
 
   #accept(leases: readonly ClaimedExecution[]): void {

@@ -4,7 +4,7 @@ import { pause } from '../calls/pause.js'
 import type { WorkerCore } from './worker-core.js'
 
 /** One claim asks for no more than this, so that two of them share what there is room for. */
-const BATCH_PER_SLOT = 4
+const BATCH_PER_SLOT = 16
 /** A claim waits this long for work, then asks again. */
 const WAIT_MS = 20_000
 /**

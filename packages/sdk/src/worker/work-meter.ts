@@ -2,8 +2,10 @@
 const WEIGHT = 0.2
 /** At most this much work waits in a worker. */
 const PREFETCH_MS_MAX = 1_000
-/** Runs shorter than this are over before the next answer of the store. */
-const SHORT_MS = 5
+/** As long as calls to the store may be under way, slots are to have work. */
+const AHEAD_MS = 20
+/** More than this for each slot would wait too long if the next runs took longer than was measured. */
+const AHEAD_PER_SLOT_MAX = 30
 
 /**
  * Measures how long runs take, and says how many may wait in this worker: at most as many as run, and at most a second
@@ -22,9 +24,10 @@ export class WorkMeter {
     if (this.#averageMs === undefined || runMs > this.#averageMs) this.#averageMs = runMs
   }
 
-  /** Whether handlers wait for the store rather than the store for them. */
-  get isShort(): boolean {
-    return this.#averageMs !== undefined && this.#averageMs < SHORT_MS
+  /** How many more may be asked for than run and wait: what the slots get through while calls are under way. */
+  ahead(concurrency: number): number {
+    if (this.#averageMs === undefined) return 0
+    return Math.floor(concurrency * Math.min(AHEAD_PER_SLOT_MAX, AHEAD_MS / this.#averageMs))
   }
 
   prefetch(concurrency: number): number {

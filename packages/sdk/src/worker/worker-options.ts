@@ -18,7 +18,10 @@ export interface WorkerOptions {
   readonly capabilities?: readonly string[] | undefined
   /** How many handlers run at once, default 16. */
   readonly concurrency?: number | undefined
-  /** How many more may wait here to be run; default: as many as run at once. Never more than a second of measured work. */
+  /**
+   * How many more may wait here to be run; default: as many as run at once. Never more than a second of measured work.
+   * With 0 nothing is asked for ahead either, however short runs are.
+   */
   readonly prefetchMax?: number | undefined
   /** For people, stable over restarts; default: the host's name. */
   readonly workerId?: string | undefined

@@ -35,6 +35,28 @@ describe('prefetch', () => {
   })
 })
 
+describe('what is asked for ahead', () => {
+  test('is nothing before anything was measured', () => {
+    expect(new WorkMeter().ahead(16)).toBe(0)
+  })
+
+  test('is what the slots get through in 20 ms', () => {
+    const work = new WorkMeter()
+    work.record(4)
+    expect(work.ahead(16)).toBe(80)
+    work.raise(40)
+    expect(work.ahead(16)).toBe(8)
+    work.raise(1_000)
+    expect(work.ahead(16)).toBe(0)
+  })
+
+  test('is bounded for each slot, however quick the work is', () => {
+    const work = new WorkMeter()
+    work.record(0)
+    expect(work.ahead(16)).toBe(480)
+  })
+})
+
 describe('back-pressure', () => {
   test('halves with every late sample, never to nothing, and comes back step by step', () => {
     const lag = new LagMeter(8, 100)
