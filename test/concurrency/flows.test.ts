@@ -209,7 +209,7 @@ describe('races over flows', () => {
       expect((await flow.group('join')).cancelPending).toBe(false)
     }
     expect(await sessions().store.faults.pendingTuples()).toEqual([])
-  }, 120_000)
+  })
 
   it('join of 100 that complete together', async () => {
     const { store } = sessions()
@@ -239,7 +239,7 @@ describe('races over flows', () => {
       expect(await flow.tryStart('join')).toEqual(['join'])
     }
     expect(await deadlocks()).toBe(0)
-  }, 120_000)
+  })
 
   async function deadlocks(): Promise<number> {
     const { inside } = sessions().store.opened

@@ -19,9 +19,19 @@ export function chooseSeed(): number {
   return isSoak ? Date.now() & 0x7fffffff : 20_260_101
 }
 
-/** Longest time for the random runs of one test, in ms: short in `npm test`, `FF_SOAK_MINUTES` (default 10) in a soak. */
-export function timeLimitMs(shortMs: number): number {
-  return isSoak ? Number(process.env.FF_SOAK_MINUTES ?? 10) * 60_000 : shortMs
+interface RandomRunOptions {
+  readonly numRuns: number
+  /** Longest time in `npm test`. */
+  readonly shortMs: number
+  /** Longest time in a soak, default 10 minutes; `FF_SOAK_MINUTES` overrules it. */
+  readonly soakMs?: number | undefined
+  readonly tallies: Tallies
+}
+
+function timeLimitMs({ shortMs, soakMs = 600_000 }: RandomRunOptions): number {
+  if (!isSoak) return shortMs
+  const minutes = process.env.FF_SOAK_MINUTES
+  return minutes === undefined ? soakMs : Number(minutes) * 60_000
 }
 
 /**
@@ -31,7 +41,7 @@ export function timeLimitMs(shortMs: number): number {
 export async function runRandomly<Input>(
   name: string,
   property: fc.IAsyncProperty<Input>,
-  options: { readonly numRuns: number; readonly shortMs: number; readonly tallies: Tallies },
+  options: RandomRunOptions,
 ): Promise<number> {
   const seed = chooseSeed()
   const startedAt = performance.now()
@@ -40,7 +50,7 @@ export async function runRandomly<Input>(
     numRuns: options.numRuns,
     seed,
     ...(path === undefined ? {} : { path, endOnFailure: true }),
-    interruptAfterTimeLimit: timeLimitMs(options.shortMs),
+    interruptAfterTimeLimit: timeLimitMs(options),
     markInterruptAsFailure: false,
   })
   const seconds = Math.round((performance.now() - startedAt) / 1_000)

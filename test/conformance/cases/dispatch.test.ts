@@ -86,7 +86,7 @@ describe('dispatch, with nothing resolved inline', () => {
       for (const name of names(2))
         expect((await flow.group(name)).counters).toEqual({ n: 1, succeeded: 1, failed: 0, skipped: 0 })
     }
-  }, 120_000)
+  })
 
   it('replay against a late completion', async () => {
     const flow = await FlowDriver.submit(store(), { a: {}, b: { after: ['a'] } })

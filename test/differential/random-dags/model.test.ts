@@ -1,0 +1,3 @@
+import { describeRandomDags } from './against-oracle.js'
+
+describeRandomDags('model')
