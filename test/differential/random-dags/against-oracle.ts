@@ -8,50 +8,47 @@ import { runRandomly, type Tallies } from '../../support/random-runs.js'
 import { isSoak, rounds } from '../../support/soak.js'
 
 /** Random DAGs on a store, held to the oracle after every step. A soak plays 2,000 for each setting, however long they take. */
-export function describeRandomDags(name: BackendName): void {
-  describe.each([0, undefined])(
-    `random DAGs against the oracle, on ${name}, inlineResolveEdges %s`,
-    (inlineResolveEdges) => {
-      let opened: TestBackend
-      beforeAll(async () => {
-        opened = await createTestBackend({ name, inlineResolveEdges, partitions: { flow: 1 } })
-      })
-      afterAll(() => opened?.close())
+export function playRandomDags(name: BackendName): void {
+  describe.each([0, undefined])(`on ${name}, inlineResolveEdges %s`, (inlineResolveEdges) => {
+    let opened: TestBackend
+    beforeAll(async () => {
+      opened = await createTestBackend({ name, inlineResolveEdges, partitions: { flow: 1 } })
+    })
+    afterAll(() => opened?.close())
 
-      it(
-        'end as it says, step by step',
-        async () => {
-          const { backend, partitions } = opened
-          const stage = {
-            backend,
-            partitionCount: 1,
-            settle: () => settle(backend, partitions, { except: ['projection'] }),
-          }
-          const tallies: Tallies = new Map()
-          await runRandomly(
-            `random DAGs on ${name}, inlineResolveEdges ${inlineResolveEdges ?? 'default'}`,
-            fc.asyncProperty(dagScripts({ nodesMax: 40, stepsMax: isSoak ? 80 : 50 }), async (script) => {
-              await playScript(stage, script, tallies)
-              // Thousands in one store: it is kept up as its scanner would.
-              for (const partition of partitions) await backend.maintenance.upkeep({ partition, max: 500 })
-            }),
-            { numRuns: rounds(2_000), shortMs: 8_000, soakMs: soakMsMax, tallies },
-          )
-          if (!isSoak) return
-          // Each way to end was taken, else the script generator has lost its point.
-          for (const operation of [
-            'leases.complete',
-            'leases.fail',
-            'executions.cancel',
-            'flows.extend',
-            'flows.replay',
-          ])
-            expect(tallies.get(operation)?.size, operation).toBeGreaterThan(1)
-        },
-        isSoak ? soakMsMax + 300_000 : 300_000,
-      )
-    },
-  )
+    it(
+      'end as it says, step by step',
+      async () => {
+        const { backend, partitions } = opened
+        const stage = {
+          backend,
+          partitionCount: 1,
+          settle: () => settle(backend, partitions, { except: ['projection'] }),
+        }
+        const tallies: Tallies = new Map()
+        await runRandomly(
+          `random DAGs on ${name}, inlineResolveEdges ${inlineResolveEdges ?? 'default'}`,
+          fc.asyncProperty(dagScripts({ nodesMax: 40, stepsMax: isSoak ? 80 : 50 }), async (script) => {
+            await playScript(stage, script, tallies)
+            // Thousands in one store: it is kept up as its scanner would.
+            for (const partition of partitions) await backend.maintenance.upkeep({ partition, max: 500 })
+          }),
+          { numRuns: rounds(2_000), shortMs: 8_000, soakMs: soakMsMax, tallies },
+        )
+        if (!isSoak) return
+        // Each way to end was taken, else the script generator has lost its point.
+        for (const operation of [
+          'leases.complete',
+          'leases.fail',
+          'executions.cancel',
+          'flows.extend',
+          'flows.replay',
+        ])
+          expect(tallies.get(operation)?.size, operation).toBeGreaterThan(1)
+      },
+      isSoak ? soakMsMax + 300_000 : 300_000,
+    )
+  })
 }
 
 /** More than 2,000 take on a slow machine: all of them count. */

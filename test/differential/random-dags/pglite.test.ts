@@ -1,3 +1,4 @@
-import { describeRandomDags } from './against-oracle.js'
+import { describe } from 'vitest'
+import { playRandomDags } from './against-oracle.js'
 
-describeRandomDags('pglite')
+describe('random DAGs against the oracle', () => playRandomDags('pglite'))
