@@ -23,12 +23,12 @@ interface RandomRunOptions {
   readonly numRuns: number
   /** Longest time in `npm test`. */
   readonly shortMs: number
-  /** Longest time in a soak, default 10 minutes; `FF_SOAK_MINUTES` overrules it. */
-  readonly soakMs?: number | undefined
+  /** Longest time in a soak; `FF_SOAK_MINUTES` overrules it. */
+  readonly soakMs: number
   readonly tallies: Tallies
 }
 
-function timeLimitMs({ shortMs, soakMs = 600_000 }: RandomRunOptions): number {
+function timeLimitMs({ shortMs, soakMs }: RandomRunOptions): number {
   if (!isSoak) return shortMs
   const minutes = process.env.FF_SOAK_MINUTES
   return minutes === undefined ? soakMs : Number(minutes) * 60_000
