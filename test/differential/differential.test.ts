@@ -46,7 +46,7 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
           await model.maintenance.prepare()
           await runSteps(newWorld(model, backend, partitions), steps, tallies, { settling })
         }),
-        { numRuns: rounds(2_000), shortMs: 10_000, soakMs: 300_000, tallies },
+        { numRuns: rounds(2_000), shortMs: 10_000, soakMs: 120_000, tallies },
       )
       // A long run reaches both answers of everything; a short one need not.
       if (runs >= 400) expectEveryOperationBothWays(tallies)
