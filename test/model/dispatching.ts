@@ -11,7 +11,7 @@ import {
   type ScanResult,
 } from '@flowfabric/core'
 import type { OutboxEntry } from './records.js'
-import { isDispatchable, resolveHop } from './resolution.js'
+import { isDispatchable, resolveHops } from './resolution.js'
 import { settleFlow } from './settlement.js'
 import { step } from './step.js'
 import { type Model, operate } from './store.js'
@@ -26,8 +26,8 @@ export function createDispatching(
         checkEntryId({ entryId }, model.partitions)
         const entry = model.outbox.get(entryId)
         if (entry === undefined || !isDispatchable(model, entry)) return { outcome: 'noop' as const }
-        const item = dispatch(model, entry, model.options.hopMaxEdges)
-        return answerOf(item)
+        const [item] = dispatch(model, [entry], model.options.hopMaxEdges)
+        return answerOf(must(item, 'what became of an entry'))
       }),
 
     dispatchCompletions: (params) => operate(model, () => dispatchPartition(model, params)),
@@ -38,26 +38,33 @@ function dispatchPartition(model: Model, params: ScanRequest): ScanResult<Dispat
   checkScanRequest(params, model.partitions)
   const items: DispatchItem[] = []
   let edgesLeft = limits.callMaxEdges as number
-  const nextEntry = (): OutboxEntry | undefined =>
-    [...model.outbox.values()].find(
+  const nextEntries = (): OutboxEntry[] =>
+    [...model.outbox.values()].filter(
       (entry) => partitionTagOf(entry.id) === params.partition && isDispatchable(model, entry),
     )
-  for (let entry = nextEntry(); entry !== undefined; entry = nextEntry()) {
+  for (let entries = nextEntries(); entries.length > 0; entries = nextEntries()) {
     if (items.length === params.max || edgesLeft === 0) return { items, more: true }
-    const item = dispatch(model, entry, Math.min(edgesLeft, model.options.hopMaxEdges))
-    if (item.outcome === 'advanced') edgesLeft -= item.edges
-    items.push(item)
+    const dispatched = dispatch(model, entries.slice(0, params.max - items.length), edgesLeft)
+    for (const item of dispatched) if (item.outcome === 'advanced') edgesLeft -= item.edges
+    items.push(...dispatched)
   }
   return { items, more: false }
 }
 
-function dispatch(model: Model, entry: OutboxEntry, maxEdges: number): DispatchItem {
+/** What one call takes is carried on together; flows are settled after it. */
+function dispatch(model: Model, entries: readonly OutboxEntry[], inAll: number): DispatchItem[] {
   return step(model, () => {
-    if (entry.kind === 'flow_settled') return settle(model, entry)
-    const advance = resolveHop(model, entry, maxEdges)
-    if (advance === 'noop') return { outcome: 'noop', entryId: entry.id }
-    const { id: entryId, flowId, executionId } = entry
-    return { outcome: 'advanced', entryId, flowId, executionId, ...advance }
+    const ends = entries.filter((entry) => entry.kind === 'completion')
+    const advances = resolveHops(model, ends, { perEntry: model.options.hopMaxEdges, inAll })
+    return [
+      ...ends.map(({ id: entryId, flowId, executionId }, index): DispatchItem => {
+        const advance = must(advances[index], 'what an entry moved')
+        return advance === 'noop'
+          ? { outcome: 'noop', entryId }
+          : { outcome: 'advanced', entryId, flowId, executionId, ...advance }
+      }),
+      ...entries.filter((entry) => entry.kind === 'flow_settled').map((entry) => settle(model, entry)),
+    ]
   })
 }
 

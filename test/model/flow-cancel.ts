@@ -11,7 +11,7 @@ import {
 } from './facts.js'
 import { flowTagOf, hint } from './feed.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
-import { resolveHop } from './resolution.js'
+import { resolveHops } from './resolution.js'
 import { endFlow, leaveSettlement, resultOf, setFlowState, settleFlow } from './settlement.js'
 import type { Model } from './store.js'
 import { cancelExecution } from './transition.js'
@@ -43,9 +43,8 @@ export function answerOf(model: Model, flow: FlowRecord): CancelFlowOutcome {
 function settleIfOver(model: Model, flow: FlowRecord): void {
   const isOver = flow.state === 'open' && openMembersOf(model, flow).length === 0
   if (!isOver) return
-  for (const entry of entriesOf(model, flow)) {
-    if (entry.kind === 'completion') resolveHop(model, entry, Number.POSITIVE_INFINITY)
-  }
+  const ends = entriesOf(model, flow).filter((entry) => entry.kind === 'completion')
+  resolveHops(model, ends, { perEntry: Number.POSITIVE_INFINITY, inAll: Number.POSITIVE_INFINITY })
   leaveSettlement(model, flow)
   for (const entry of entriesOf(model, flow)) {
     settleFlow(model, flow, entry)

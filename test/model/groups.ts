@@ -19,36 +19,60 @@ export interface Judgement {
   readonly skipped: boolean
 }
 
+/** A group, and the flow that it is of. */
+export interface Judged {
+  readonly flow: FlowRecord
+  readonly group: GroupRecord
+}
+
 /**
- * Decides a group as far as its counters allow, once, and lets its node go or skips it. In a replay no siblings are
- * cancelled: they may be those that the replay is for.
+ * Decides groups as far as their counters allow, each once, and then lets their nodes go or skips them: each decision sees
+ * the upstreams as they were before any of these nodes moved. In a replay no siblings are cancelled: they may be those that
+ * the replay is for.
  */
-export function judgeGroup(
+export function judgeGroups(
+  model: Model,
+  list: readonly Judged[],
+  cancelSiblings: 'cancel' | 'let_run' = 'cancel',
+): readonly Judgement[] {
+  const decided = list.map(({ flow, group }) => decide(model, flow, group, cancelSiblings))
+  const skipped = list.map(({ flow, group }) => letGo(model, flow, group))
+  list.forEach(({ flow, group }, index) => {
+    if (decided[index] !== null) rejudgeWanted(model, flow, group.node)
+  })
+  return list.map((_, index) => ({ decided: decided[index] ?? null, skipped: skipped[index] ?? false }))
+}
+
+function decide(
   model: Model,
   flow: FlowRecord,
   group: GroupRecord,
-  cancelSiblings: 'cancel' | 'let_run' = 'cancel',
-): Judgement {
-  // In a draft nothing is decided, and a policy that this version doesn't know waits for one that does.
-  if (flow.state === 'draft' || group.join === null) return { decided: null, skipped: false }
-  const counters = countersOf(flow, group)
-  let decided: Judgement['decided'] = null
-  if (group.state === 'pending') {
-    const decision = decideGroup(group.join, counters)
-    if (decision === 'pending') return { decided: null, skipped: false }
-    decided = decision
-    group.state = decision
-    recordWhatNodeSees(model, flow, group)
-    const reason = cancelSiblings === 'cancel' ? siblingCancelReason(group.join.policy, decision) : null
-    if (reason !== null) {
-      group.cancelReason = reason
-      group.siblingCancel = { exempt: new Set() }
-      hint(model, { type: 'outbox', partition: flowTagOf(model, flow) })
-    }
-    rejudgeWanted(model, flow, group.node)
+  cancelSiblings: 'cancel' | 'let_run',
+): Judgement['decided'] {
+  if (isUndecidable(flow, group) || group.join === null || group.state !== 'pending') return null
+  const decision = decideGroup(group.join, countersOf(flow, group))
+  if (decision === 'pending') return null
+  group.state = decision
+  recordWhatNodeSees(model, flow, group)
+  const reason = cancelSiblings === 'cancel' ? siblingCancelReason(group.join.policy, decision) : null
+  if (reason !== null) {
+    group.cancelReason = reason
+    group.siblingCancel = { exempt: new Set() }
+    hint(model, { type: 'outbox', partition: flowTagOf(model, flow) })
   }
-  const skipped = !group.released && readyToRelease(group.join, counters) && release(model, group)
-  return { decided, skipped }
+  return decision
+}
+
+/** In a draft nothing is decided, and a policy that this version doesn't know waits for one that does. */
+function isUndecidable(flow: FlowRecord, group: GroupRecord): boolean {
+  return flow.state === 'draft' || group.join === null
+}
+
+/** Carries out the fate of a decided group's node once it may. Answers whether it was skipped. */
+function letGo(model: Model, flow: FlowRecord, group: GroupRecord): boolean {
+  if (isUndecidable(flow, group) || group.join === null || group.state === 'pending' || group.released)
+    return false
+  return readyToRelease(group.join, countersOf(flow, group)) && release(model, group)
 }
 
 /** So that every attempt of the node sees the same, whatever its upstreams come to later. */
@@ -60,7 +84,6 @@ function recordWhatNodeSees(model: Model, flow: FlowRecord, group: GroupRecord):
   }
 }
 
-/** Carries out the fate of a decided group's node. Answers whether it was skipped. */
 function release(model: Model, group: GroupRecord): boolean {
   const node = must(model.executions.get(group.node), `member ${group.node}`)
   group.released = true

@@ -14,7 +14,7 @@ import {
 } from '@flowfabric/core'
 import { createExecution } from './creation.js'
 import { isTerminal, recordedOutcomeOf } from './facts.js'
-import { judgeGroup } from './groups.js'
+import { judgeGroups } from './groups.js'
 import { findClosedLane, findCrowdedLane } from './lane-records.js'
 import type { EdgeRecord, FlowRecord } from './records.js'
 import type { Model } from './store.js'
@@ -78,7 +78,10 @@ export function grow(model: Model, flow: FlowRecord, graph: FlowGraph): void {
   const added = graph.edges.map((edge) => addEdge(model, flow, edge))
   if (flow.state === 'draft') return
   for (const edge of added) countUpstream(model, edge)
-  for (const id of joined) judgeGroup(model, flow, must(flow.groups.get(id), `the group of ${id}`))
+  judgeGroups(
+    model,
+    [...joined].map((id) => ({ flow, group: must(flow.groups.get(id), `the group of ${id}`) })),
+  )
 }
 
 function blockAgain(model: Model, flow: FlowRecord, id: ExecutionId): void {

@@ -35,17 +35,19 @@ export function createLeases(model: Model): LeaseOperations {
     renew: (params) =>
       operate(model, () => {
         const handles = checkRenew(params)
-        const items = params.items.map((item, index) =>
-          write(model, params.namespaces, handles[index], 'renew', ({ x }) => {
-            const lease = must(x.lease, `the lease of ${x.id}`)
-            lease.expiresAtMs = Math.max(lease.expiresAtMs, model.clock.nowMs() + item.leaseTtlMs)
-            transition(model, x, x.state)
-            return {
-              outcome: 'renewed' as const,
-              expiresAtMs: lease.expiresAtMs,
-              cancelRequested: x.cancelRequested,
-            }
-          }),
+        const items = step(model, () =>
+          params.items.map((item, index) =>
+            write(model, params.namespaces, handles[index], 'renew', ({ x }) => {
+              const lease = must(x.lease, `the lease of ${x.id}`)
+              lease.expiresAtMs = Math.max(lease.expiresAtMs, model.clock.nowMs() + item.leaseTtlMs)
+              transition(model, x, x.state)
+              return {
+                outcome: 'renewed' as const,
+                expiresAtMs: lease.expiresAtMs,
+                cancelRequested: x.cancelRequested,
+              }
+            }),
+          ),
         )
         return { items }
       }),
@@ -53,12 +55,14 @@ export function createLeases(model: Model): LeaseOperations {
     complete: (params) =>
       operate(model, () => {
         const handles = checkComplete(params)
-        const items = params.items.map((item, index) =>
-          putDown(model, params.namespaces, handles[index], 'complete', ({ x, attempt, late }) => {
-            closeAttempt(model, attempt, 'ended_success', 'holder')
-            endExecution(model, x, { outcome: 'success', result: item.result })
-            return { outcome: 'completed' as const, late }
-          }),
+        const items = step(model, () =>
+          params.items.map((item, index) =>
+            putDown(model, params.namespaces, handles[index], 'complete', ({ x, attempt, late }) => {
+              closeAttempt(model, attempt, 'ended_success', 'holder')
+              endExecution(model, x, { outcome: 'success', result: item.result })
+              return { outcome: 'completed' as const, late }
+            }),
+          ),
         )
         return { items, claimed: claimNext(model, params.next) }
       }),
@@ -66,11 +70,13 @@ export function createLeases(model: Model): LeaseOperations {
     fail: (params) =>
       operate(model, () => {
         const handles = checkFail(params)
-        const items = params.items.map((item, index) =>
-          putDown(model, params.namespaces, handles[index], 'fail', ({ x, attempt, late }) => {
-            closeAttempt(model, attempt, 'ended_failure', 'holder', item.failure)
-            return followFailure(model, x, item.failure, item.retry, late)
-          }),
+        const items = step(model, () =>
+          params.items.map((item, index) =>
+            putDown(model, params.namespaces, handles[index], 'fail', ({ x, attempt, late }) => {
+              closeAttempt(model, attempt, 'ended_failure', 'holder', item.failure)
+              return followFailure(model, x, item.failure, item.retry, late)
+            }),
+          ),
         )
         return { items, claimed: claimNext(model, params.next) }
       }),
@@ -78,16 +84,18 @@ export function createLeases(model: Model): LeaseOperations {
     delay: (params) =>
       operate(model, () => {
         const handles = checkDelay(params)
-        const items = params.items.map((item, index) =>
-          putDown(model, params.namespaces, handles[index], 'delay', ({ x, attempt }) => {
-            const cause = cancelCauseOf(model, x)
-            if (cause !== null) {
-              cancelByHolder(model, x, attempt, cause)
-              return { outcome: 'cancelled' as const }
-            }
-            putAside(model, x, attempt, item.untilMs)
-            return { outcome: 'delayed' as const, untilMs: item.untilMs }
-          }),
+        const items = step(model, () =>
+          params.items.map((item, index) =>
+            putDown(model, params.namespaces, handles[index], 'delay', ({ x, attempt }) => {
+              const cause = cancelCauseOf(model, x)
+              if (cause !== null) {
+                cancelByHolder(model, x, attempt, cause)
+                return { outcome: 'cancelled' as const }
+              }
+              putAside(model, x, attempt, item.untilMs)
+              return { outcome: 'delayed' as const, untilMs: item.untilMs }
+            }),
+          ),
         )
         return { items }
       }),
@@ -95,18 +103,20 @@ export function createLeases(model: Model): LeaseOperations {
     yield: (params) =>
       operate(model, () => {
         const handles = checkYield(params)
-        const items = params.items.map((_, index) =>
-          write(model, params.namespaces, handles[index], 'yield', ({ x, attempt }) => {
-            if (attempt.hasEffects) return { outcome: 'attempt_has_effects' as const }
-            const cause = cancelCauseOf(model, x)
-            if (cause === null) {
-              takeBack(model, x, attempt)
-              return { outcome: 'yielded' as const }
-            }
-            attempt.putDown = { operation: 'yield', answer: { outcome: 'cancelled' } }
-            cancelByHolder(model, x, attempt, cause)
-            return { outcome: 'cancelled' as const }
-          }),
+        const items = step(model, () =>
+          params.items.map((_, index) =>
+            write(model, params.namespaces, handles[index], 'yield', ({ x, attempt }) => {
+              if (attempt.hasEffects) return { outcome: 'attempt_has_effects' as const }
+              const cause = cancelCauseOf(model, x)
+              if (cause === null) {
+                takeBack(model, x, attempt)
+                return { outcome: 'yielded' as const }
+              }
+              attempt.putDown = { operation: 'yield', answer: { outcome: 'cancelled' } }
+              cancelByHolder(model, x, attempt, cause)
+              return { outcome: 'cancelled' as const }
+            }),
+          ),
         )
         return { items }
       }),

@@ -13,7 +13,7 @@ import {
 import { incomingOf, isTerminal, recordedOutcomeOf } from './facts.js'
 import { flowTagOf } from './feed.js'
 import { cancelMembers } from './flow-cancel.js'
-import { judgeGroup } from './groups.js'
+import { judgeGroups } from './groups.js'
 import { cancelSiblings } from './losers.js'
 import type { FlowRecord, GroupRecord } from './records.js'
 import { leaveSettlement } from './settlement.js'
@@ -97,11 +97,15 @@ function findUndone(model: Model, flow: FlowRecord): DependencyReconcileItem[] {
     edge.bucket = outcomeBucket(recordedOutcomeOf(upstream))
     items.push({ outcome: 'edge_resolved', flowId: flow.id, executionId: edge.to })
   }
-  for (const group of flow.groups.values()) {
-    if (group.join === null)
-      items.push({ outcome: 'unknown_policy', flowId: flow.id, executionId: group.node })
-    const { decided } = judgeGroup(model, flow, group)
-    if (decided !== null) items.push({ outcome: 'group_decided', flowId: flow.id, executionId: group.node })
-  }
+  const groups = [...flow.groups.values()]
+  const judgements = judgeGroups(
+    model,
+    groups.map((group) => ({ flow, group })),
+  )
+  groups.forEach(({ join, node: executionId }, index) => {
+    if (join === null) items.push({ outcome: 'unknown_policy', flowId: flow.id, executionId })
+    if (judgements[index]?.decided != null)
+      items.push({ outcome: 'group_decided', flowId: flow.id, executionId })
+  })
   return items
 }

@@ -124,7 +124,9 @@ export function createEngines(model: Model): EngineOperations {
 /** What the instance still holds is claimable again at once, as if its leases had run out now. */
 function handBack(model: Model, instanceId: InstanceId): number {
   const held = [...model.executions.values()].filter((x) => x.lease?.instanceId === instanceId)
-  for (const x of held) step(model, () => loseLease(model, x, 'lease_expiry'))
+  step(model, () => {
+    for (const x of held) loseLease(model, x, 'lease_expiry')
+  })
   return held.length
 }
 

@@ -10,7 +10,7 @@ import {
   replayPlanOf,
 } from '@flowfabric/core'
 import { findFlow, incomingOf, isTerminal, membersOf, recordedOutcomeOf } from './facts.js'
-import { judgeGroup } from './groups.js'
+import { judgeGroups } from './groups.js'
 import type { EdgeRecord, ExecutionRecord, FlowRecord } from './records.js'
 import { setFlowState } from './settlement.js'
 import type { Model } from './store.js'
@@ -80,10 +80,12 @@ function resetMembers(
     x.blockedByDependencies = flow.groups.has(x.id)
     makeRunnable(model, x, pendingAttemptOf(x))
   }
-  for (const x of nodes) {
-    const group = flow.groups.get(x.id)
-    if (group !== undefined) judgeGroup(model, flow, group, 'let_run')
-  }
+  const groups = nodes.flatMap((x) => flow.groups.get(x.id) ?? [])
+  judgeGroups(
+    model,
+    groups.map((group) => ({ flow, group })),
+    'let_run',
+  )
 }
 
 function resetGroup(model: Model, flow: FlowRecord, node: ExecutionId, set: ReadonlySet<ExecutionId>): void {

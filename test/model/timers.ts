@@ -48,14 +48,28 @@ export function nextTimerIn(model: Model, partition: PartitionTag): number | nul
 export function drainTimers(model: Model, params: ScanRequest): ScanResult<TimerItem> {
   checkScanRequest(params, model.partitions)
   const due = timersIn(model, params.partition).filter(({ timer }) => timer.dueAtMs <= model.clock.nowMs())
-  const items = due.slice(0, params.max).flatMap(({ timer, id, apply }): TimerItem[] => {
-    // What was applied before it in this call may have ended it: the timer went with the state.
-    if (!isStillDue(model, id, timer)) return []
-    step(model, apply)
-    return [{ outcome: 'applied', timer: timer.kind, id, dueAtMs: timer.dueAtMs }]
-  })
+  const drained = due.slice(0, params.max)
+  const ofFlows = drained.filter(({ timer }) => isFlowTimer(timer))
+  const ofExecutions = drained.filter(({ timer }) => !isFlowTimer(timer))
+  const items = [ofFlows, ofExecutions].flatMap((list) => applyTogether(model, list))
   const nextDueAtMs = nextTimerIn(model, params.partition)
   return { items, more: due.length > params.max, ...(nextDueAtMs === null ? {} : { nextDueAtMs }) }
+}
+
+/** What one call ends is carried on together. */
+function applyTogether(model: Model, list: readonly Due[]): TimerItem[] {
+  return step(model, () =>
+    list.flatMap(({ timer, id, apply }): TimerItem[] => {
+      // What was applied before it may have ended it: the timer went with the state.
+      if (!isStillDue(model, id, timer)) return []
+      apply()
+      return [{ outcome: 'applied', timer: timer.kind, id, dueAtMs: timer.dueAtMs }]
+    }),
+  )
+}
+
+function isFlowTimer({ kind }: NextTimer): boolean {
+  return kind === 'flow_deadline' || kind === 'draft_expiry'
 }
 
 function isStillDue(model: Model, id: ExecutionId | FlowId, timer: NextTimer): boolean {

@@ -8,7 +8,6 @@ import {
 } from '@flowfabric/core'
 import { fence } from './fencing.js'
 import type { AttemptEntry, ExecutionRecord, PutDown } from './records.js'
-import { step } from './step.js'
 import type { Model } from './store.js'
 
 /** What a write that passed the fence works on. */
@@ -18,7 +17,7 @@ interface Held {
   readonly late: boolean
 }
 
-/** One fenced write of a worker, as one atomic step. */
+/** One fenced write of a worker. What it ends is carried on by the step around it, with what the call's other items end. */
 export function write<Answer extends { readonly outcome: string }>(
   model: Model,
   namespaces: readonly Namespace[],
@@ -33,7 +32,7 @@ export function write<Answer extends { readonly outcome: string }>(
   // What is kept for a repeat is what the same operation answered.
   if (fenced.pass === 'repeat') return fenced.answer as Answer
   const { x, attempt } = fenced
-  return step(model, () => work({ x, attempt, late: fenced.pass === 'late' }))
+  return work({ x, attempt, late: fenced.pass === 'late' })
 }
 
 /** A write that ends or puts aside the attempt, and answers the same when it is repeated. */

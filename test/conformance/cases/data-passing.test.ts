@@ -4,6 +4,13 @@ import { useStore } from '../../support/use-store.js'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
+/** What the upstreams handed down: name, whether satisfied, state and result. */
+function whatIsSeenBy(flow: FlowDriver, name: string) {
+  return flow
+    .lease(name)
+    .upstream.map(({ as, satisfied, publicState, result }) => [as, satisfied, publicState, textOf(result)])
+}
+
 describe('data passing', () => {
   const store = useStore({})
 
@@ -36,6 +43,47 @@ describe('data passing', () => {
     expect(flow.lease('join').input).toEqual(input)
   })
 
+  it('ends of one call are seen together by the join that they decide', async () => {
+    const flow = await FlowDriver.submit(store(), {
+      one: {},
+      two: {},
+      join: {
+        after: { one: 'a', two: 'b' },
+        join: { policy: { kind: 'any_of', onSatisfied: 'let_run' } },
+      },
+    })
+    await flow.start('one', 'two')
+    const items = ['one', 'two'].map((name) => ({ handle: flow.lease(name).handle, result: bytes(name) }))
+    const { backend, namespace } = store()
+    const answer = await backend.leases.complete({ namespaces: [namespace], items })
+    expect(answer.items.map(({ outcome }) => outcome)).toEqual(['completed', 'completed'])
+    await flow.settle()
+    await flow.start('join')
+    expect(whatIsSeenBy(flow, 'join')).toEqual([
+      ['a', true, 'completed', 'one'],
+      ['b', true, 'completed', 'two'],
+    ])
+  })
+
+  it('a join that decides in the same wave sees an upstream as it was before that was let go', async () => {
+    const flow = await FlowDriver.submit(store(), {
+      first: {},
+      next: { after: ['first'] },
+      join: {
+        after: { first: 'a', next: 'b' },
+        join: { policy: { kind: 'any_of', onSatisfied: 'let_run' } },
+      },
+    })
+    await flow.start('first')
+    await flow.complete('first', 'done')
+    await flow.settle()
+    await flow.start('join', 'next')
+    expect(whatIsSeenBy(flow, 'join')).toEqual([
+      ['a', true, 'completed', 'done'],
+      ['b', false, 'waiting_children', null],
+    ])
+  })
+
   it('any_of gives exactly those that had succeeded at firing', async () => {
     const flow = await FlowDriver.submit(store(), {
       one: {},
@@ -55,10 +103,7 @@ describe('data passing', () => {
     await flow.complete('two', 'too late')
     await flow.settle()
     await flow.start('join')
-    const seen = flow
-      .lease('join')
-      .upstream.map(({ as, satisfied, publicState, result }) => [as, satisfied, publicState, textOf(result)])
-    expect(seen).toEqual([
+    expect(whatIsSeenBy(flow, 'join')).toEqual([
       ['a', true, 'completed', 'first'],
       ['b', false, 'active', null],
       ['c', false, 'failed', null],

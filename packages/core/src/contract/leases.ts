@@ -20,7 +20,7 @@ export interface LeaseOperations {
   renew(params: RenewLeases): Promise<{ readonly items: readonly RenewOutcome[] }>
 
   /**
-   * End attempts, and their executions, as success. Atomic per item. Idempotent: the holder's repeat answers what it
+   * End attempts, and their executions, as success. Atomic per item; joins see the ends of one call together. Idempotent: the holder's repeat answers what it
    * answered first, whatever its payload. With `next`, claims in the same round trip (finish-and-fetch).
    */
   complete(params: CompleteLeases): Promise<FinishResult<CompleteOutcome>>

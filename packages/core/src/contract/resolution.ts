@@ -11,7 +11,10 @@ export interface ResolutionOperations {
    */
   dispatchCompletion(params: { readonly entryId: EntryId }): Promise<DispatchOutcome>
 
-  /** Carry out a partition's due entries, at most `callMaxEdges` edges: hops, settlements, batches of seal and replay. */
+  /**
+   * Carry out a partition's due entries, at most `callMaxEdges` edges: hops, settlements, batches of seal and replay. Entries
+   * that a call takes together are counted together, before the groups that they lead to decide.
+   */
   dispatchCompletions(params: ScanRequest): Promise<ScanResult<DispatchItem>>
 
   /** Cancel the siblings of fired groups: ≤ `max` groups a call, ≤ 1000 siblings. A group's tuple and flag go in one step, last. */
