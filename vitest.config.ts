@@ -16,10 +16,13 @@ interface Project {
   shared?: boolean
   /** After all others, so that what it starts has the machine for itself. */
   last?: boolean
+  /** Before all others in a soak, whose end would else wait for its few long files. */
+  longest?: boolean
 }
 
 /** A soak repeats everything twenty times as often, see `test/support/soak.ts`. */
-const patience = process.env.FF_SOAK === '1' ? 20 : 1
+const isSoak = process.env.FF_SOAK === '1'
+const patience = isSoak ? 20 : 1
 
 const projects: Record<string, Project> = {
   unit: {
@@ -37,7 +40,7 @@ const projects: Record<string, Project> = {
   // What only that store has: plans, migrations, its own API.
   postgres: { include: ['test/postgres/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
   concurrency: { include: ['test/concurrency/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
-  differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000 },
+  differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000, longest: true },
   'sdk:pglite': {
     include: ['test/sdk/{submit-and-run,handler-context,worker-life}.test.ts'],
     backend: 'pglite',
@@ -58,7 +61,7 @@ export default defineConfig({
     maxWorkers: 2,
     passWithNoTests: true,
     projects: Object.entries(projects).map(
-      ([name, { include, backend, timeoutMs = 30_000, shared = false, last = false }]) => ({
+      ([name, { include, backend, timeoutMs = 30_000, shared = false, last = false, longest = false }]) => ({
         plugins: planted,
         resolve: { conditions },
         ssr: { resolve: { conditions } },
@@ -67,7 +70,7 @@ export default defineConfig({
           include,
           pool: 'forks' as const,
           isolate: !shared,
-          sequence: { groupOrder: last ? 1 : 0 },
+          sequence: { groupOrder: last ? 2 : isSoak && longest ? 0 : 1 },
           testTimeout: timeoutMs * patience,
           hookTimeout: Math.max(timeoutMs, 60_000),
           env: backend === undefined ? {} : { FF_TEST_BACKEND: backend },
