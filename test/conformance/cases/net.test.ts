@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { playScript } from '../../oracle/player.js'
 import { dagScripts } from '../../oracle/script.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { settle } from '../../support/drive.js'
 import { FlowDriver, type GraphPlan } from '../../support/flow-driver.js'
 import { isSoak } from '../../support/soak.js'
@@ -31,8 +32,7 @@ describe('the net', () => {
     await fc.assert(
       fc.asyncProperty(dagScripts({ nodesMax: 20, stepsMax: 25 }), async (script) => {
         await playScript(stage, script, new Map())
-        // Thousands in one store: it is kept up as its scanner would.
-        for (const partition of partitions) await backend.maintenance.upkeep({ partition, max: 500 })
+        await cleanUp(backend, partitions)
       }),
       { seed: 44, numRuns: isSoak ? 2_000 : 5, interruptAfterTimeLimit: isSoak ? 1_800_000 : 10_000 },
     )

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { playScript } from '../../oracle/player.js'
 import { dagScripts } from '../../oracle/script.js'
 import { type BackendName, createTestBackend, type TestBackend } from '../../support/backends.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { settle } from '../../support/drive.js'
 import { runRandomly, type Tallies } from '../../support/random-runs.js'
 import { isSoak, rounds } from '../../support/soak.js'
@@ -30,8 +31,7 @@ export function playRandomDags(name: BackendName): void {
           `random DAGs on ${name}, inlineResolveEdges ${inlineResolveEdges ?? 'default'}`,
           fc.asyncProperty(dagScripts({ nodesMax: 40, stepsMax: isSoak ? 80 : 50 }), async (script) => {
             await playScript(stage, script, tallies)
-            // Thousands in one store: it is kept up as its scanner would.
-            for (const partition of partitions) await backend.maintenance.upkeep({ partition, max: 500 })
+            await cleanUp(backend, partitions)
           }),
           { numRuns: rounds(2_000), shortMs: 8_000, soakMs: soakMsMax, tallies },
         )
