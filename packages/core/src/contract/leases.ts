@@ -20,8 +20,9 @@ export interface LeaseOperations {
   renew(params: RenewLeases): Promise<{ readonly items: readonly RenewOutcome[] }>
 
   /**
-   * End attempts, and their executions, as success. Atomic per item; joins see the ends of one call together. Idempotent: the holder's repeat answers what it
-   * answered first, whatever its payload. With `next`, claims in the same round trip (finish-and-fetch).
+   * End attempts, and their executions, as success. Atomic per item; joins see the ends of one call together. Idempotent:
+   * the holder's repeat answers what it answered first, whatever its payload. With `next`, claims in the same round trip
+   * (finish-and-fetch).
    */
   complete(params: CompleteLeases): Promise<FinishResult<CompleteOutcome>>
 
