@@ -21,6 +21,7 @@ export function settle(world: OracleWorld, seen?: SeenEnds): string[] {
   for (const node of world.nodes.values()) {
     if (node.group) node.group.tuple = false
     node.doomed = null
+    node.endedNow = false
     node.waitedForTime = blockOf(world, node) === 'time'
   }
   settleFlow(world)
@@ -91,25 +92,40 @@ function wishSiblingsAway(world: OracleWorld, node: OracleNode): boolean {
   const group = node.group
   if (group === null || !group.tuple) return false
   const wish: OracleWish = {
+    by: node.name,
     cause: 'sibling',
     upwards: group.join.ancestors,
     force: group.join.cancelShared,
     sure: true,
   }
+  // Also of those that another wish has just ended here, if this one could have come before it.
+  const isEarly = decidesWithoutLosers(world, node)
   return incoming(world, node.name)
-    .filter((edge) => edge.counted === null)
-    .map((edge) => addWish(nodeOf(world, edge.from), wish))
+    .map(({ from, counted }) => ({ upstream: nodeOf(world, from), counted }))
+    .filter(({ upstream, counted }) => counted === null || (isEarly && isLoserNow(upstream)))
+    .map(({ upstream }) => addWish(world, upstream, wish))
     .includes(true)
 }
 
-export function addWish(node: OracleNode, wish: OracleWish): boolean {
-  const same = (other: OracleWish) =>
-    other.cause === wish.cause &&
-    other.upwards === wish.upwards &&
-    other.force === wish.force &&
-    (other.sure || !wish.sure)
-  if (node.ended !== null || node.wishes.some(same)) return false
-  node.wishes.push(wish)
+const isLoserNow = ({ ended, endedNow }: OracleNode) =>
+  endedNow && ended !== null && (ended.cause === 'sibling' || ended.cause === 'ancestor')
+
+/** Whether the group would have decided also if none of those had ended yet that this step's wishes ended. */
+function decidesWithoutLosers(world: OracleWorld, { name, group }: OracleNode): boolean {
+  if (group === null) return false
+  const edges = world.edges.map((edge) =>
+    edge.to === name && isLoserNow(nodeOf(world, edge.from)) ? { ...edge, counted: null } : edge,
+  )
+  return verdict(group.join, tallyOf({ ...world, edges }, name)) !== 'pending'
+}
+
+export function addWish(world: OracleWorld, node: OracleNode, wish: OracleWish): boolean {
+  const known = node.wishes.find((other) => other.by === wish.by && other.cause === wish.cause)
+  const isSame = known !== undefined && known.sure === wish.sure && known.force === wish.force
+  if (isSame || (node.ended !== null && !(isLoserNow(node) && node.ended.cause === wish.cause))) return false
+  node.wishes = [...node.wishes.filter((other) => other !== known), wish]
+  // It has ended, and this may have been the one that ended it.
+  if (node.ended !== null) wishAncestorsAway(world, node)
   return true
 }
 
@@ -148,11 +164,9 @@ function end(world: OracleWorld, node: OracleNode, seen: SeenEnds | undefined): 
   const saw = seen?.(node.name)
   const chosen = seen === undefined ? ends[0] : ends.find((possible) => saw && sameEnd(possible, saw))
   if (chosen === undefined) return false
-  const wishes = node.wishes.filter((wish) => wish.cause === chosen.cause)
-  const effective = wishes.filter((wish) => wish.force || !isOfUse(world, node.name))
+  node.endedInVain = !isOfUse(world, node.name)
   finish(node, { outcome: chosen.outcome, cause: chosen.cause })
-  if (chosen.cause === 'sibling' || chosen.cause === 'ancestor')
-    wishAncestorsAway(world, node, wishes, effective)
+  if (chosen.cause === 'sibling' || chosen.cause === 'ancestor') wishAncestorsAway(world, node)
   return true
 }
 
@@ -160,20 +174,24 @@ function end(world: OracleWorld, node: OracleNode, seen: SeenEnds | undefined): 
  * Which of several wishes it was that ended the member is open, and with it whether its upstreams follow: also one that
  * spared it until now, since another one ended it, has its way. Sure is only what all those say that could end it.
  */
-function wishAncestorsAway(
-  world: OracleWorld,
-  node: OracleNode,
-  wishes: readonly OracleWish[],
-  effective: readonly OracleWish[],
-): void {
+function wishAncestorsAway(world: OracleWorld, node: OracleNode): void {
+  const wishes = node.wishes.filter((wish) => wish.cause === node.ended?.cause)
   if (!wishes.some(({ upwards }) => upwards)) return
+  const effective = wishes.filter((wish) => wish.force || node.endedInVain)
   const sure = effective.every((wish) => wish.upwards && wish.sure) && effective.length > 0
   for (const { from } of incoming(world, node.name))
-    addWish(nodeOf(world, from), { cause: 'ancestor', upwards: true, force: false, sure })
+    addWish(world, nodeOf(world, from), {
+      by: node.name,
+      cause: 'ancestor',
+      upwards: true,
+      force: false,
+      sure,
+    })
 }
 
 export function finish(node: OracleNode, ended: OracleEnd): void {
   node.ended = ended
+  node.endedNow = true
   node.active = false
   node.held = false
 }

@@ -21,6 +21,8 @@ export interface OracleJoin {
 
 /** Someone wants an execution gone; `upwards` when its own upstreams are then wanted too. */
 export interface OracleWish {
+  /** The node whose join wants it, or whose end leaves it without purpose. */
+  readonly by: string
   readonly cause: 'sibling' | 'ancestor'
   readonly upwards: boolean
   /** Cancels even what another join needs. */
@@ -61,6 +63,10 @@ export interface OracleNode {
   claimed: boolean
   firstEligibleMs: number | null
   ended: { readonly outcome: OracleOutcome; readonly cause: OracleCause | null } | null
+  /** It ended since the last step settled. */
+  endedNow: boolean
+  /** Nobody had use for it when a wish ended it. */
+  endedInVain: boolean
   wishes: OracleWish[]
   /** The call that cancelled its flow, or an operator, ends it in this step. */
   doomed: OracleCause | null
@@ -129,6 +135,8 @@ export function addNode(world: OracleWorld, spec: OracleNodeSpec): void {
     claimed: false,
     firstEligibleMs: null,
     ended: null,
+    endedNow: false,
+    endedInVain: false,
     wishes: [],
     doomed: null,
   })
