@@ -57,8 +57,6 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
   const store = await openStore(address, options)
   const engine = createEngine({
     label: `${hostname()}:${process.pid}`,
-    // PGlite carries out one statement at a time: more passes at once would only stand in each other's way.
-    ...(address.kind === 'postgres' ? {} : { passesMax: 2 }),
     // An embedded store carries out one statement at a time: background passes must not queue up before workers.
     ...(address.kind === 'postgres' ? {} : { passesMax: 2 }),
     ...options.engine,
