@@ -6,6 +6,7 @@ import {
   type EventsPage,
   engineError,
   limits,
+  makePartitionTag,
   type ReadEvents,
 } from '@flowfabric/core'
 import { invalidCursor } from './pages.js'
@@ -39,26 +40,49 @@ export function createEvents(model: Model): EventOperations {
   }
 }
 
-function startOf(model: Model, params: ReadEvents): number {
-  if (params.cursor === undefined) return params.from === 'now' ? model.sequence : model.trimmedThrough
-  if (!/^m[0-9]{1,15}$/.test(params.cursor)) throw invalidCursor()
-  const position = Number(params.cursor.slice(1))
-  if (position >= model.trimmedThrough) return position
-  throw engineError('cursor_expired', 'events after the cursor were trimmed')
+/** The next number of each partition; one that isn't named is read from its first. */
+type Position = ReadonlyMap<string, number>
+
+function startOf(model: Model, params: ReadEvents): Position {
+  if (params.cursor === undefined) {
+    if (params.from !== 'now') return new Map(model.trimmedBelow)
+    return new Map([...model.eventNumbers].map(([partition, last]) => [partition, last + 1]))
+  }
+  const position = parseCursor(params.cursor)
+  for (const [partition, first] of model.trimmedBelow) {
+    if ((position.get(partition) ?? 1) < first)
+      throw engineError('cursor_expired', 'events after the cursor were trimmed')
+  }
+  return position
 }
 
-function readPage(model: Model, params: ReadEvents, after: number): EventsPage {
+function parseCursor(cursor: string): Position {
+  if (!/^m([0-9]{1,5}:[0-9]{1,15};)*$/.test(cursor)) throw invalidCursor()
+  const parts = cursor.slice(1).split(';').filter(Boolean)
+  return new Map(
+    parts.map((part) => {
+      const [index = '', next] = part.split(':')
+      return [makePartitionTag('flow', Number(index)), Number(next)]
+    }),
+  )
+}
+
+function writeCursor(position: Position): string {
+  const parts = [...position].map(([partition, next]) => `${/[0-9]+/.exec(partition)?.[0]}:${next};`)
+  return `m${parts.join('')}`
+}
+
+function readPage(model: Model, params: ReadEvents, from: Position): EventsPage {
   const limit = params.limit ?? limits.pageSizeDefault
   const events: EngineEvent[] = []
-  let position = after
-  for (const entry of model.feed) {
-    if (entry.position <= after) continue
+  const position = new Map(from)
+  for (const event of model.feed) {
+    if (event.number < (position.get(event.partition) ?? 1)) continue
     if (events.length === limit) break
-    position = entry.position
-    if (entry.event.namespace === params.namespace && passes(entry.event, params.filter))
-      events.push(entry.event)
+    position.set(event.partition, event.number + 1)
+    if (event.namespace === params.namespace && passes(event, params.filter)) events.push(event)
   }
-  return { outcome: 'events', events, cursor: `m${position}` }
+  return { outcome: 'events', events, cursor: writeCursor(position) }
 }
 
 function passes(event: EngineEvent, { executionId, flowId, lane, types }: EventFilter = {}): boolean {

@@ -1,4 +1,4 @@
-import { type ExplainFacts, must } from '@flowfabric/core'
+import { type ExplainFacts, must, partitionTagOf } from '@flowfabric/core'
 import { flowOf, incomingOf, isActive, publicStateOfRecord } from './facts.js'
 import { laneOf } from './lane-records.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
@@ -54,12 +54,13 @@ function isOfLane(a: ExecutionRecord, b: ExecutionRecord): boolean {
   return a.namespace === b.namespace && a.lane === b.lane
 }
 
-/** Of the same route, claimable, and before it in the order of claims. */
+/** Of the same route and partition, claimable, and before it in the order of claims. */
 function isAhead(other: ExecutionRecord, x: ExecutionRecord): boolean {
   if (other.score === null || x.score === null) return false
   if (other.state.eligibilityState !== 'eligible_now' || x.state.eligibilityState !== 'eligible_now')
     return false
   if (!isOfLane(other, x) || other.kind !== x.kind) return false
+  if (partitionTagOf(other.id) !== partitionTagOf(x.id)) return false
   if (JSON.stringify(other.capabilities) !== JSON.stringify(x.capabilities)) return false
   return other.score < x.score || (other.score === x.score && other.sequence < x.sequence)
 }

@@ -70,10 +70,6 @@ type Unplaced<Event> = Event extends EngineEvent ? Omit<Event, 'partition' | 'nu
 function append(model: Model, partition: PartitionTag, event: Unplaced<EngineEvent>): void {
   const number = (model.eventNumbers.get(partition) ?? 0) + 1
   model.eventNumbers.set(partition, number)
-  model.sequence += 1
-  model.feed.push({
-    position: model.sequence,
-    event: { ...event, partition, number, atMs: model.clock.nowMs() },
-  })
+  model.feed.push({ ...event, partition, number, atMs: model.clock.nowMs() })
   hint(model, { type: 'events', partition })
 }

@@ -1,5 +1,6 @@
 import {
   checkScanRequest,
+  type EngineEvent,
   limits,
   type PartitionTag,
   partitionTagOf,
@@ -32,6 +33,8 @@ export function trimRetention(model: Model, params: ScanRequest): ScanResult<Ret
 
 /** Whether the partition holds anything past its retention. */
 export function hasExpired(model: Model, partition: PartitionTag): boolean {
+  const oldest = model.feed.find((event) => event.partition === partition)
+  if (oldest !== undefined && oldest.atMs + limits.feedAgeMsMax <= model.clock.nowMs()) return true
   return expiredExecutions(model, partition).length + expiredFlows(model, partition).length > 0
 }
 
@@ -73,12 +76,19 @@ function removeKeys(model: Model): number {
   return expired.length
 }
 
-/** The feed keeps so many events of a partition; a cursor that points before them has expired. */
+/** A cursor that points before what is kept has expired. */
 function trimFeed(model: Model, partition: PartitionTag): number {
-  const own = model.feed.filter((entry) => entry.event.partition === partition)
-  const trimmed = new Set(own.slice(0, Math.max(0, own.length - limits.feedLengthMax)))
-  for (const { position } of trimmed) model.trimmedThrough = Math.max(model.trimmedThrough, position)
-  if (trimmed.size > 0)
-    model.feed.splice(0, model.feed.length, ...model.feed.filter((entry) => !trimmed.has(entry)))
-  return trimmed.size
+  const expired = new Set(expiredEvents(model, partition))
+  for (const { number } of expired) model.trimmedBelow.set(partition, number + 1)
+  if (expired.size > 0)
+    model.feed.splice(0, model.feed.length, ...model.feed.filter((event) => !expired.has(event)))
+  return expired.size
+}
+
+/** The feed keeps so many events of a partition, for so long. */
+function expiredEvents(model: Model, partition: PartitionTag): EngineEvent[] {
+  const own = model.feed.filter((event) => event.partition === partition)
+  const young = own.findIndex((event) => event.atMs + limits.feedAgeMsMax > model.clock.nowMs())
+  const old = young === -1 ? own.length : young
+  return own.slice(0, Math.max(old, own.length - limits.feedLengthMax))
 }

@@ -51,11 +51,11 @@ export interface Model {
   readonly outbox: Map<EntryId, OutboxEntry>
   /** Entries that the running step left, which it may resolve itself. */
   fresh: OutboxEntry[]
-  readonly feed: FeedEntry[]
+  readonly feed: EngineEvent[]
   /** The last event's number in each partition. */
   readonly eventNumbers: Map<PartitionTag, number>
-  /** Positions up to this one were trimmed from the feed. */
-  trimmedThrough: number
+  /** The first number of each partition that was not trimmed from the feed. */
+  readonly trimmedBelow: Map<PartitionTag, number>
 
   /** A comparison's hook: claims hand out these alone, in the model's own order; `null` is no bound. */
   claimOnly: ReadonlySet<ExecutionId> | null
@@ -64,12 +64,6 @@ export interface Model {
   pendingHints: Hint[]
   /** Woken after each operation that left a hint. */
   readonly waiters: Set<() => void>
-}
-
-/** An event with its place among all partitions. */
-export interface FeedEntry {
-  readonly position: number
-  readonly event: EngineEvent
 }
 
 export function createStore(options: ModelOptions): Model {
@@ -94,7 +88,7 @@ export function createStore(options: ModelOptions): Model {
     fresh: [],
     feed: [],
     eventNumbers: new Map(),
-    trimmedThrough: 0,
+    trimmedBelow: new Map(),
     claimOnly: null,
     listeners: new Set(),
     pendingHints: [],

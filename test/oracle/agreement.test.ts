@@ -12,8 +12,8 @@ import { describe, expect, it } from 'vitest'
 import { cancelMember, claim, complete, fail, isClaimable, replay } from './operations.js'
 import { isOfUse, unabsorbed } from './rules.js'
 import { buildNodes, type DagScript, dagScripts } from './script.js'
-import { blockOf, settle } from './settle.js'
-import { addNode, emptyWorld, type OracleWorld, outgoing } from './world.js'
+import { blockOf, type OracleEnd, settle } from './settle.js'
+import { addNode, emptyWorld, type OracleJoin, type OracleWorld, outgoing, plainJoin } from './world.js'
 
 const numRuns = 400
 
@@ -50,6 +50,105 @@ describe('the pure decisions of core agree with the oracle on random DAGs', () =
     )
     // Each side of each question was met.
     for (const [what, count] of Object.entries(seen)) expect(count, what).toBeGreaterThan(10)
+  })
+})
+
+describe('the oracle, where two joins want one member gone in the same step', () => {
+  type Joins = Readonly<Record<'left' | 'right', Pick<OracleJoin, 'ancestors' | 'cancelShared'>>>
+  const isGone: OracleEnd = { outcome: 'cancelled', cause: 'ancestor' }
+  const isSkipped: OracleEnd = { outcome: 'skipped', cause: null }
+
+  /**
+   * `first` and `lost` race for `left`, which decides when `first` has won, and for `right`, which does so too, or is `late`:
+   * then it decides one wave later, since `never` is skipped. `above` runs for `lost` alone.
+   */
+  function race(order: readonly string[], { left, right }: Joins, isLate: boolean): OracleWorld {
+    const world = emptyWorld('open', 0)
+    const joins: Readonly<Record<string, OracleJoin>> = {
+      left: { ...plainJoin, policy: 'any_of', cancels: true, ...left },
+      right: { ...plainJoin, policy: isLate ? 'all_of' : 'any_of', cancels: true, ...right },
+      never: { ...plainJoin, runOn: 'groupImpossible' },
+      lost: plainJoin,
+    }
+    for (const name of order)
+      addNode(world, { name, join: joins[name] ?? null, startInMs: null, deadlineMs: null, maxAttempts: 1 })
+    const edges = [
+      ['first', 'left'],
+      ['lost', 'left'],
+      [isLate ? 'never' : 'first', 'right'],
+      ['lost', 'right'],
+      ['first', 'never'],
+      ['above', 'lost'],
+    ] as const
+    for (const [from, to] of edges) world.edges.push({ from, to, counted: null })
+    settle(world)
+    expect(claim(world, ['first', 'above'], 2, 1_000)).toEqual([])
+    return world
+  }
+
+  /** What the oracle says of a store in which the race was lost and this became of `above`. */
+  function judge(each: Case, joins: Joins, above: OracleEnd | null): readonly string[] {
+    const world = race(each.order, joins, each.isLate)
+    complete(world, 'first')
+    const ends: Record<string, OracleEnd | null> = {
+      first: { outcome: 'success', cause: null },
+      lost: { outcome: 'cancelled', cause: 'sibling' },
+      never: isSkipped,
+      right: each.isLate ? isSkipped : null,
+      above,
+    }
+    return settle(world, (name) => ends[name] ?? null)
+  }
+
+  interface Case {
+    readonly title: string
+    /** In which the oracle looks at the nodes. */
+    readonly order: readonly string[]
+    readonly isLate: boolean
+    readonly isLeftShared: boolean
+    readonly isRightShared: boolean
+  }
+
+  const orders = [
+    ['first', 'never', 'above', 'left', 'lost', 'right'],
+    ['first', 'never', 'above', 'right', 'lost', 'left'],
+    ['lost', 'left', 'right', 'never', 'first', 'above'],
+    ['right', 'never', 'left', 'above', 'lost', 'first'],
+  ]
+  const either = [false, true]
+  const cases = orders.flatMap((order) =>
+    either.flatMap((isLate) =>
+      either.flatMap((isLeftShared) =>
+        either.map((isRightShared): Case => {
+          const shared = [isLeftShared && 'left', isRightShared && 'right'].filter(Boolean).join(', ')
+          const title = `${order.join(' ')}; shared: ${shared || 'none'}${isLate ? '; right is late' : ''}`
+          return { title, order, isLate, isLeftShared, isRightShared }
+        }),
+      ),
+    ),
+  )
+  const joinsOf = ({ isLeftShared, isRightShared }: Case, left: boolean, right: boolean): Joins => ({
+    left: { ancestors: left, cancelShared: isLeftShared },
+    right: { ancestors: right, cancelShared: isRightShared },
+  })
+
+  it.each(cases)('allows either where only one of them says that its ancestors follow ($title)', (each) => {
+    for (const left of either) {
+      const joins = joinsOf(each, left, !left)
+      expect(judge(each, joins, isGone)).toEqual([])
+      expect(judge(each, joins, null)).toEqual([])
+    }
+  })
+
+  it.each(cases)('knows what must be where they say the same ($title)', (each) => {
+    const both = joinsOf(each, true, true)
+    expect(judge(each, both, isGone)).toEqual([])
+    expect(judge(each, both, null)).toEqual(['above must end cancelled (ancestor), but is not ended'])
+    const none = joinsOf(each, false, false)
+    expect(judge(each, none, null)).toEqual([])
+    expect(judge(each, none, isGone)).toEqual([
+      'above is cancelled (ancestor), which no rule allows: nothing ends it',
+    ])
   })
 })
 

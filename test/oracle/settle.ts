@@ -164,7 +164,6 @@ function end(world: OracleWorld, node: OracleNode, seen: SeenEnds | undefined): 
   const saw = seen?.(node.name)
   const chosen = seen === undefined ? ends[0] : ends.find((possible) => saw && sameEnd(possible, saw))
   if (chosen === undefined) return false
-  node.endedInVain = !isOfUse(world, node.name)
   finish(node, { outcome: chosen.outcome, cause: chosen.cause })
   if (chosen.cause === 'sibling' || chosen.cause === 'ancestor') wishAncestorsAway(world, node)
   return true
@@ -172,12 +171,14 @@ function end(world: OracleWorld, node: OracleNode, seen: SeenEnds | undefined): 
 
 /**
  * Which of several wishes it was that ended the member is open, and with it whether its upstreams follow: also one that
- * spared it until now, since another one ended it, has its way. Sure is only what all those say that could end it.
+ * spared it until now, since another one ended it, has its way. Sure is only what all those say that could end it, those
+ * too that could have as soon as all joins that this step decides were decided.
  */
 function wishAncestorsAway(world: OracleWorld, node: OracleNode): void {
   const wishes = node.wishes.filter((wish) => wish.cause === node.ended?.cause)
   if (!wishes.some(({ upwards }) => upwards)) return
-  const effective = wishes.filter((wish) => wish.force || node.endedInVain)
+  const isInVain = !isOfUse(world, node.name)
+  const effective = wishes.filter((wish) => wish.force || isInVain)
   const sure = effective.every((wish) => wish.upwards && wish.sure) && effective.length > 0
   for (const { from } of incoming(world, node.name))
     addWish(world, nodeOf(world, from), {

@@ -65,8 +65,6 @@ export interface OracleNode {
   ended: { readonly outcome: OracleOutcome; readonly cause: OracleCause | null } | null
   /** It ended since the last step settled. */
   endedNow: boolean
-  /** Nobody had use for it when a wish ended it. */
-  endedInVain: boolean
   wishes: OracleWish[]
   /** The call that cancelled its flow, or an operator, ends it in this step. */
   doomed: OracleCause | null
@@ -136,7 +134,6 @@ export function addNode(world: OracleWorld, spec: OracleNodeSpec): void {
     firstEligibleMs: null,
     ended: null,
     endedNow: false,
-    endedInVain: false,
     wishes: [],
     doomed: null,
   })

@@ -330,6 +330,8 @@ create table event (
   partition_key integer not null,
   first_number bigint not null,
   count integer not null,
+  -- Of the last of them.
+  at bigint not null,
   body json not null,
   primary key (partition_key, first_number)
 );

@@ -6,7 +6,8 @@ create type partition_pulse as (partition_key integer, now bigint, next_due_at b
 -- Index probes only: each asks for the first entry of an index, since a condition on its value would be judged by
 -- statistics, which are old just when there is much to do. Waiting lanes and what belongs to no partition are told with
 -- the first partition asked for, and with partition 0.
-create function pulse_of(p_partitions integer[], p_fold_rows integer, p_waiting_ms bigint, p_number_ms bigint) returns setof partition_pulse
+create function pulse_of(p_partitions integer[], p_fold_rows integer, p_waiting_ms bigint, p_number_ms bigint, p_feed_age bigint)
+returns setof partition_pulse
 language plpgsql stable set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
@@ -29,6 +30,7 @@ begin
         order by x.due_at limit 1),
       (select f.due_at from flow f where f.partition_key = p.key and f.due_at is not null and f.state in ('completed', 'failed', 'cancelled')
         order by f.due_at limit 1),
+      (select o.at from event o where o.partition_key = p.key order by o.first_number limit 1) + p_feed_age,
       case when p.key = 0 then (select k.expires_at from idempotency_key k order by k.expires_at limit 1) end), false),
     -- Who reads the feed numbers it: without readers it is done in larger lots.
     p.key = 0 and (coalesce((select b.at from event_batch b order by b.seq limit 1) <= v_now - p_number_ms, false)

@@ -1,15 +1,20 @@
 import { setMaxListeners } from 'node:events'
-import type { FoundationBackend, PartitionConfig } from '@flowfabric/core'
+import {
+  createHintHub,
+  type ExecutionId,
+  type FoundationBackend,
+  type PartitionConfig,
+} from '@flowfabric/core'
 import { createAttempts } from './attempts/index.js'
 import { createCatalog } from './db/catalog.js'
 import type { PostgresContext } from './db/context.js'
-import { createHintHub } from './db/hint-hub.js'
 import { openDatabase } from './db/open.js'
 import { type RemoteHints, startRemoteHints } from './db/remote-hints.js'
 import { createEngines } from './engines/index.js'
 import { createEvents } from './events/index.js'
 import { createExecutions } from './executions/index.js'
 import { createFlows } from './flows/index.js'
+import { type InspectedExecution, inspectExecution } from './inspect/inspect-execution.js'
 import { createLanes } from './lanes/index.js'
 import { createClaimer } from './leases/claim.js'
 import { createLeases } from './leases/index.js'
@@ -19,11 +24,17 @@ import { type PostgresBackendOptions, readSettings } from './options.js'
 import { createResolution } from './resolution/index.js'
 import { createWorkers } from './workers/index.js'
 
+/** The contract, and a look at what is stored. */
+export interface PostgresBackend extends FoundationBackend {
+  /** All rows of an execution, whatever its namespace, for people. Throws `execution_not_found` when there are none. */
+  inspect(id: ExecutionId): Promise<InspectedExecution>
+}
+
 /**
  * The contract on PostgreSQL, or on PGlite in this process. Nothing is sent before the first call; `maintenance.prepare`
  * makes the schema. Throws `invalid_configuration`.
  */
-export function createPostgresBackend(options: PostgresBackendOptions): FoundationBackend {
+export function createPostgresBackend(options: PostgresBackendOptions): PostgresBackend {
   const { ctx, close } = createContext(options)
   const claimer = createClaimer(ctx)
   return {
@@ -38,6 +49,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Foundati
     engines: createEngines(ctx),
     events: createEvents(ctx),
     maintenance: createMaintenance(ctx, close),
+    inspect: (id) => inspectExecution(ctx, id),
   }
 }
 

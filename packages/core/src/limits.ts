@@ -129,7 +129,10 @@ export const limits = {
   journalBytesMax: 8_388_608,
 
   // Lanes and routes.
-  /** Live routes of a lane. `too_many_routes`. */
+  /**
+   * Live routes of a lane, those that an execution that has not ended needs. One more is refused at the latest where one
+   * partition has so many, and never before the lane has. `too_many_routes`.
+   */
   routesPerLaneMax: 1_024,
   /** Routes that one claim asks; they rotate. */
   routesPerClaimMax: 64,
@@ -165,6 +168,8 @@ export const limits = {
   // The feed and retention.
   /** Events that a partition keeps. A reader behind that gets `cursor_expired`. */
   feedLengthMax: 100_000,
+  /** For how long a partition keeps an event. A reader behind that gets `cursor_expired`. */
+  feedAgeMsMax: 604_800_000,
   /** Events of one read. */
   feedReadMax: 1_000,
   /** For how long a terminal execution is kept, unless its lane or itself says otherwise. */

@@ -1,4 +1,4 @@
-import { type ExecutionId, parseLaneId, parseNamespace } from '@flowfabric/core'
+import { type ExecutionId, mintExecutionId, parseLaneId, parseNamespace } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { codeOf, readOne, submitOne } from '../../support/builders.js'
 import { FlowDriver } from '../../support/flow-driver.js'
@@ -75,6 +75,15 @@ describe('executions.explainFacts', () => {
         ['b', 'waiting'],
       ]),
     )
+  })
+
+  it('counts those ahead in its own partition: between partitions there is no order', async () => {
+    const submitIn = (partition: number) => submitOne(store(), { id: mintExecutionId(partition) })
+    await submitIn(1)
+    await submitIn(0)
+    await submitIn(1)
+    expect((await explain(await submitIn(0))).ahead).toBe(1)
+    expect((await explain(await submitIn(1))).ahead).toBe(2)
   })
 
   it('counts nobody ahead of what does not wait for a worker', async () => {

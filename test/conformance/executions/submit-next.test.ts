@@ -514,6 +514,27 @@ describe('executions.submit with next', () => {
     })
   })
 
+  it.each([1, 2, 5])('hands nothing out twice to claims of %i that come in the same moment', async (max) => {
+    // Work and workers that are known, so that a store may serve them together.
+    const known = await submitOne(store())
+    const workers = Array.from({ length: 4 }, () => new WorkerDriver(store()))
+    const got = []
+    for (const worker of workers) got.push(...(await worker.claim()))
+    expect(got.map(({ executionId }) => executionId)).toEqual([known])
+    const items = workers.map(() => store().aSolo())
+    const calls = items.map((solo, nth) =>
+      submit(must(workers[nth], 'a worker').request({ max, lanes: [solo.lane], kinds: [solo.kind] }), solo),
+    )
+    const claimed = (await Promise.all(calls)).flatMap((call) => call.claimed)
+    const ids = claimed.map(({ executionId }) => executionId)
+    expect(ids.length).toBeGreaterThan(0)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const { id } of items) {
+      const { epoch } = await readOne(store(), id)
+      expect(epoch).toBe(ids.includes(id) ? 1 : 0)
+    }
+  })
+
   it('claims without items too', async () => {
     const waiting = await submitOne(store())
     const answer = await submit(new WorkerDriver(store()).request())

@@ -1,11 +1,12 @@
 import {
   type ExecutionSubmission,
   mintSoloExecutionId,
+  must,
   parseKind,
   parseLaneId,
   parseNamespace,
 } from '@flowfabric/core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { bytesOf, codeOf, itemCodeOf, readOne, steadyRetry, submitOne } from '../../support/builders.js'
 import { type TestStore, useStore } from '../../support/use-store.js'
 import { WorkerDriver } from '../../support/worker-driver.js'
@@ -221,6 +222,13 @@ describe('executions.submit', () => {
     const refused = answers.filter(({ outcome }) => outcome !== 'accepted')
     expect(refused).toEqual([{ outcome: 'too_many_routes', lane }])
     expect((await submit(store().aSolo({ lane, kind: parseKind('kind-0') })))[0]?.outcome).toBe('accepted')
+
+    // What has ended needs no route, however long it is kept.
+    const { backend, namespace } = store()
+    await backend.executions.cancel({ namespace, id: must(many[1], 'an execution').id })
+    const again = store().aSolo({ lane, kind: parseKind('another') })
+    const isAccepted = async () => (await submit(again))[0]?.outcome === 'accepted'
+    await vi.waitUntil(isAccepted, { timeout: 20_000, interval: 500 })
   })
 
   it.each<[string, object]>([

@@ -174,6 +174,19 @@ describe('flows.extend', () => {
 describe('flows.extend, where ends resolve nothing themselves', () => {
   const store = useStore({ inlineResolveEdges: 0 })
 
+  it('counts the edges that it adds, and leaves those alone whose ends wait in the outbox', async () => {
+    const flow = await FlowDriver.submit(store(), { a: {}, b: {}, join: { after: ['a'] } })
+    await flow.end('a', 'success')
+    await flow.end('b', 'success')
+    await flow.extend({}, { edges: [flow.edge('b', 'join')] })
+    expect(await flow.edgeTo('join', 'a')).toMatchObject({ state: 'pending' })
+    expect(await flow.edgeTo('join', 'b')).toMatchObject({ state: 'satisfied' })
+    expect((await flow.group('join')).counters).toEqual({ n: 2, succeeded: 1, failed: 0, skipped: 0 })
+    expect(await flow.state('join')).toBe('waiting_children')
+    await flow.settle()
+    expect(await flow.state('join')).toBe('waiting')
+  })
+
   it('an extend that comes before the settlement wins', async () => {
     const flow = await FlowDriver.submit(store(), { a: {} })
     await flow.end('a', 'success')

@@ -1,4 +1,4 @@
-import type { ExecutionId, TimerItem } from '@flowfabric/core'
+import { type ExecutionId, parseLaneId, type TimerItem } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { codeOf, readOne, steadyRetry, submitOne } from '../../support/builders.js'
 import { FlowDriver } from '../../support/flow-driver.js'
@@ -216,6 +216,27 @@ describe('maintenance.drainTimers', () => {
     expect(await flow.states()).toEqual({ a: 'completed', b: 'expired', c: 'expired' })
     await flow.settle()
     expect((await flow.flow()).state).toBe('failed')
+  })
+
+  it.each([
+    ["a flow's deadline", 'expired'],
+    ["a draft's end", 'cancelled'],
+  ] as const)('%s holds for more members than end in one batch', async (which, end) => {
+    const { backend, namespace } = store()
+    const lane = parseLaneId('large')
+    const flow = new FlowDriver(store())
+    const names = Array.from({ length: 600 }, (_, n) => `n${n}`)
+    const plan = Object.fromEntries(names.map((name) => [name, { lane }]))
+    if (end === 'expired') await flow.submit(plan, { deadlineMs: 5_000 })
+    else {
+      await backend.flows.createDraft({ namespace, flowId: flow.flowId, draftTtlMs: 5_000 })
+      await flow.extend(plan)
+    }
+    await store().advance(5_000)
+    await drain(flow.flowId)
+    expect(await flow.tryStart(...names), which).toEqual([])
+    await flow.settle()
+    expect(new Set(Object.values(await flow.states()))).toEqual(new Set([end]))
   })
 
   it('cancels a draft that was not sealed in time, with its members', async () => {

@@ -1,8 +1,7 @@
-import type { PartitionConfig } from '@flowfabric/core'
+import type { HintHub, PartitionConfig } from '@flowfabric/core'
 import type { PostgresSettings } from '../options.js'
 import type { Catalog } from './catalog.js'
 import type { Database } from './database.js'
-import type { HintHub } from './hint-hub.js'
 
 /** What every operation of this package is given: made once by the composition. */
 export interface PostgresContext {

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Hint } from '@flowfabric/core'
+import type { Hint, HintHub } from '@flowfabric/core'
 import pg from 'pg'
 import type { PostgresBackendOptions } from '../options.js'
 import type { Database } from './database.js'
-import type { HintHub } from './hint-hub.js'
 
 /** Hints between processes, by NOTIFY. Best effort: without them latency is that of the pulse. */
 export interface RemoteHints {

@@ -82,8 +82,9 @@ async function readLane(tx: Executor, key: Key): Promise<LaneRow> {
     `select ff.now_ms() as now_ms, l.state, l.concurrency, e.flow_id, f.state as flow_state, f.cancel_finalisers as finalisers,
        coalesce((select sum(d.n) from ff.lane_depth d where d.lane_id = l.id and d.public_state = 'active'), 0)::integer as active,
        (select count(*)::integer from (
-          select from ff.execution o where e.eligibility_state = 'eligible_now' and o.route_id = e.route_id
-            and o.eligibility_state = 'eligible_now' and (o.score, o.seq) < (e.score, e.seq) limit 1000) a) as ahead
+          select from ff.execution o where e.eligibility_state = 'eligible_now' and o.partition_key = e.partition_key
+            and o.route_id = e.route_id and o.eligibility_state = 'eligible_now' and (o.score, o.seq) < (e.score, e.seq)
+          limit 1000) a) as ahead
      from ff.execution e join ff.lane l on l.id = e.lane_id
      left join ff.flow f on f.partition_key = e.partition_key and f.id = e.flow_id
      where e.partition_key = $1 and e.id = $2`,

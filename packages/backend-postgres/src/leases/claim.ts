@@ -3,13 +3,15 @@ import {
   type ClaimOutcome,
   type ClaimRequest,
   checkClaim,
+  createLaneShares,
+  createReadyWaiters,
+  type LaneShares,
   makePartitionTag,
+  waitForWork,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
 import { type ClaimedRow, claimedColumnNames, toClaimed } from './claimed-row.js'
-import { createLaneShares, type LaneShares } from './lane-shares.js'
-import { createReadyWaiters, type ReadyWaiters } from './ready-waiters.js'
 import { createRouteSelector, type RouteSelector, type ServedRoutes } from './served-routes.js'
 
 /** What the claims of one process share. */
@@ -28,10 +30,6 @@ export interface BegunClaim {
   readonly max: number
   readonly values: readonly SqlValue[]
 }
-
-/** A lost hint delays a waiting claim by so much, longer the longer nothing came. */
-const recheckMsMin = 1_000
-const recheckMsMax = 10_000
 
 /** How many parameters `claim_work` takes. */
 export const claimParameters = 10
@@ -56,8 +54,8 @@ const statement = `select ${claimedColumnNames.join(', ')} from ${claimCall(1)}`
 
 export function createClaimer(ctx: PostgresContext): Claimer {
   const routes = createRouteSelector(ctx.catalog)
-  const shares = createLaneShares()
-  const waiters = createReadyWaiters()
+  const shares = createLaneShares<number>()
+  const waiters = createReadyWaiters(startTimer)
   ctx.hints.listen(waiters.onHint)
 
   const begin = (request: ClaimRequest) => beginClaim(ctx, routes, shares, request)
@@ -78,7 +76,7 @@ export function createClaimer(ctx: PostgresContext): Claimer {
     async claim(params) {
       checkClaim(params)
       const waitMs = params.waitMs ?? 0
-      const leases = waitMs > 0 ? await waitForWork(ctx, waiters, params, waitMs, look) : await look(params)
+      const leases = waitMs > 0 ? await waitForWork(waiters, params, look, ctx.closing) : await look(params)
       return leases.length === 0 ? { outcome: 'empty' } : { outcome: 'claimed', leases }
     },
   }
@@ -87,7 +85,7 @@ export function createClaimer(ctx: PostgresContext): Claimer {
 function beginClaim(
   ctx: PostgresContext,
   routes: RouteSelector,
-  shares: LaneShares,
+  shares: LaneShares<number>,
   request: ClaimRequest,
 ): BegunClaim {
   const served = routes.select(request)
@@ -111,7 +109,7 @@ function beginClaim(
 
 async function finishClaim(
   ctx: PostgresContext,
-  shares: LaneShares,
+  shares: LaneShares<number>,
   { served, max }: BegunClaim,
   rows: readonly ClaimedRow[],
 ): Promise<readonly ClaimedExecution[] | undefined> {
@@ -134,38 +132,7 @@ async function finishClaim(
   return Promise.all(rows.map((row) => toClaimed(row, ctx.catalog)))
 }
 
-async function waitForWork(
-  ctx: PostgresContext,
-  waiters: ReadyWaiters,
-  params: ClaimRequest,
-  waitMs: number,
-  look: (request: ClaimRequest) => Promise<readonly ClaimedExecution[]>,
-): Promise<readonly ClaimedExecution[]> {
-  const lanes = new Set(
-    params.namespaces.flatMap((namespace) => params.lanes.map((lane) => `${namespace}/${lane}`)),
-  )
-  const signals = params.signal === undefined ? [ctx.closing] : [ctx.closing, params.signal]
-  // The process's own clock: it measures how long the caller waits, never what is due.
-  const endsAt = performance.now() + waitMs
-  let recheckMs = recheckMsMin
-  let ticket = waiters.enter(params, lanes)
-  try {
-    let claimed = await look(params)
-    while (claimed.length === 0) {
-      const leftMs = endsAt - performance.now()
-      if (leftMs <= 0 || signals.some((signal) => signal.aborted)) return claimed
-      const baton = await ticket.wait(Math.min(leftMs, recheckMs), signals)
-      recheckMs = baton === undefined ? Math.min(recheckMs * 2, recheckMsMax) : recheckMsMin
-      if (signals.some((signal) => signal.aborted)) {
-        if (baton !== undefined) waiters.pass(baton, 0)
-        return claimed
-      }
-      ticket = waiters.enter(params, lanes)
-      claimed = await look(params)
-      if (baton !== undefined) waiters.pass(baton, claimed.length)
-    }
-    return claimed
-  } finally {
-    ticket.leave()
-  }
+function startTimer(onEnd: () => void, ms: number): () => void {
+  const timer = setTimeout(onEnd, ms)
+  return () => clearTimeout(timer)
 }

@@ -1,12 +1,12 @@
 import { type FlowId, limits, makePartitionTag, type TimerItem } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
-import { cancelDraft, countOpen } from '../flows/cancel.js'
+import { cancelDraft } from '../flows/cancel.js'
 import { tryLockFlow } from '../flows/flow-state.js'
 import { kickDispatch } from '../resolution/dispatch.js'
 import { type EndedMember, tellEnded } from '../resolution/hop.js'
 
-/** Members that one step of a passed deadline ends. */
+/** Members that one statement of a passed deadline ends. */
 const EXPIRE_BATCH = limits.scannerBatchMax
 
 interface Applied {
@@ -53,14 +53,17 @@ async function applyDue(tx: Executor, partition: number, flowId: FlowId): Promis
     return { timer: 'draft_expiry', dueAtMs, ended }
   }
   if (flow.state !== 'open' && flow.state !== 'cancelling') return undefined
-  const ended = await expireMembers(tx, partition, flowId)
-  // A full batch leaves the timer due, and the next pass goes on.
-  if (ended.length < EXPIRE_BATCH || (await countOpen(tx, flowId)) === 0) {
-    await tx.query(
-      'update ff.flow set due_at = null, unprojected = true where partition_key = $1 and id = $2',
-      [partition, flowId],
-    )
+  // All of them in one transaction: a member that is left could still start.
+  const ended: EndedMember[] = []
+  for (let more = true; more; ) {
+    const batch = await expireMembers(tx, partition, flowId)
+    ended.push(...batch)
+    more = batch.length === EXPIRE_BATCH
   }
+  await tx.query(
+    'update ff.flow set due_at = null, unprojected = true where partition_key = $1 and id = $2',
+    [partition, flowId],
+  )
   return ended.length === 0 ? undefined : { timer: 'flow_deadline', dueAtMs, ended }
 }
 

@@ -1,6 +1,7 @@
 import {
   checkPulse,
   type LaneId,
+  limits,
   makePartitionTag,
   must,
   type Namespace,
@@ -40,8 +41,8 @@ export async function pulse(
   const indexes = checkPulse(params, await ctx.partitions())
   const rows = await ctx.db.query<PulseRow>(
     `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, retention, upkeep, waiting
-     from ff.pulse_of($1::integer[], $2::integer, $3::bigint, $4::bigint)`,
-    [indexes, FOLD_ROWS, WAITING_MS, UNNUMBERED_MS],
+     from ff.pulse_of($1::integer[], $2::integer, $3::bigint, $4::bigint, $5::bigint)`,
+    [indexes, FOLD_ROWS, WAITING_MS, UNNUMBERED_MS, limits.feedAgeMsMax],
   )
   const byIndex = new Map(rows.map((row) => [row.partition_key, row]))
   const first = rows[0]

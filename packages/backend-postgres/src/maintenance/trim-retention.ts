@@ -7,6 +7,7 @@ import {
   type ScanResult,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import { numberEvents } from '../events/numbering.js'
 
 /** Executions that one transaction removes. */
 const REMOVE_BATCH = 200
@@ -25,13 +26,13 @@ export async function trimRetention(
     ['execution', executions],
     ['flow', flows.removed],
     ['idempotency_key', keys],
-    ['event', events],
+    ['event', events.removed],
   ]
   return {
     items: counted.flatMap(([what, count]) =>
       count > 0 ? [{ outcome: 'removed' as const, what, count }] : [],
     ),
-    more: executions >= params.max || flows.more || keys >= params.max,
+    more: executions >= params.max || flows.more || keys >= params.max || events.more,
   }
 }
 
@@ -85,11 +86,16 @@ async function trimKeys(ctx: PostgresContext, max: number): Promise<number> {
   return rows.length
 }
 
-async function trimEvents(ctx: PostgresContext, partition: number, max: number): Promise<number> {
-  const [row] = await ctx.db.call<{ n: number }>('select ff.trim_events($1, $2, $3) as n', [
-    partition,
-    limits.feedLengthMax,
-    max,
-  ])
-  return row?.n ?? 0
+async function trimEvents(
+  ctx: PostgresContext,
+  partition: number,
+  max: number,
+): Promise<{ readonly removed: number; readonly more: boolean }> {
+  // What has no number yet could not be told to a reader who is behind.
+  await numberEvents(ctx, { waits: false })
+  const [row] = await ctx.db.call<{ removed: number; more: boolean }>(
+    'select removed, more from ff.trim_events($1, $2, $3, $4)',
+    [partition, limits.feedLengthMax, limits.feedAgeMsMax, max],
+  )
+  return row ?? { removed: 0, more: false }
 }

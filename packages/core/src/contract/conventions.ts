@@ -8,6 +8,10 @@ import type { PartitionTag } from '../partitions/index.js'
  * Every operation takes one params object and answers a named outcome. What a correct caller can meet because of
  * timing or load is an outcome; what it never sends, and what the store could not do, is a thrown `EngineError`.
  * In a batch each item has its own outcome, and one bad item leaves its neighbours unharmed.
+ *
+ * What is called atomic is one step in one partition. "One round trip" is one call to each partition that is concerned,
+ * all sent together: a store that keeps its partitions in one place needs only one. What a call reads of several
+ * partitions is exact in each of them, as of a moment of its own.
  */
 
 /** A payload: opaque to the engine. */

@@ -10,7 +10,8 @@ export interface EventOperations {
   /**
    * Events after a cursor, over all partitions. Along a chain of cursors each event comes exactly once, in order per
    * execution, and an event that led to another of its flow before it. Waits up to `waitMs` for news.
-   * Without a cursor it starts at `from`. Throws `cursor_expired`, `invalid_cursor`.
+   * Without a cursor it starts at `from`. Throws `cursor_expired` when `trimRetention` removed events that the cursor
+   * hasn't come to, `invalid_cursor`.
    */
   read(params: ReadEvents): Promise<EventsPage>
 

@@ -16,8 +16,10 @@ import type { ClaimedExecution, ClaimRequest } from './leases.js'
 /** Units of durable work, from submission to retention. */
 export interface ExecutionOperations {
   /**
-   * Accept solo executions. Atomic per item. Idempotent by id: the same namespace, kind and input hash answer `duplicate`;
-   * by idempotency key: the recorded id is answered, whatever id came along. One round trip for the batch. With `next`, a
+   * Accept solo executions. Atomic per item, but for its idempotency key, which may be recorded just before and is
+   * forgotten when the item is refused: after a crash between the two, the next item under the key that is the same but for
+   * its id is accepted by the id that is recorded. Idempotent by id: the same namespace, kind and input hash answer `duplicate`; by idempotency key:
+   * the recorded id is answered, whatever id came along. One round trip for the batch, another for keys. With `next`, a
    * claim is carried out after the items, in the same round trip or in a second one; a claim that fails claims nothing.
    * Throws `batch_too_large`. Item errors: validation codes, `partition_out_of_range`.
    */
@@ -29,10 +31,13 @@ export interface ExecutionOperations {
   /** Read the recorded ends of several executions in one round trip. Unknown ids are item errors. */
   getResult(params: GetResults): Promise<{ readonly items: readonly ResultOutcome[] }>
 
-  /** Newest first. A cursor neither skips nor repeats an execution that existed when the listing began. Throws `invalid_cursor`. */
+  /**
+   * Newest first. A cursor neither skips nor repeats an execution that existed when the listing began. Each is shown, and
+   * judged by the filter, as it is when its page is read. Throws `invalid_cursor`.
+   */
   list(params: ListExecutions): Promise<Page<Execution>>
 
-  /** Exact count of what matches. */
+  /** How many match: exact, as long as nothing that matches comes, changes or goes while it counts. */
   count(params: CountExecutions): Promise<{ readonly outcome: 'counted'; readonly count: number }>
 
   /**
@@ -61,7 +66,10 @@ export interface ExecutionOperations {
   /** Set and remove tags in one step, in any state. Atomic, idempotent. Throws `too_many_tags`, `invalid_tag`. */
   setTags(params: SetTags): Promise<{ readonly outcome: 'changed'; readonly tags: Tags }>
 
-  /** What `explain` needs, read in one step. Throws `execution_not_found`. */
+  /**
+   * What `explain` needs: the execution and what lies in its partition as of one moment, the rest of a moment close to it.
+   * Throws `execution_not_found`.
+   */
   explainFacts(params: GetExecution): Promise<ExplainFacts>
 }
 
@@ -279,7 +287,7 @@ export interface SetTags extends GetExecution {
   readonly remove?: readonly string[] | undefined
 }
 
-/** One consistent reading; the judgement is `explain`'s (engine). */
+/** Facts only; the judgement is `explain`'s (engine). `lane.active` and `workers` may be a moment younger than the rest. */
 export interface ExplainFacts {
   readonly outcome: 'facts'
   readonly execution: Execution
@@ -292,7 +300,7 @@ export interface ExplainFacts {
     readonly capabilities: readonly string[]
     readonly draining: boolean
   }[]
-  /** Claimable executions of its route that are ahead of it (counted up to 1000). */
+  /** Claimable executions of its route in its partition, where order is promised, that are ahead of it (counted up to 1000). */
   readonly ahead: number
   readonly flow: {
     readonly id: FlowId

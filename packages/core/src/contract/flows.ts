@@ -11,14 +11,20 @@ import type { FencingRefusal, Handle } from './leases.js'
 /** DAGs of executions that share a partition. */
 export interface FlowOperations {
   /**
-   * Accept a whole graph, all or nothing: nothing of it can be seen or claimed before all of it stands.
-   * Idempotent by flow id and graph hash (`duplicate`), and by idempotency key. One round trip up to the store's bound.
+   * Accept a whole graph, all or nothing: nothing of it can be claimed, and the flow cannot be read, before all of it
+   * stands. Listings and counts of executions may take up its members one after the other, until the answer.
+   * Idempotent by flow id and graph hash (`duplicate`), and by idempotency key, which is recorded as that of
+   * `executions.submit` is. One round trip up to the store's bound.
+   * Throws `contention` when another call with the key has recorded it and is still on its way; the caller may repeat.
    * Throws `empty_flow`, `cycle` (with its path), `self_edge`, `duplicate_edge`, `unknown_node`, `duplicate_name`,
    * `invalid_quorum`, `on_satisfied_not_allowed`, `policy_without_edges`, `partition_mismatch`, limits.
    */
   submit(params: SubmitFlow): Promise<SubmitFlowOutcome>
 
-  /** Begin a graph that `extend` fills and `seal` releases. Unsealed by its time-to-live, it is cancelled. Idempotent by id. */
+  /**
+   * Begin a graph that `extend` fills and `seal` releases. Unsealed by its time-to-live, it is cancelled. Idempotent by id,
+   * and by idempotency key as `submit`.
+   */
   createDraft(params: CreateDraft): Promise<CreateDraftOutcome>
 
   /**
@@ -45,7 +51,9 @@ export interface FlowOperations {
 
   /**
    * Cancel by policy. While it is `cancelling` no member starts but `always` nodes, and none is handed out after the
-   * answer. Repeating is harmless. With `waitMs` it answers when the members are terminal, or how many remain then.
+   * answer. That is so from one atomic step on; the members themselves end in it or in batches after it, those of a flow
+   * of up to 500 before the answer. Repeating is harmless. With `waitMs` it answers when the members are terminal, or how
+   * many remain then.
    * Throws `flow_not_found`.
    */
   cancel(params: CancelFlow): Promise<CancelFlowOutcome>
@@ -199,6 +207,7 @@ export interface FlowNodeView {
 }
 
 export interface EdgeView {
+  /** The same in every reading of one store; what it is made of is the store's affair. */
   readonly id: EdgeId
   readonly from: ExecutionId
   readonly to: ExecutionId

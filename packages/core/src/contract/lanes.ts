@@ -7,7 +7,10 @@ export interface LaneOperations {
   /** Change the given settings. Answered when every copy has them. Idempotent. Throws validation codes. */
   configure(params: ConfigureLane): Promise<{ readonly outcome: 'configured'; readonly lane: Lane }>
 
-  /** All lanes of the namespace with their depth by state and the age of the oldest claimable execution. */
+  /**
+   * The lanes of the namespace that were configured or hold executions, with their depth by state and the age of the
+   * oldest claimable execution. A lane that holds nothing and has the default settings may be left out.
+   */
   list(params: Scoped): Promise<{ readonly outcome: 'listed'; readonly lanes: readonly LaneView[] }>
 
   /** Change the state. After the answer nothing of a paused or disabled lane is handed out, also not to a claim that already waits. Idempotent. */
@@ -53,8 +56,12 @@ export interface Lane extends LaneSettings {
 }
 
 export interface LaneView extends Lane {
-  /** Executions by public state, zeros too. */
+  /** Executions by public state, zeros too: the sum over the partitions. */
   readonly depth: Readonly<Record<PublicState, number>>
+  /**
+   * Since when the oldest claimable execution is ready. Where a route has more than 100 priorities waiting in a partition,
+   * or more than 1000 executions in a lane that ever had an ageing, it may be that of a younger one.
+   */
   readonly oldestReadyAtMs: number | null
 }
 

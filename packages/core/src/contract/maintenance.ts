@@ -8,13 +8,21 @@ export interface MaintenanceOperations {
   /** The cheap look that makes idling cheap: which kinds of work are pending in these partitions, and when the next is due. One round trip. */
   pulse(params: { readonly partitions: readonly PartitionTag[] }): Promise<PulseResult>
 
-  /** Apply what is due: starts, backoffs, leases, time-outs, deadlines, graces. Each item is one atomic, fenced transition. */
+  /**
+   * Apply what is due: starts, backoffs, leases, time-outs, deadlines, graces. Each item is one atomic, fenced transition.
+   * A flow's deadline, or the end of a draft, holds for all its members from that step on; they end as those of
+   * `flows.cancel` do, in the step or in batches after it.
+   */
   drainTimers(params: ScanRequest): Promise<ScanResult<TimerItem>>
 
   /** Compare a sample of records with the indexes that their state demands; repair and report. */
   reconcileIndexes(params: ScanRequest): Promise<ScanResult<IndexReconcileItem>>
 
-  /** Remove what is past its retention, completely, in bounded batches. */
+  /**
+   * Remove what is past its retention, completely, in bounded batches: executions, flows, idempotency keys, and events of
+   * the feed beyond `feedLengthMax` or `feedAgeMsMax`. It tells what it removed itself: idempotency keys may go without it
+   * once they have expired.
+   */
   trimRetention(params: ScanRequest): Promise<ScanResult<RetentionItem>>
 
   /** The store's own housekeeping. */
@@ -67,7 +75,7 @@ export interface PulseResult {
     /** When the next timer is due, if any. */
     readonly nextDueAtMs: number | null
   }[]
-  /** Lanes whose best claimable execution has waited longer than 250 ms. */
+  /** Lanes whose best claimable execution in the asked partitions has waited longer than 250 ms; others may be named too. */
   readonly waitingLanes: readonly {
     readonly namespace: Namespace
     readonly lane: LaneId

@@ -4,12 +4,16 @@ import type { ScanRequest, ScanResult, Scoped, WorkerScoped } from './convention
 
 /** The registry of worker instances. It tells who is there; it decides nothing about leases. */
 export interface WorkerOperations {
-  /** Announce an instance. A repeat of a living instance id hands back what that instance held. Idempotent otherwise. */
+  /**
+   * Announce an instance. A repeat of a living instance id hands back what that instance held, partition by partition: a
+   * caller that dies meanwhile leaves the rest to `reapDead`, and to the leases' own time. Idempotent otherwise.
+   */
   register(params: RegisterWorker): Promise<{ readonly outcome: 'registered'; readonly handedBack: number }>
 
   /**
    * Say that instances of one process live. `draining` is echoed to the worker, which then stops claiming. With `goodbye`
-   * the instance is removed and what it still holds is handed back at once. One round trip.
+   * the instance is listed no more, and what it still holds is handed back before the answer, as by `register`. One round
+   * trip without a goodbye.
    */
   heartbeat(params: WorkerHeartbeat): Promise<{
     readonly outcome: 'beating' | 'unknown_instance' | 'gone'
@@ -23,7 +27,10 @@ export interface WorkerOperations {
   /** Ask an instance to stop claiming. Throws `worker_not_found`. */
   drain(params: Scoped & { readonly instanceId: InstanceId }): Promise<{ readonly outcome: 'draining' }>
 
-  /** Remove instances that were silent for 30 s; leases of those that said goodbye are handed back. */
+  /**
+   * Remove instances that were silent for 30 s. Their leases run out by themselves; handed back are only those of a
+   * goodbye, or a registration, that was cut short.
+   */
   reapDead(
     params: ScanRequest,
   ): Promise<

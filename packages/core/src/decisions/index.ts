@@ -1,6 +1,7 @@
 export * from './admission.js'
 export * from './graph.js'
 export * from './join.js'
+export * from './lane-shares.js'
 export * from './need.js'
 export * from './replay.js'
 export * from './settlement.js'

@@ -1,5 +1,6 @@
 export { crc16, crc16Text } from './crc16.js'
 export { mintExecutionIdInFlow, mintSoloExecutionId } from './mint-execution-id.js'
+export { mintFlowIdIn } from './mint-flow-id.js'
 export {
   comparePartitionConfigs,
   defaultPartitionConfig,

@@ -1,9 +1,8 @@
-import { limits } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
-import type { LaneEntry } from '../db/catalog.js'
+import { limits } from '../limits.js'
 import { createLaneShares } from './lane-shares.js'
 
-const aLane = (id: number, weight: number) => ({ id, weight }) as LaneEntry
+const aLane = (id: number, weight: number) => ({ id, weight })
 
 describe('lanes of a claim', () => {
   it('share by weight', () => {

@@ -1,4 +1,4 @@
-import type { Hint } from '@flowfabric/core'
+import type { Hint } from '../contract/events.js'
 
 /** Where hints of this process meet those who wait for them. Best effort: nothing depends on it but latency. */
 export interface HintHub {

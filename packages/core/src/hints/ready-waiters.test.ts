@@ -1,14 +1,18 @@
-import type { LaneId, Namespace } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
-import { createReadyWaiters } from './ready-waiters.js'
+import type { LaneId, Namespace } from '../names.js'
+import { createReadyWaiters, type StartTimer } from './ready-waiters.js'
 
 const lane = 'default/work'
+const startTimer: StartTimer = (onEnd, ms) => {
+  const timer = setTimeout(onEnd, ms)
+  return () => clearTimeout(timer)
+}
 const hint = (count: number) =>
   ({ type: 'ready', namespace: 'default' as Namespace, lane: 'work' as LaneId, count }) as const
 
 describe('claims that wait for work', () => {
   it('are woken one at a time, and no more of them than there is work', async () => {
-    const waiters = createReadyWaiters()
+    const waiters = createReadyWaiters(startTimer)
     const woken: number[] = []
     const waits = [0, 1, 2].map(async (index) => {
       const baton = await waiters.enter({}, new Set([lane])).wait(200, [])
@@ -22,7 +26,7 @@ describe('claims that wait for work', () => {
   })
 
   it('hand on a hint that they could not use', async () => {
-    const waiters = createReadyWaiters()
+    const waiters = createReadyWaiters(startTimer)
     const first = waiters.enter({}, new Set([lane]))
     const second = waiters.enter({}, new Set([lane])).wait(1_000, [])
     waiters.onHint(hint(1))
@@ -33,14 +37,14 @@ describe('claims that wait for work', () => {
   })
 
   it('lose no hint that comes between the look and the wait', async () => {
-    const waiters = createReadyWaiters()
+    const waiters = createReadyWaiters(startTimer)
     const ticket = waiters.enter({}, new Set([lane]))
     waiters.onHint(hint(1))
     expect(await ticket.wait(10_000, [])).toMatchObject({ lane })
   })
 
   it('that leave hand on a hint that came meanwhile', async () => {
-    const waiters = createReadyWaiters()
+    const waiters = createReadyWaiters(startTimer)
     const leaving = waiters.enter({}, new Set([lane]))
     const staying = waiters.enter({}, new Set([lane])).wait(1_000, [])
     waiters.onHint(hint(1))
@@ -49,7 +53,7 @@ describe('claims that wait for work', () => {
   })
 
   it('never get the same hint twice', async () => {
-    const waiters = createReadyWaiters()
+    const waiters = createReadyWaiters(startTimer)
     const claim = {}
     const baton = await (async () => {
       const ticket = waiters.enter(claim, new Set([lane]))
@@ -62,7 +66,7 @@ describe('claims that wait for work', () => {
   })
 
   it('are not woken for other lanes, and end with their signal', async () => {
-    const waiters = createReadyWaiters()
+    const waiters = createReadyWaiters(startTimer)
     const controller = new AbortController()
     const wait = waiters.enter({}, new Set(['default/other'])).wait(10_000, [controller.signal])
     waiters.onHint(hint(1))

@@ -1,4 +1,4 @@
-import type { Hint } from '@flowfabric/core'
+import type { Hint } from '../contract/events.js'
 
 /** One hint of work, handed from claim to claim until as much was claimed as it promised. */
 export interface Baton {
@@ -28,6 +28,9 @@ export interface ReadyWaiters {
   pass(baton: Baton, claimed: number): void
 }
 
+/** Calls back once after so many ms, unless what it answers is called before: core has no timers of its own. */
+export type StartTimer = (onEnd: () => void, ms: number) => () => void
+
 interface Waiter {
   readonly claim: object
   readonly lanes: ReadonlySet<string>
@@ -35,7 +38,7 @@ interface Waiter {
   wake: (() => void) | undefined
 }
 
-export function createReadyWaiters(): ReadyWaiters {
+export function createReadyWaiters(startTimer: StartTimer): ReadyWaiters {
   const waiters = new Set<Waiter>()
 
   const hand = (baton: Baton) => {
@@ -62,7 +65,7 @@ export function createReadyWaiters(): ReadyWaiters {
       return {
         async wait(ms, signals) {
           if (waiter.baton === undefined && ms > 0 && !signals.some((signal) => signal.aborted)) {
-            await untilWoken(waiter, ms, signals)
+            await untilWoken(waiter, signals, (onEnd) => startTimer(onEnd, ms))
           }
           waiters.delete(waiter)
           return waiter.baton
@@ -80,15 +83,19 @@ export function createReadyWaiters(): ReadyWaiters {
   }
 }
 
-function untilWoken(waiter: Waiter, ms: number, signals: readonly AbortSignal[]): Promise<void> {
+function untilWoken(
+  waiter: Waiter,
+  signals: readonly AbortSignal[],
+  startTimer: (onEnd: () => void) => () => void,
+): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
-      clearTimeout(timer)
+      stopTimer()
       for (const signal of signals) signal.removeEventListener('abort', end)
       waiter.wake = undefined
       resolve()
     }
-    const timer = setTimeout(end, ms)
+    const stopTimer = startTimer(end)
     for (const signal of signals) signal.addEventListener('abort', end, { once: true })
     waiter.wake = end
   })
