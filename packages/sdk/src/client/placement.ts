@@ -3,7 +3,7 @@ import {
   type ExecutionId,
   type FlowId,
   type LaneId,
-  mintFlowId,
+  mintFlowIdIn,
   mintSoloExecutionId,
   type Namespace,
   partitionOfFlow,
@@ -11,6 +11,8 @@ import {
 
 /** After this a lane's number of shards is looked up again; until then new work goes where it did. */
 const LANES_FRESH_MS = 60_000
+/** How long new flows are placed in the same partition. */
+const TURN_MS = 5
 
 /**
  * Where new work is placed. Ids are minted here, whole, which takes the deployment's partition count (fixed for life)
@@ -23,6 +25,9 @@ export class Placement {
   #shards: ReadonlyMap<LaneId, number> = new Map()
   #freshUntil = 0
   #loading: Promise<void> | undefined
+  /** Where flows are placed until then. */
+  #turn: number | undefined
+  #turnEndsAt = 0
 
   constructor(backend: Pick<ClientBackend, 'maintenance' | 'lanes'>, namespace: Namespace) {
     this.#backend = backend
@@ -49,8 +54,17 @@ export class Placement {
       count: this.count,
     })
 
+  /**
+   * A new id for a flow. What is submitted within a few ms lies together, so that stores which work partition by partition
+   * carry out the steps of many flows at once; partitions take turns, from one drawn by lot.
+   */
   mintFlowId(): FlowId {
-    return mintFlowId()
+    const now = performance.now()
+    if (now >= this.#turnEndsAt) {
+      this.#turn = this.#turn === undefined ? Math.floor(Math.random() * this.count) : this.#turn + 1
+      this.#turnEndsAt = now + TURN_MS
+    }
+    return mintFlowIdIn((this.#turn ?? 0) % this.count, this.count)
   }
 
   partitionOfFlow(flowId: FlowId): number {
