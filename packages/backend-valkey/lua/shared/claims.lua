@@ -1,0 +1,258 @@
+-- Handing out work: of the routes that the worker serves, best first, each under a new lease.
+
+-- How many entries of ready sets a claim looks at beyond what it hands out.
+local SKIPS_MAX = 64
+-- What one claim hands out at most, but for the first: a longer answer would keep everybody else waiting.
+local BYTES_MAX = 4194304
+
+-- What may be handed out of a route, best first: what its ready set holds, read bit by bit, and what this call has made
+-- claimable and has not written yet.
+local function open_stream(u, rid, size)
+  return {
+    key = u.key.idx .. 'ready:' .. rid, rid = rid, from = 0, size = size, members = {}, ids = {}, at = 1, is_over = false,
+    stored = false, fresh = u.claimable[rid] or {}, fresh_at = 1, best = false,
+  }
+end
+
+local function is_before(x, y)
+  if x[X.score] ~= y[X.score] then return x[X.score] < y[X.score] end
+  return x[X.seq] < y[X.seq]
+end
+
+-- By route, in the order of their ready sets.
+local function claimable_of(u)
+  local lists, slips = {}, u.slips
+  for _, x in ipairs(u.dirty) do
+    if x[X.phase] == 'r' and x[X.elig] == 'e' and x[X.staged] ~= 1 and not slips[x][S.gone] then
+      local list = lists[x[X.rid]]
+      if list == nil then
+        list = { is_sorted = true }
+        lists[x[X.rid]] = list
+      end
+      if list.is_sorted and #list > 0 and is_before(x, list[#list]) then list.is_sorted = false end
+      list[#list + 1] = x
+    end
+  end
+  for _, list in pairs(lists) do
+    if not list.is_sorted then table.sort(list, is_before) end
+  end
+  return lists
+end
+
+-- Reads ahead the flows and groups of the members among them.
+local function read_flows(u, ids)
+  local of_flows, members = {}, {}
+  for _, id in ipairs(ids) do
+    local x = u.records[id]
+    if x and x[X.flow] ~= '' then
+      of_flows[#of_flows + 1] = x[X.flow]
+      members[#members + 1] = id
+    end
+  end
+  if #members == 0 then return end
+  sound.flows(u, of_flows)
+  sound.groups(u, members)
+end
+
+local function fill(u, stream)
+  if stream.at <= #stream.ids or stream.is_over then return end
+  local members, ids = redis.call('ZRANGE', stream.key, stream.from, stream.from + stream.size - 1), {}
+  stream.from = stream.from + stream.size
+  stream.is_over = #members < stream.size
+  for place = 1, #members do ids[place] = string.sub(members[place], 12) end
+  stream.members, stream.ids, stream.at = members, ids, 1
+  sound.records(u, ids)
+  read_flows(u, ids)
+end
+
+-- Whether the entry says what its record does not. What does not decode is not offered again and again, either.
+local function is_stranger(x, stream)
+  return not x or x[X.rid] ~= stream.rid or x[X.phase] ~= 'r' or x[X.elig] ~= 'e'
+end
+
+local function may_start(u, x)
+  if x[X.policy] ~= 0 and state.is_past_deadline(x, u.now) then return false end
+  if x[X.flow] == '' then return true end
+  local ok, may = sound.try(members.may_start, u, x)
+  return ok and may
+end
+
+-- What this call has changed is offered as what it is by now, or has been handed out.
+local function stored_head(u, stream, room)
+  while not stream.stored and room.skips > 0 do
+    fill(u, stream)
+    local id = stream.ids[stream.at]
+    if id == nil then return false end
+    local x = u.records[id]
+    if not x or not u.slips[x][S.dirty] then
+      if is_stranger(x, stream) then
+        u.strangers[#u.strangers + 1] = { stream.rid, stream.members[stream.at] }
+      elseif may_start(u, x) then
+        stream.stored = x
+        return x
+      end
+      room.skips = room.skips - 1
+    end
+    stream.at = stream.at + 1
+  end
+  return stream.stored
+end
+
+local function fresh_head(u, stream)
+  local list = stream.fresh
+  while true do
+    local x = list[stream.fresh_at]
+    if x == nil then return false end
+    if x[X.phase] == 'r' and may_start(u, x) then return x end
+    stream.fresh_at = stream.fresh_at + 1
+  end
+end
+
+-- The best claimable execution of the route, without taking it; or false.
+local function head(u, stream, room)
+  if stream.best then return stream.best end
+  local stored, fresh = stored_head(u, stream, room), fresh_head(u, stream)
+  stream.best = stored and not (fresh and is_before(fresh, stored)) and stored or fresh
+  return stream.best
+end
+
+local function step_over(stream)
+  if stream.best == stream.stored then
+    stream.stored = false
+    stream.at = stream.at + 1
+  else
+    stream.fresh_at = stream.fresh_at + 1
+  end
+  stream.best = false
+end
+
+local function best_of_lane(u, lane, room)
+  local best, from = false, nil
+  for _, stream in ipairs(lane.streams) do
+    local x = head(u, stream, room)
+    if x and (not best or is_before(x, best)) then best, from = x, stream end
+  end
+  return best, from
+end
+
+-- The lanes of the claim that start work, with the slots that were lent for it. `notes` tells what the claimer should know of
+-- lanes: [nth claim, place of the lane, state, weight, active], where the state is `closed` or `full`, or '' for one that
+-- only has another weight than 1.
+local function open_lanes(u, request, nth, notes)
+  local open = {}
+  for place, asked in ipairs(request[8]) do
+    local ok, copy = sound.try(lanes.of, u, asked[1])
+    if ok and lanes.starts(copy) then
+      lanes.lend(u, copy, asked[3], asked[4], asked[5])
+      local lane = { place = place, copy = copy, virtual = asked[2], weight = copy.weight, streams = {}, taken = 0 }
+      for each, rid in ipairs(asked[6]) do lane.streams[each] = open_stream(u, rid, request[5]) end
+      open[#open + 1] = lane
+      if copy.weight ~= 1 then notes[#notes + 1] = { nth, place, '', copy.weight, 0 } end
+    elseif ok then
+      notes[#notes + 1] = { nth, place, 'closed', copy.weight, 0 }
+    end
+  end
+  return open
+end
+
+-- Lanes with work and without a slot: the home may have some left. Told also where other lanes had enough, since a lane that
+-- waits for its first slot would else wait for ever.
+local function note_full(u, open, room, nth, notes)
+  for _, lane in ipairs(open) do
+    if lanes.room(lane.copy) == 0 and best_of_lane(u, lane, room) then
+      notes[#notes + 1] = { nth, lane.place, 'full', lane.weight, lane.copy.record[L.active] }
+    end
+  end
+end
+
+-- Of the lane whose turn it is, the best: the lane, the execution and its stream; or nothing.
+local function pick(u, open, room)
+  local lane, best, stream
+  for _, candidate in ipairs(open) do
+    local x, from
+    if lanes.room(candidate.copy) > 0 then x, from = best_of_lane(u, candidate, room) end
+    if x then
+      local share = candidate.virtual + (candidate.taken + 1) / candidate.weight
+      local least = lane and lane.virtual + (lane.taken + 1) / lane.weight
+      if lane == nil or share < least or (share == least and x[X.score] < best[X.score]) then
+        lane, best, stream = candidate, x, from
+      end
+    end
+  end
+  return lane, best, stream
+end
+
+-- How many bytes it takes to hand it out; or nil where what goes with it does not decode.
+local function size_of(u, x)
+  if handed.is_plain(x) then return handed.plain_size(u, x) end
+  local ok, size = sound.try(handed.prepare, u, x)
+  return ok and size or nil
+end
+
+local function claim(u, request, nth, notes)
+  if not served.is_here(u, request[1]) then
+    notes[#notes + 1] = { nth, 0, 'elsewhere', 0, 0 }
+    return {}
+  end
+  -- Others brought routes that the caller has not met: one of them may be what the worker should have first.
+  if request[9] < routes.version(u) then
+    notes[#notes + 1] = { nth, 0, 'routes', 0, 0 }
+    return {}
+  end
+  if request[7] then
+    local again = served.held(u, request[1], request[3])
+    if #again > 0 then return again end
+  end
+  local open = open_lanes(u, request, nth, notes)
+  local streams = #open == 1 and open[1].streams
+  local usual = u.claims == 1 and streams and #streams == 1 and plain.claim(u, request, open[1].copy, streams[1].rid)
+  if usual then return usual end
+  local list, room = {}, { skips = 4 * request[5] + SKIPS_MAX, bytes = BYTES_MAX }
+  local lease = { '', request[1], request[3], request[2], request[4] }
+  while #list < request[5] do
+    local lane, x, stream = pick(u, open, room)
+    if lane == nil then break end
+    local size = size_of(u, x)
+    if size then
+      if #list > 0 and size > room.bytes then break end
+      room.bytes = room.bytes - size
+      lane.taken = lane.taken + 1
+      lease[1] = request[6] .. string.format('%012x', #list + 1)
+      transition.active(u, x, lease)
+      list[#list + 1] = x
+    else
+      -- Its upstreams or its journal do not decode: it stays where it is, for people to see.
+      room.skips = room.skips - 1
+    end
+    step_over(stream)
+  end
+  note_full(u, open, room, nth, notes)
+  return list
+end
+
+-- `requests`: [instance, worker, claim, ttl, max, beginning of lease ids, is a repeat, lanes: [namespace/lane,
+-- virtual time, epoch, credit and its number (0: nothing was lent for it), rids], version of the routes that it knows].
+-- Answers the executions of each, to be described once they are written, and what is to be known of lanes.
+function claims.run(u, requests)
+  local answers, notes = {}, {}
+  if #requests == 0 then return answers, notes end
+  u.claimable = claimable_of(u)
+  for place, request in ipairs(requests) do
+    if #request[6] ~= 24 or request[5] > 256 then call.refuse('invalid_arguments', 'a claim') end
+    answers[place] = claim(u, request, place, notes)
+  end
+  return answers, notes
+end
+
+-- What each handed out, as `handed.describe` tells it.
+function claims.describe(u, lists, bytes)
+  local answers = {}
+  for place, list in ipairs(lists) do
+    local out = {}
+    for nth, each in ipairs(list) do
+      out[nth] = list.is_plain and handed.describe_plain(each, bytes) or handed.describe(u, each, bytes)
+    end
+    answers[place] = out
+  end
+  return answers
+end

@@ -1,0 +1,293 @@
+-- What most executions go through, and nothing else: accepted on their own, handed out for the first time, completed by their
+-- holder. For these three steps this does what `transition`, `project` and `record.encode` do, but on the stored bytes, without
+-- a table for each record. What is not exactly as it expects is left to them. Both ways store the same bytes and tell the same,
+-- which a test compares; nothing here is a rule of its own.
+
+local RID_LENGTH, ID_LENGTH = 12, 36
+local INSIDE_MAX = 512
+local BEYOND = 2147483647
+local COMPLETED = { 'completed', 0, false }
+-- As `cmsgpack` writes 0, 1, an empty text, and what stands before the text of an id; it is not there while the library loads.
+local NONE, INSIDE, EMPTY, ID = '\0', '\1', '\160', '\217\36'
+
+local NOTHING_TWICE, NO_DEADLINE = NONE .. NONE, NONE .. ID
+
+-- How many bytes a number takes, by its first one.
+local WIDTHS = { [0xcc] = 2, [0xcd] = 3, [0xce] = 5, [0xcf] = 9, [0xd0] = 2, [0xd1] = 3, [0xd2] = 5, [0xd3] = 9 }
+for first = 0, 127 do WIDTHS[first] = 1 end
+-- Nothing stands behind what is no number.
+for first = 128, 255 do WIDTHS[first] = WIDTHS[first] or BEYOND end
+local NO_NUMBER = 0xc1
+
+local function bytes_of(fields, from, to)
+  local parts = {}
+  for place = from, to do parts[#parts + 1] = cmsgpack.pack(fields[place]) end
+  return table.concat(parts)
+end
+
+local function header_of(fields)
+  return string.sub(cmsgpack.pack(fields), 1, 3)
+end
+
+-- Runs of fields that are the same in all such records, by state.
+local known
+
+local function runs()
+  if known then return known end
+  local x = submits.draft({ seq = 0, now = 0 }, string.rep('0', RID_LENGTH), 0, 0, '', '', false)
+  local header = header_of(x)
+  local function front(...)
+    transition.set(x, ...)
+    return header .. bytes_of(x, X.phase, X.att) .. string.sub(cmsgpack.pack(x[X.rid]), 1, 1)
+  end
+  known = {
+    waiting = front('r', '-', 'e', 'w', '-', '1'), active = front('a', 'l', '-', '-', '-', 'r'), ended = front('t', '-', '-', '-', 's', 'z'),
+    unclaimed = bytes_of(x, X.generation, X.replays),
+    open = bytes_of(x, X.not_before, X.kept), blocks = bytes_of(x, X.not_before, X.wanted_anc),
+    last = bytes_of(x, X.result, X.staged),
+  }
+  x[X.epoch], x[X.attempts], x[X.retries] = 1, 1, 1
+  known.claimed = bytes_of(x, X.generation, X.replays)
+  local attempt = { 0, 'i', 's', '', 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, '', '', '', '', '1', '', 0, 0 }
+  known.started = header_of(attempt) .. bytes_of(attempt, A.index, A.epoch)
+  known.at_start = bytes_of(attempt, A.before, A.failure)
+  attempt[A.state], attempt[A.by], attempt[A.op], attempt[A.answer] = 'c', 'h', 'c', COMPLETED
+  known.succeeded = header_of(attempt) .. bytes_of(attempt, A.index, A.epoch)
+  known.at_end = bytes_of(attempt, A.before, A.failure)
+  return known
+end
+
+-- Where the route's id stands, and what follows it, in a stored record.
+local RID_AT = 21
+local SEQ_AT = RID_AT + RID_LENGTH
+
+local function after_number(text, at)
+  return at + WIDTHS[string.byte(text, at) or NO_NUMBER]
+end
+
+local function after_text(text, at)
+  local first = string.byte(text, at) or 0
+  if first >= 0xa0 and first <= 0xbf then return at + 1 + first - 0xa0 end
+  if first == 0xd9 then return at + 2 + (string.byte(text, at + 1) or BEYOND) end
+  return BEYOND
+end
+
+local function has(text, at, run)
+  return string.find(text, run, at, true) == at
+end
+
+-- How long the fields are, as the record says.
+local function length_of(text)
+  local a, b, c, d = string.byte(text, 1, 4)
+  return ((a * 256 + b) * 256 + c) * 256 + d
+end
+
+local function now_of(u)
+  u.now_bytes = u.now_bytes or cmsgpack.pack(u.now)
+  return u.now_bytes
+end
+
+-- Where its counts begin, and what comes behind its times, if it is one of these; else nil.
+local function look(text, front, counts)
+  local find, byte = string.find, string.byte
+  if find(text, front, 5, true) ~= 5 then return nil end
+  local at = SEQ_AT + WIDTHS[byte(text, SEQ_AT) or NO_NUMBER]
+  at = at + WIDTHS[byte(text, at) or NO_NUMBER]
+  at = at + WIDTHS[byte(text, at) or NO_NUMBER]
+  if find(text, counts, at, true) ~= at then return nil end
+  local counts_at = at
+  at = at + #counts
+  at = at + WIDTHS[byte(text, at) or NO_NUMBER]
+  at = at + WIDTHS[byte(text, at) or NO_NUMBER]
+  at = at + WIDTHS[byte(text, at) or NO_NUMBER]
+  if find(text, known.open, at, true) ~= at then return nil end
+  return counts_at, at
+end
+
+local function text_bytes(text)
+  return text == '' and EMPTY or cmsgpack.pack(text)
+end
+
+-- A lane whose events and slots are nobody's business here.
+local function is_quiet(lane)
+  return not lane.is_capped and lane.events ~= 'all'
+end
+
+local function put(u, staged, id, text)
+  local writes = staged.writes
+  local n = #writes
+  writes[n + 1] = u.key.exec .. id .. ':core'
+  writes[n + 2] = text
+  u.changed[id] = text
+  u.records[id] = nil
+end
+
+-- ---- Accepted
+
+-- Together with claims the other way is shorter: what is handed out at once never gets into an index.
+function plain.may_accept(u, item, lane, input)
+  return not u.fault and not u.claims and item[4] == 0 and item[5] == 0 and item[6].is_plain and is_quiet(lane)
+    and not (input and #input > INSIDE_MAX)
+end
+
+-- `item`: as `submits.run` has it, with its policies as `policy.read` answers them.
+function plain.accept(u, item, rid, lane, input)
+  local run, id, now, pack = runs(), item[1], now_of(u), cmsgpack.pack
+  local number = call.next_seq(u)
+  local score = u.now - item[3] * lanes.step(lane)
+  local seq, priority, queued = pack(number), NONE, now
+  if item[3] ~= 0 then priority, queued = pack(item[3]), pack(score) end
+  local own, spec, hash, kind, length = item[6].bytes, text_bytes(item[7]), text_bytes(item[8]), NONE, NONE
+  if input then kind, length = INSIDE, pack(#input) end
+  local size = #run.waiting + RID_LENGTH + #seq + 3 * #now + #priority + #run.unclaimed + #queued + #run.open + #NONE + #own
+    + #spec + #hash + #kind + #length + #run.last
+  local text = record.length(size) .. run.waiting .. rid .. seq .. now .. priority .. run.unclaimed .. queued .. now .. now
+    .. run.open .. NONE .. own .. spec .. hash .. kind .. length .. run.last .. (input or '')
+  local staged = flush.staged(u)
+  local plan = flush.plan(staged, rid)
+  local add, listed = plan.add, flush.listing(u, staged, plan, 'open').add
+  add[#add + 1] = score
+  add[#add + 1] = string.format('%011x', number) .. id
+  listed[#listed + 1] = u.now
+  listed[#listed + 1] = id
+  plan.counts.w = (plan.counts.w or 0) + 1
+  put(u, staged, id, text)
+  routes.use(u, rid)
+end
+
+-- ---- Handed out
+
+-- Whether policies, which begin there, leave these steps alone: neither deadlines nor a retention of its own.
+local function has_no_times(text, at)
+  return has(text, at, NONE) or has(text, at, policy.NO_TIMES)
+end
+
+-- Where the fields from the result on begin, in the shape that they have as long as there is none.
+local function last_at(text)
+  return 5 + length_of(text) - #known.last
+end
+
+-- Whether all that goes to its worker is in the record: an input that has no length there is none, or is elsewhere.
+local function is_self_contained(text)
+  local at = last_at(text)
+  if not has(text, at, known.last) then return false end
+  return #text > at + #known.last - 1 or string.byte(text, at - 2) ~= 2
+end
+
+-- Of a claim that asks for one route: what it gets, as [id, text] each; or nil where something of it is not plain.
+function plain.claim(u, request, lane, rid)
+  if u.fault or not is_quiet(lane) or u.claimable[rid] then return nil end
+  local run, key = runs(), u.key.idx .. 'ready:' .. rid
+  local entries, ids = redis.call('ZRANGE', key, 0, request[5] - 1), {}
+  for place = 1, #entries do ids[place] = string.sub(entries[place], 12) end
+  local texts, ats, opens = record.fetch(u, ids), {}, {}
+  for place = 1, #ids do
+    local text = texts[place]
+    local counts_at, open_at
+    if text then counts_at, open_at = look(text, run.waiting, run.unclaimed) end
+    local attempt_at = counts_at and open_at + #run.open
+    if not attempt_at or string.sub(text, RID_AT, SEQ_AT - 1) ~= rid or not has(text, attempt_at, NONE)
+      or not has_no_times(text, attempt_at + 1) or not is_self_contained(text) then
+      record.keep_all(u, ids, texts, {})
+      return nil
+    end
+    ats[place], opens[place] = counts_at, open_at
+  end
+  local staged, now, expires = flush.staged(u), now_of(u), u.now + request[4]
+  local plan, holder = flush.plan(staged, rid), flush.holder(u, staged, request[1])
+  local cut, held, list = plan.cut, holder.change.add, { is_plain = true }
+  local expiry = cmsgpack.pack(expires)
+  local before = run.started .. now .. NONE .. NONE .. now .. expiry .. NONE .. ID
+  local behind = ID .. request[1] .. cmsgpack.pack(request[2]) .. ID .. request[3] .. run.at_start
+  local grown = #before + ID_LENGTH + #behind - #NONE
+  for place = 1, #ids do
+    local id, text, at, open_at = ids[place], texts[place], ats[place], opens[place]
+    local active = record.length(length_of(text) + grown) .. run.active .. string.sub(text, RID_AT, at - 1) .. run.claimed
+      .. string.sub(text, at + #run.claimed, open_at + #run.open - 1) .. before .. request[6] .. string.format('%012x', place) .. behind
+      .. string.sub(text, open_at + #run.open + 1)
+    cut[#cut + 1] = entries[place]
+    held[#held + 1] = expires
+    held[#held + 1] = id
+    put(u, staged, id, active)
+    list[place] = { id, active }
+  end
+  if #ids > 0 then
+    if not holder.first or expires < holder.first then holder.first = expires end
+    plan.counts.w = (plan.counts.w or 0) - #ids
+    plan.counts.a = (plan.counts.a or 0) + #ids
+  end
+  return list
+end
+
+-- ---- Completed
+
+local function is_among(namespaces, ns)
+  for _, each in ipairs(namespaces) do
+    if each == ns then return true end
+  end
+  return false
+end
+
+-- Whether it was carried out: what is fenced off, repeated, late or unusual is for the other way. `item`: as `ends.run` has it.
+function plain.complete(u, item, namespaces, text, result)
+  if u.fault or u.inline == 0 or item[2] ~= 0 or item[4] ~= 1 or (result and #result > INSIDE_MAX) then return false end
+  local run, id = runs(), item[1]
+  local counts_at, open_at = look(text, run.active, run.claimed)
+  if not counts_at then return false end
+  local attempt_at = open_at + #run.open
+  if not has(text, attempt_at, run.started) then return false end
+  local started_at = attempt_at + #run.started
+  local ended_at = after_number(text, started_at)
+  local leased_at = ended_at + 2
+  local expires_at = after_number(text, leased_at)
+  local deadline_at = after_number(text, expires_at)
+  local lease_at = deadline_at + 1
+  local instance_at = lease_at + #ID + ID_LENGTH
+  local claim_at = after_text(text, instance_at + #ID + ID_LENGTH)
+  local before_at = claim_at + #ID + ID_LENGTH
+  local policy_at = before_at + #run.at_start
+  if not has(text, ended_at, NOTHING_TWICE) or not has(text, deadline_at, NO_DEADLINE) or not has(text, lease_at + #ID, item[3])
+    or not has(text, instance_at, ID) or not has(text, claim_at, ID) or not has(text, before_at, run.at_start)
+    or not has_no_times(text, policy_at) then return false end
+  local rid = string.sub(text, RID_AT, SEQ_AT - 1)
+  local route = routes.of(u, rid)
+  local lane = lanes.of(u, route.key)
+  if lane.is_capped or #item[3] ~= ID_LENGTH or not is_among(namespaces, route.ns) then return false end
+  local now, kept_until, length = now_of(u), u.now + lane.retention, length_of(text)
+  local kept, tail = cmsgpack.pack(kept_until), nil
+  local size = length + 2 * #now + #kept - 3 + #run.succeeded - #run.started + 1 - (deadline_at - expires_at)
+    + 1 - (#ID + ID_LENGTH) + #run.at_end - #run.at_start
+  if result then
+    local result_at = last_at(text)
+    if not has(text, result_at, run.last) then return false end
+    local width = cmsgpack.pack(#result)
+    size = size + #width - 1
+    tail = string.sub(text, policy_at, result_at - 1) .. INSIDE .. width .. string.sub(text, result_at + 2, 4 + length) .. result
+      .. string.sub(text, 5 + length)
+  else
+    tail = string.sub(text, policy_at)
+  end
+  local ended = record.length(size) .. run.ended .. string.sub(text, RID_AT, open_at + #run.blocks - 1) .. now .. kept
+    .. run.succeeded .. string.sub(text, started_at, ended_at - 1) .. now .. NONE .. string.sub(text, leased_at, expires_at - 1)
+    .. NONE .. NONE .. string.sub(text, lease_at, claim_at - 1) .. EMPTY .. run.at_end .. tail
+  local staged = flush.staged(u)
+  local plan = flush.plan(staged, rid)
+  local instance = string.sub(text, instance_at + #ID, instance_at + #ID + ID_LENGTH - 1)
+  local held = flush.holder(u, staged, instance).change.cut
+  local open, good = flush.listing(u, staged, plan, 'open').cut, flush.listing(u, staged, plan, 'ended').add
+  local _, created = cmsgpack.unpack_one(text, after_number(text, SEQ_AT) - 1)
+  held[#held + 1] = id
+  open[#open + 1] = id
+  good[#good + 1] = created
+  good[#good + 1] = id
+  plan.counts.a = (plan.counts.a or 0) - 1
+  plan.counts.c = (plan.counts.c or 0) + 1
+  retention.keep(staged, kept_until, id)
+  put(u, staged, id, ended)
+  if lane.events ~= 'none' then
+    local list = u.news.events
+    list[#list + 1] = { 'x', id, route, '', '', 'c', 'a', 1, 1, '' }
+  end
+  hints.ended(u, id)
+  return true
+end

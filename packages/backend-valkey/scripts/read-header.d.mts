@@ -1,0 +1,14 @@
+export interface Header {
+  readonly file: string
+  readonly name: string
+  readonly flags: readonly string[]
+  readonly repeat: string
+  readonly meaning: string
+  /** The arguments' types: scalars, lists and tuples, and the same as TypeScript. */
+  readonly args: { readonly items: readonly unknown[]; readonly text: string }
+  readonly reply: string
+  readonly errors: readonly string[]
+  readonly code: string
+}
+
+export function readHeader(file: string, text: string): Header

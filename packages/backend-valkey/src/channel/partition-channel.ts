@@ -1,0 +1,219 @@
+import { type EngineError, engineError, isEngineError } from '@flowfabric/core'
+import type { Invoke } from '../library/invoke.js'
+import { callWork } from './call-work.js'
+import type {
+  ClaimedPart,
+  ClaimPart,
+  EndItem,
+  EndReply,
+  SubmitItem,
+  SubmitReply,
+  WorkBatch,
+} from './work-items.js'
+
+/** Items of one call: more would keep others waiting, fewer would pay the fixed cost of a call more often. */
+const ITEMS_MAX = 128
+const CLAIMS_MAX = 4
+/** Payloads of one call. */
+const BYTES_MAX = 1_048_576
+/** Payloads of a group that has a call of its own; what is more goes in the next one. */
+const GROUP_BYTES_MAX = 8 * BYTES_MAX
+/** While so many calls are under way, what comes meanwhile goes together in the next one. */
+const CALLS_MAX = 2
+
+/** Everything that this process brings to one partition. */
+export interface PartitionChannel {
+  /** Items of a group share a call, as far as a call can hold them. */
+  end(item: EndItem, group?: object): Promise<EndReply>
+  submit(item: SubmitItem): Promise<SubmitReply>
+  /** Carried out after what was brought before it. */
+  claim(part: ClaimPart): Promise<ClaimedPart>
+}
+
+interface Entry<Item, Reply> {
+  readonly item: Item
+  /** Entries of the same key never share a call, nor run at the same time. */
+  readonly key: string
+  readonly size: number
+  readonly group?: object | undefined
+  resolve(reply: Reply): void
+  reject(error: unknown): void
+}
+
+type Ends = Entry<EndItem, EndReply>
+type Submits = Entry<SubmitItem, SubmitReply>
+type Claims = Entry<ClaimPart, ClaimedPart>
+
+interface Taken {
+  readonly ends: readonly Ends[]
+  readonly submits: readonly Submits[]
+  readonly claims: readonly Claims[]
+}
+
+/**
+ * Group commit in the process: what comes in one tick goes in one call, and what comes while calls are under way in the
+ * next one. A call that fails for a reason of its own is tried again in halves, down to the item that is the cause.
+ */
+export function createPartitionChannel(tag: string, invoke: Invoke): PartitionChannel {
+  let ends: Ends[] = []
+  let submits: Submits[] = []
+  let claims: Claims[] = []
+  const keysUnderWay = new Set<string>()
+  let calls = 0
+  let isScheduled = false
+
+  const schedule = () => {
+    if (isScheduled || calls >= CALLS_MAX) return
+    isScheduled = true
+    process.nextTick(() => {
+      isScheduled = false
+      start()
+    })
+  }
+
+  const start = () => {
+    while (calls < CALLS_MAX && ends.length + submits.length + claims.length > 0) {
+      const room = { items: ITEMS_MAX, bytes: BYTES_MAX }
+      const taken: Taken = {
+        ends: take(ends, keysUnderWay, room),
+        submits: take(submits, keysUnderWay, room),
+        claims: claims.slice(0, CLAIMS_MAX),
+      }
+      ends = ends.slice(taken.ends.length)
+      submits = submits.slice(taken.submits.length)
+      // Behind all that was brought before it.
+      const areAllTaken = ends.length + submits.length === 0
+      const ready = areAllTaken ? taken.claims : []
+      claims = claims.slice(ready.length)
+      if (taken.ends.length + taken.submits.length + ready.length === 0) return
+      calls += 1
+      void carryOut({ ...taken, claims: ready }).finally(() => {
+        calls -= 1
+        for (const { key } of [...taken.ends, ...taken.submits]) keysUnderWay.delete(key)
+        start()
+      })
+    }
+  }
+
+  const carryOut = async (taken: Taken): Promise<void> => {
+    const batch: WorkBatch = {
+      ends: taken.ends.map(({ item }) => item),
+      submits: taken.submits.map(({ item }) => item),
+      claims: taken.claims.map(({ item }) => item),
+    }
+    try {
+      const replies = await callWork(invoke, tag, batch)
+      settle(taken.ends, replies.ends)
+      settle(taken.submits, replies.submits)
+      settle(taken.claims, replies.claims)
+    } catch (error) {
+      if (isEngineError(error, 'store_full') && taken.submits.length > 0) {
+        // Only new work is refused: what ends and goes on frees memory.
+        for (const submit of taken.submits) submit.reject(error)
+        if (taken.ends.length + taken.claims.length > 0) await carryOut({ ...taken, submits: [] })
+      } else await halve(taken, error, carryOut)
+    }
+  }
+
+  return {
+    end: (item, group) =>
+      new Promise((resolve, reject) => {
+        const size = item.end.op === 'c' ? (item.end.result?.byteLength ?? 0) : 0
+        ends.push({ item, key: item.id, size, group, resolve, reject })
+        schedule()
+      }),
+    submit: (item) =>
+      new Promise((resolve, reject) => {
+        submits.push({ item, key: item.id, size: item.input?.byteLength ?? 0, resolve, reject })
+        schedule()
+      }),
+    claim: (item) =>
+      new Promise((resolve, reject) => {
+        claims.push({ item, key: '', size: 0, resolve, reject })
+        schedule()
+      }),
+  }
+}
+
+/**
+ * From the first on, as many as fit. Order is kept: what has to wait holds back what came after it. What comes in a group is
+ * taken as a whole: its items may be of the same key, since it is carried out in order.
+ */
+function take<Item, Reply>(
+  waiting: readonly Entry<Item, Reply>[],
+  keysUnderWay: Set<string>,
+  room: { items: number; bytes: number },
+): readonly Entry<Item, Reply>[] {
+  const taken: Entry<Item, Reply>[] = []
+  while (taken.length < waiting.length) {
+    const unit = firstUnit(waiting, taken.length)
+    const size = unit.reduce((sum, entry) => sum + entry.size, 0)
+    const isFull = room.items < unit.length || room.bytes < size
+    const isFirst = room.items === ITEMS_MAX
+    if ((isFull && !isFirst) || unit.some(({ key }) => keysUnderWay.has(key))) break
+    for (const { key } of unit) keysUnderWay.add(key)
+    taken.push(...unit)
+    room.items -= unit.length
+    room.bytes -= size
+  }
+  return taken
+}
+
+/** The next item, with those of its group. */
+function firstUnit<Item, Reply>(
+  waiting: readonly Entry<Item, Reply>[],
+  from: number,
+): readonly Entry<Item, Reply>[] {
+  const group = waiting[from]?.group
+  let to = from + 1
+  let bytes = waiting[from]?.size ?? 0
+  for (; group !== undefined && waiting[to]?.group === group; to += 1) {
+    bytes += waiting[to]?.size ?? 0
+    if (bytes > GROUP_BYTES_MAX) break
+  }
+  return waiting.slice(from, to)
+}
+
+function settle<Item, Reply>(entries: readonly Entry<Item, Reply>[], replies: readonly Reply[]): void {
+  entries.forEach((entry, index) => {
+    const reply = replies[index]
+    if (reply === undefined)
+      entry.reject(engineError('corruption', 'a call answered too few items', { subject: 'work' }))
+    else entry.resolve(reply)
+  })
+}
+
+const sharedKinds: readonly EngineError['kind'][] = ['transport', 'unavailable', 'resource_exhausted']
+
+/** A store that isn't there is nobody's fault: half of the items would fare no better. */
+async function halve(
+  { ends, submits, claims }: Taken,
+  error: unknown,
+  carryOut: (taken: Taken) => Promise<void>,
+): Promise<void> {
+  const size = ends.length + submits.length
+  if (isEngineError(error, 'store_full') && submits.length > 0 && ends.length + claims.length > 0) {
+    // Only new work needs room: what finishes work makes some.
+    for (const submit of submits) submit.reject(error)
+    return carryOut({ ends, submits: [], claims })
+  }
+  const isShared = isEngineError(error) && error.code !== 'internal_error' && sharedKinds.includes(error.kind)
+  if (isShared || size + claims.length <= 1) {
+    for (const entry of [...ends, ...submits, ...claims]) entry.reject(error)
+    return
+  }
+  if (claims.length > 0) {
+    // What the claims met is most likely their own trouble, and must not part ends that belong together.
+    if (size > 0) await carryOut({ ends, submits, claims: [] })
+    for (const claim of claims) await carryOut({ ends: [], submits: [], claims: [claim] })
+    return
+  }
+  const middle = Math.ceil(size / 2)
+  const first = {
+    ends: ends.slice(0, middle),
+    submits: submits.slice(0, Math.max(0, middle - ends.length)),
+    claims: [],
+  }
+  await carryOut(first)
+  await carryOut({ ends: ends.slice(middle), submits: submits.slice(first.submits.length), claims: [] })
+}

@@ -1,0 +1,69 @@
+import {
+  type ExecutionFilter,
+  engineError,
+  isUuid,
+  type PublicState,
+  terminalPublicStates,
+} from '@flowfabric/core'
+import { publicStateLetters } from '../records/letters.js'
+
+/** A filter as the library takes it: each part empty for any. */
+export type PackedFilter = [
+  lane: string,
+  kind: string,
+  states: string,
+  flow: string,
+  tags: [key: string, value: string][],
+]
+
+export function packFilter({ lane, kind, states, flowId, tags }: ExecutionFilter): PackedFilter {
+  const letters = (states ?? []).map((state) => publicStateLetters.write(state)).join('')
+  return [lane ?? '', kind ?? '', letters, flowId ?? '', Object.entries(tags ?? {})]
+}
+
+/** No state at all was asked for: nothing can match. */
+export function matchesNothing({ states }: ExecutionFilter): boolean {
+  return states !== undefined && states.length === 0
+}
+
+/** Listings are apart by how executions fare: those that ended well are many, those that ended badly are few. */
+const classOf = (state: PublicState): string => {
+  if (!(terminalPublicStates as readonly string[]).includes(state)) return 'open'
+  return state === 'completed' || state === 'skipped' ? 'ended' : 'bad'
+}
+
+/** The listings in which something can match. */
+export function classesOf({ states }: ExecutionFilter): string[] {
+  return states === undefined ? ['open', 'ended', 'bad'] : [...new Set(states.map(classOf))]
+}
+
+/** A place in a listing: behind the execution of that time and UUID; without one before all of that time. */
+export interface Position {
+  readonly beforeMs: number
+  readonly beforeId: string
+}
+
+/** Where a listing begins; with `createdBeforeMs` not at the newest. */
+export function firstPosition({ createdBeforeMs }: ExecutionFilter): Position {
+  return { beforeMs: createdBeforeMs ?? Number.MAX_SAFE_INTEGER, beforeId: '' }
+}
+
+/** Where the page before ended, or where the filter begins, whichever comes later in the listing. */
+export function positionOf(cursor: string | undefined, filter: ExecutionFilter): Position {
+  const first = firstPosition(filter)
+  if (cursor === undefined) return first
+  const after = readCursor(cursor)
+  return after.beforeMs < first.beforeMs ? after : first
+}
+
+export function writeCursor({ beforeMs, beforeId }: Position): string {
+  return `${beforeMs}.${beforeId}`
+}
+
+function readCursor(cursor: string): Position {
+  const [beforeMs = '', beforeId = '', ...rest] = cursor.split('.')
+  if (rest.length > 0 || !/^\d{1,15}$/.test(beforeMs) || !isUuid(beforeId)) {
+    throw engineError('invalid_cursor', 'The cursor is malformed, or belongs to another listing')
+  }
+  return { beforeMs: Number(beforeMs), beforeId }
+}

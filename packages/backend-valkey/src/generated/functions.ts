@@ -1,0 +1,214 @@
+/** Made by `scripts/build-library.mjs` of the headers of the files in `lua`. */
+
+export interface LibraryFunctions {
+  /** Attempts of an execution from an index on, at most so many; fewer when they are long. The bytes are one packed attempt each. */
+  attempts_list: { args: [namespace: string, id: string, from: number, limit: number]; reply: [total: number] }
+  /** Entries of a journal from a position on, at most so many; fewer when they are long. The bytes are one stored entry each. */
+  attempts_load_steps: { args: [namespace: string, id: string, from: number, limit: number]; reply: [total: number] }
+  /** What the upstreams handed down, by name, from a position on, at most so many; fewer when they are long. */
+  attempts_load_upstream: { args: [namespace: string, id: string, from: number, limit: number]; reply: [total: number, rows: [name: string, upstream: string, publicState: string, satisfied: boolean, result: number][]] }
+  /** Records how far attempts have come; the last one wins. A message is a text, or false for none. */
+  attempts_record_progress: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, percent: number, message: unknown][]]; reply: unknown[][] }
+  /** Appends to journals. A name that is there already is answered with its entry, or with its type where that is another one. */
+  attempts_record_step: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, name: string, type: string, result: number][]]; reply: unknown[][] }
+  /** An engine lives, or goes. Answers who was seen within so many ms; who was not seen for a day is forgotten. */
+  engines_beat: { args: [engine: string, label: string, goes: boolean, aliveMs: number]; reply: [nowMs: number, engines: [engine: string, label: string, startedMs: number, seenMs: number][]] }
+  /** All engines that are known. */
+  engines_list: { args: []; reply: [engine: string, label: string, startedMs: number, seenMs: number][] }
+  /** The partition's events from a number on, entry by entry, up to so many or so many bytes; with `next` 0 only what there is. `isKept` false: events of those numbers are gone, or never were. */
+  events_read: { args: [next: number, countMax: number, bytesMax: number]; reply: [isKept: boolean, first: number, last: number, entries: [first: number, atMs: number, events: number][], isAll: boolean] }
+  /** Ends an execution as cancelled; one that runs is asked first when there is a grace. */
+  executions_cancel: { args: [namespace: string, id: string, graceMs: number]; reply: unknown[] }
+  /** Changes the priority of what is not terminal. */
+  executions_change_priority: { args: [namespace: string, id: string, priority: number]; reply: unknown[] }
+  /** Counts a namespace's executions in the partition that match, from behind a position on, of a few hundred that are looked at. */
+  executions_count: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]]; reply: [count: number, reachedMs: number, reachedId: string, isEnd: boolean] }
+  /** How many executions of a namespace there are in the partition, by lane, kind and states alone: the sum of a few counts. */
+  executions_depth: { args: [namespace: string, lane: string, kind: string, states: string]; reply: number }
+  /** What `explain` needs of the partition: the execution, its lane's copy, how many claimable ones of its route are ahead of it here, its flow, and its group with the upstreams that it waits for. The record comes along, and the group's. */
+  executions_explain: { args: [namespace: string, id: string]; reply: [lane: [state: string, concurrency: number], ahead: number, flow: [id: string, state: string, finalisers: number], group: number, upstreams: [id: string, name: string, state: string][]] }
+  /** An execution's input, wherever it is, with its record: for what must be known of it before it is replaced. */
+  executions_get_input: { args: [namespace: string, id: string]; reply: boolean }
+  /** The recorded ends of executions: of each its record, and its result where that is long. Results are long: it answers as many as fit into a reply, at least one; the caller asks again for the rest. `unreadable` is one whose record does not decode. */
+  executions_get_results: { args: [ids: string[]]; reply: [record: number, result: number, isUnreadable: boolean][] }
+  /** An execution as it is now: its record. */
+  executions_get: { args: [id: string]; reply: boolean }
+  /** Puts an operator's block on an execution that does not run. */
+  executions_hold: { args: [namespace: string, id: string]; reply: unknown[] }
+  /** All that is stored of an execution, as it is, readable or not, for people: its record, group, edges, earlier attempts and journal by name, and in which indexes it is. Says which of them there are, in this order; a key of a foreign type is told with its type. */
+  executions_inspect: { args: [id: string]; reply: [parts: [name: string, place: number][], indexes: [name: string, score: string][], keys: string[]] }
+  /** Members of a flow that match, of a few hundred from a place on: those behind a position, newest first, at most `want`, and how many match in all. `next` is 0 after the last member. */
+  executions_list_members: { args: [namespace: string, flow: string, from: number, beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]]; reply: [ids: string[], count: number, next: number] }
+  /** A namespace's executions in the partition, newest first, from behind a position on: up to `want` that match, of a few hundred that are looked at. Says how far it came. Their records come along in the order of the ids. */
+  executions_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
+  /** Lifts an operator's block. Other blocks stay. */
+  executions_release: { args: [namespace: string, id: string]; reply: unknown[] }
+  /** Runs an ended solo execution again as its next generation, with another input where one is given. `hash` is that of the input it was submitted with. A member is its flow's to replay: answered with the flow's id. */
+  executions_replay: { args: [namespace: string, id: string, hasInput: boolean, input: number, hash: string, replaysMax: number]; reply: unknown[] }
+  /** Sets and removes tags in one step, in any state. `tags` of the answer is the place of what was there before: the caller works the new ones out and comes again with what it saw, until nobody was faster. */
+  executions_set_tags: { args: [namespace: string, id: string, seen: string, tags: string]; reply: [isDone: boolean, tags: string, spec: string] }
+  /** Ends the next members of a flow that is being ended in several steps. Answers how many, how many are open, and whether that is done. */
+  flows_cancel_next: { args: [flow: string, max: number]; reply: [ended: number, open: number, isDone: boolean] }
+  /** Cancels a flow by policy, and the first of its members that the cancel does not spare. `frozen` is the place of the result that a cancel of the flow alone leaves, judged by its graph as of `change`; `isJudged`: its ends were carried on, as far as they can be. Answers what became of it, or what is to be done before the caller comes again. */
+  flows_cancel: { args: [namespace: string, flow: string, policy: string, finalisers: boolean, isJudged: boolean, change: number, frozen: number, max: number]; reply: unknown[] }
+  /** Makes a flow of the parts that were staged for it: from here on it is there, all at once. `flows_release` lets its members in. */
+  flows_commit: { args: [id: string, hash: string, total: number, lanes: string[]]; reply: unknown[] }
+  /** Begins a graph that is filled piece by piece and then sealed. */
+  flows_create_draft: { args: [head: [id: string, ns: string, name: string, tags: string, deadlineMs: number, shape: string, ids: string], ttlMs: number]; reply: unknown[] }
+  /** The outbox's entries of a flow, in their order, and its state and open members. `isKnown`: the outbox is not too large to be looked through. */
+  flows_entries: { args: [flow: string]; reply: [entries: string[], isKnown: boolean, state: string, open: number] }
+  /** What an extend needs to know of the flow: its state, whether its worker still holds its lease, which of the new nodes are there already and with what content, which of the other nodes are members, and what their upstreams are where they get more. */
+  flows_extend_read: { args: [namespace: string, id: string, handle: [execution: string, attempt: number, lease: string, epoch: number][], nodes: string[],   ends: string[], targets: string[]]; reply: [refusal: unknown[], state: string, revision: number, nodes: unknown[], ends: boolean[], targets: unknown[]] }
+  /** Adds nodes and edges to a draft or an open flow, as its caller saw it: at that revision, all or nothing. `targets` are nodes that are there and are given more upstreams, `upstreams` such whose edges lead to more nodes; both name nodes by their place in `ids`, which begin with those of the new nodes. Nodes that came in parts are named by the hash of these. */
+  flows_extend: { args: [namespace: string, id: string, revision: number, handle: [execution: string, attempt: number, lease: string, epoch:   number][], hash: string, total: number, lanes: string[], routes: [rid: string, text: string, lane: string][], ids:   string[], nodes: [route: number, priority: number, startMs: number, delayMs: number, policy: unknown, spec: string, hash:   string, input: number, name: string, join: unknown, ins: [from: number, as: string][], outs: [to: number, place: number][]][],   targets: [node: number, known: number, edges: [from: number, as: string][]][], upstreams: [node: number, edges: [to: number, place:   number][]][]]; reply: unknown[] }
+  /** What a judgement of the whole graph looks at of its members, from a place on; with what says whether the flow is still as it was when the first of them were read. For the form of a member see `shared/facts.lua`. */
+  flows_facts: { args: [id: string, from: number, max: number]; reply: [state: string, revision: number, generation: number, change: number, total: number, members: unknown[][]] }
+  /** Whether a worker still holds its lease, where that is not of the flow that it extends. Answers why not, or nothing. */
+  flows_fence: { args: [namespace: string, handle: [execution: string, attempt: number, lease: string, epoch: number]]; reply: unknown[] }
+  /** A flow's record, its newest summary and the result that a cancel of the flow alone left, each by its place or 0. */
+  flows_get: { args: [namespace: string, id: string]; reply: [core: number, summary: number, frozen: number] }
+  /** Members from a place on, in order of creation: of each its record, its group and who its upstreams are, by place or 0. A member whose record is gone is no longer one. */
+  flows_graph: { args: [namespace: string, id: string, from: number, max: number]; reply: [total: number, members: [id: string, record: number, group: number, ins: number][]] }
+  /** Until when a flow's members are kept, of up to 400 of them from a place on; `next` is 0 after the last. */
+  flows_kept: { args: [flow: string, from: number]; reply: [keptMs: number, next: number, generation: number, change: number] }
+  /** A namespace's flows in the partition, newest first, from behind a position on: up to `want` that match, of a few hundred that are looked at. Says how far it came. Of each its record comes along, and its newest summary or nothing. */
+  flows_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, want: number, states: string[],   tags: [key: string, value: string][]]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
+  /** Which of these names members have already. Names are gathered before it can be said, some members a call: an answer that is not final is asked for again. */
+  flows_names: { args: [namespace: string, id: string, names: string[], max: number]; reply: [isFinal: boolean, taken: string[]] }
+  /** Where the edges of these nodes lead: of each its downstreams in one text. */
+  flows_reach: { args: [ids: string[]]; reply: string[] }
+  /** Goes on letting members go, after a seal or the commit of a staged graph. Answers whether that is done. */
+  flows_release: { args: [id: string, max: number]; reply: boolean }
+  /** Replays members of a flow, in order of creation, if they and it still are as the plan saw them: `again` asks for another plan. Few go in this step; with `isStaged` it is only begun, and the answer names it for those who bring the new inputs. `isStrict`: nothing at all may have changed since. `how`: k keeps the input, n none, b the bytes at the place; then `hash` is the old input's. */
+  flows_replay_begin: { args: [namespace: string, flow: string, revision: number, generation: number, change: number, isStrict: boolean, rows: [id: string, outcome: string, how: string, place: number, hash: string][], isStaged: boolean, hasInputs: boolean]; reply: unknown[] }
+  /** Brings new inputs for a replay that was begun under that name. With the last of them it goes on. Answers whether it still stands. */
+  flows_replay_inputs: { args: [flow: string, name: string, items: [id: string, how: string, place: number, hash: string][], isLast: boolean]; reply: boolean }
+  /** One more step of a replay of many members: `going`, `done`, or `again` when it was taken back since its members are not as they were. Answers too how many members this step reset, and the flow's generation. `entry` goes where there is nothing to do for it, or ''. */
+  flows_replay_next: { args: [flow: string, max: number, entry: string]; reply: [outcome: string, members: number, generation: number] }
+  /** Opens a draft, and lets its first roots go. The answer says whether that were all: else `flows_release` goes on. */
+  flows_seal: { args: [namespace: string, id: string, max: number]; reply: unknown[] }
+  /** Stores a part of a graph that is too large for one call: of a new flow (`f`) or of what a flow is to be extended by (`e`). `from` says how many nodes came before it; the answer says how many are there, so that a repeat goes on where it was. The first ids are those of the part's nodes, others are of nodes that their edges name. */
+  flows_stage: { args: [kind: string, head: [id: string, ns: string, name: string, tags: string, deadlineMs: number, shape: string, ids:   string], notAfterMs: number, hash: string, from: number, routes: [rid: string, text: string, lane: string][], ids:   string[], nodes: [route: number, priority: number, startMs: number, delayMs: number, policy: unknown, spec: string, hash:   string, input: number, name: string, join: unknown, ins: [from: number, as: string][], outs: [to: number, place: number][]][]]; reply: unknown[] }
+  /** Accepts whole graphs that are small enough for one call, each all or nothing. A graph's ids are those of its nodes, in order; for the form of a node see `shared/graph.lua`. */
+  flows_submit: { args: [routes: [rid: string, text: string, lane: string][], flows: [head: [id: string, ns: string, name: string, tags:   string, deadlineMs: number, shape: string, ids: string], notAfterMs: number, ids: string[], nodes: [route: number, priority:   number, startMs: number, delayMs: number, policy: unknown, spec: string, hash: string, input: number, name: string, join:   unknown, ins: [from: number, as: string][], outs: [to: number, place: number][]][]][]]; reply: unknown[][] }
+  /** Removes an ended flow that is past its retention, 100 members a call: `gone`, or `more` while members are left. `atMs` is the time of its entry on the wheel. `kept` is the end of its members' retention, where the caller has looked it up, and `change` the flow's as of then; 0 both where the flow itself knows. `stays`: it is not to go, or not yet. */
+  flows_trim: { args: [flow: string, atMs: number, kept: number, change: number]; reply: string }
+  /** Removes parts that will not be committed, a bounded number a call: those of this growth, or any whose time is over. Answers how many are left, or -1 where they are not to be removed. */
+  flows_unstage: { args: [id: string, hash: string]; reply: number }
+  /** Takes back what `reserve` counted, of submissions that were refused. */
+  idempotency_forget: { args: [items: [name: string, target: string, reservedMs: number][]]; reply: boolean }
+  /** Lets a key stand for another target, unless somebody else was faster. */
+  idempotency_replace: { args: [name: string, seenTarget: string, seenReservedMs: number, target: string, ttlMs: number]; reply: boolean }
+  /** Records idempotency keys before their submissions, and says what each stands for. A repeat counts once more, which is harmless: at worst a key outlives a refusal. */
+  idempotency_reserve: { args: [items: [name: string, target: string, kind: string, content: string, ttlMs: number][]]; reply: [word: string, target: string, reservedMs: number][] }
+  /** Changes of lanes that were begun and, as far as is known, not finished, oldest first, with the time of their beginning. */
+  lanes_changes: { args: [max: number]; reply: [note: string, atMs: number][] }
+  /** Brings the partition's copy of a lane up to its home record, unless it is there already or beyond. Answers what the copy is at then, by which change, and how many executions of a capped lane run here. */
+  lanes_copy: { args: [namespace: string, lane: string, record: unknown]; reply: [version: number, change: string, epoch: number, active: number] }
+  /** How many executions of a namespace's lanes are here, by public state, and since when the oldest claimable one is ready; of one lane where it is named. */
+  lanes_depth: { args: [namespace: string, lane: string]; reply: [counts: [lane: string, letter: string, count: number][], oldest: [lane: string, readyMs: number][]] }
+  /** Gives back slots of a capped lane that the partition does not use. Answers the number of the last message that it follows, 0 where the cap is another by now, and how many the home must reckon with as of then. */
+  lanes_lower_credit: { args: [namespace: string, lane: string, epoch: number, seq: number]; reply: [seq: number, active: number] }
+  /** Notes that a lane is being changed, or that its copies are all there: so that somebody finishes it if its caller dies. */
+  lanes_note_change: { args: [note: string, isBegun: boolean]; reply: boolean }
+  /** Begins to lend the slots of a cap, once every copy has its epoch and has told what runs there. */
+  lanes_open_credit: { args: [namespace: string, lane: string, epoch: number, actives: [partition: number, active: number][]]; reply: boolean }
+  /** The home records of a namespace's lanes that are kept here; of one lane where it is named. */
+  lanes_read: { args: [namespace: string, lane: string]; reply: [lane: string, record: unknown[]][] }
+  /** Lends slots of a capped lane to partitions that have work for them, after what others gave back. Where none is free, and it may, it asks all that it reckons with for what they do not use. */
+  lanes_take_credit: { args: [namespace: string, lane: string, lowered: [partition: number, seq: number, active: number][], wants: [partition: number, want: number][], mayLower: boolean]; reply: [epoch: number, grants: [partition: number, credit: number, seq: number][], lowers: [partition: number, seq: number][]] }
+  /** Changes a lane's home record, or makes it. What is '' or -1 stays. Its version will be above that one. The epoch of a cap is raised unless the cap only grows: until every copy has told what runs there, nothing more is lent. */
+  lanes_write: { args: [namespace: string, lane: string, request: string, state: string, shards: number, concurrency: number, ageing: number, weight: number, retention: number, events: string, above: number]; reply: [previous: string, record: unknown[]] }
+  /** Gives leases back and keeps their attempts until a time. */
+  leases_delay: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, untilMs: number][]]; reply: unknown[][] }
+  /** Takes back what an instance holds, as if its leases had run out now: at most so many, from a place among them on. What does not decode is left. */
+  leases_hand_back: { args: [instance: string, from: number, max: number]; reply: [handedBack: number, left: number, more: boolean] }
+  /** What an instance still holds of a claim that was sent before: the same as the claim answered; and of which claims it holds anything here, the last ones. With `adopts` this process alone serves the instance here from now on; with `tells` every other process hears of it. */
+  leases_held: { args: [instance: string, claim: string, adopts: boolean, tells: boolean]; reply: [leases: unknown[][], claims: string[]] }
+  /** Extends leases; never shortens one. */
+  leases_renew: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, ttlMs: number][]]; reply: unknown[][] }
+  /** An operator takes a lease away, as if it had expired now. */
+  leases_revoke: { args: [namespace: string, id: string]; reply: unknown[] }
+  /** Hands back work that was not started: as if its claim had not been, but for the epoch. */
+  leases_yield: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number][]]; reply: unknown[][] }
+  /** Moves the clock of a partition that was made for tests. */
+  maintenance_advance: { args: [byMs: number]; reply: [isVirtual: boolean, nowMs: number] }
+  /** The partition's clock. */
+  maintenance_clock: { args: []; reply: number }
+  /** Fixes at the first boot what is fixed for the deployment: the counts of partitions, and where its clock stood still at first (0: it runs). A clock that runs may be stopped later, which the partitions were asked for by then. */
+  maintenance_deployment_init: { args: [flow: number, budget: number, quota: number, stoppedMs: number, isStopped: boolean]; reply: [flow: string, budget: string, quota: string, stoppedMs: string] }
+  /** What is fixed for the deployment. */
+  maintenance_deployment: { args: []; reply: [flow: string, budget: string, quota: string, stoppedMs: string] }
+  /** How much the partition holds. */
+  maintenance_describe: { args: []; reply: [executions: number, flows: number, outbox: number, events: number] }
+  /** One step of applying what is due: the timer of one flow, or those of executions, one of each, earliest first. Leases are looked up by the instance that holds them. `skip` names executions that had theirs already. A careful step works on one entry, and puts it off when something that it leads to does not decode. */
+  maintenance_drain_timers: { args: [max: number, skip: string[], isCareful: boolean]; reply: [items: [outcome: string, kind: string, id: string, dueMs: number, isDueAgain: boolean][], more: boolean, nextDueMs: number] }
+  /** Stops the clock of a partition that holds nothing, for tests; with a time of 0 it only answers whether that could be done. */
+  maintenance_freeze: { args: [timeMs: number]; reply: boolean }
+  /** Whether anything of the partition is past its retention. */
+  maintenance_has_due: { args: []; reply: boolean }
+  /** Names of the versions of the library by which engines and workers that are known have spoken last. */
+  maintenance_libraries: { args: []; reply: string[] }
+  /** Changes something in the partition, so that there is a write to wait for: what was answered before it lies before it in the node's history. */
+  maintenance_mark: { args: []; reply: boolean }
+  /** Makes a partition ready for use, once. With a time its clock stands still from the beginning, which is for tests alone. */
+  maintenance_partition_init: { args: [layout: number, timeMs: number]; reply: string }
+  /** Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited longer than that. Such a route is announced again, in case the first message was lost. */
+  maintenance_pulse: { args: [waitingMs: number, feedAgeMs: number]; reply: [pending: string[], nextDueMs: number, waiting: [rid: string, readyMs: number][]] }
+  /** What a process needs to know before it claims here for the first time: which routes have work, and all routes. */
+  maintenance_ready: { args: [withRoutes: boolean]; reply: [ready: string[], routes: string[], routesVersion: number] }
+  /** Looks at some entries of the partition's indexes, from a place in one of them on, and at the records that they are about. What is found is set right, or named. `vectors` are the states of the executions it looked at. `index` is '' after the last, and `cursor` '' after the last entry of one. */
+  maintenance_reconcile_indexes: { args: [index: string, cursor: string, max: number]; reply: [findings: [word: string, kind: string, id: string, finding: string][], vectors: [id: string, letters: string][], index: string, cursor: string, looked: number] }
+  /** Removes idempotency keys that have expired, where the clock stands still; elsewhere Valkey does it by itself. */
+  maintenance_trim_keys: { args: [max: number]; reply: number }
+  /** Removes solo executions that are past their retention, up to `max`, and names the flows that are, which go one by one: see `flows/trim`. Of the feed it keeps the last `keep` events, as far as they are not older than `ageMs`; `isOld`: more of them are. `unreadable` are records that do not decode: they are looked at again later. `more`: something was done, and more is due. */
+  maintenance_trim: { args: [max: number, keep: number, ageMs: number]; reply: [executions: number, flows: [id: string, atMs: number][], unreadable: string[], more: boolean, events: number, isOld: boolean] }
+  /** Flows whose members are being ended in several steps, those that began first. */
+  resolution_backlog: { args: [max: number]; reply: string[] }
+  /** Carries out entries of the outbox: these, or those that are due. Entries of other kinds than ends, settlements that take a whole graph, are only named in `others`. `more`: some are due after it. `cancels`: losers of races are to be cancelled. */
+  resolution_dispatch: { args: [entries: string[], max: number, edges: number]; reply: [items: unknown[][], others: [kind: string, entry: string, flow: string][], more: boolean, cancels: boolean] }
+  /** Carries out the sibling cancel of one fired group, with at most so many members that it ends: `drained`, or `partial` when some are left. `replaying` and `ending`: the flow is to be gone on with first. */
+  resolution_drain_siblings: { args: [flow: string, node: string, max: number]; reply: [outcome: string, siblings: [id: string, disposition: string, via: string][]] }
+  /** Entries of the outbox that are due, oldest first. */
+  resolution_due: { args: [max: number]; reply: string[] }
+  /** Flows that are not over in all their parts, in the order of their ids, after this one; '' for the first. Of each its record by place, and its summary by place, or 0 where there is none. A record that is gone has 0. */
+  resolution_live: { args: [after: string, max: number]; reply: [id: string, core: number, summary: number][] }
+  /** Groups whose losers are to be cancelled: [flow, node], nodes of a flow in the order in which they were accepted. */
+  resolution_pending_cancels: { args: [max: number]; reply: [flow: string, node: string][] }
+  /** Puts off an entry of the outbox that could not be carried out. Answers how often that has happened. */
+  resolution_postpone: { args: [entry: string]; reply: number }
+  /** Writes summaries, by place, or 0 where it is as it was. A flow that has changed since it was counted is counted again; `counts` are written where the recount found others. Answers of each `written`, or `gone`. */
+  resolution_project_write: { args: [items: [flow: string, change: number, summary: number, counts: unknown][]]; reply: string[] }
+  /** Looks at flows for what their dispatcher should have done: pending edges whose upstream has ended, groups that their counters decide, and flows that nobody will settle; and does it. `from` is the place of the first flow's member to begin with. Answers what was found, and where to go on: place of the flow in the list and of its member, or 0 when all were looked at. */
+  resolution_reconcile_dependencies: { args: [flows: string[], from: number, max: number]; reply: [items: [flow: string, outcome: string, node: string][], flow: number, from: number] }
+  /** Looks at a sample of pending sibling cancels for what a crash left behind: of each its tuple and what it came to. One with a sibling that still runs is the dispatcher's. */
+  resolution_reconcile_siblings: { args: [max: number]; reply: [tuple: string, outcome: string][] }
+  /** The next batch of members that a seal, or the commit of a staged graph, left to let go. Answers how many records it changed. */
+  resolution_release: { args: [entry: string, max: number]; reply: number }
+  /** Ends a flow as the judgement of its graph says, if it is still as it was when that was read. Answers its letter then, '' where there is nothing to settle any more, and `moved` when it is to be read again. An entry goes with either of the first two. */
+  resolution_settle: { args: [flow: string, entry: string, generation: number, revision: number, change: number, state: string]; reply: string }
+  /** As `work`, for a tick that brings submissions: without memory for new work the server refuses all of it, undone. */
+  work_accept: { args: [spaces: string[][], ends: [execution: string, attempt: number, lease: string, epoch: number, space: number, op: string, wish: string, at: number, failure: unknown, result: number][], routes: [rid: string, text: string, lane: string][], items: [id: string, route: number, priority: number, startMs: number, delayMs: number, policy: number, spec: string, hash: string, input: number][], claims: [instance: string, worker: string, claim: string, ttlMs: number, max: number, base: string, isRepeat: boolean, lanes: [lane: string, virtual: number, epoch: number, credit: number, seq: number, rids: string[]][], routes: number][]]; reply: [ends: unknown[][], submissions: unknown[][], claims: unknown[][][], notes: [claim: number, lane: number, state: string, weight: number, active: number][]] }
+  /** What a worker's tick brings to a partition: ends of attempts, submissions and claims, in this order, as one step: a claim may get what was brought with it before it ever waited. One that fails leaves all of it undone. */
+  work_work: { args: [spaces: string[][], ends: [execution: string, attempt: number, lease: string, epoch: number, space: number, op: string, wish: string, at: number, failure: unknown, result: number][], routes: [rid: string, text: string, lane: string][], items: [id: string, route: number, priority: number, startMs: number, delayMs: number, policy: number, spec: string, hash: string, input: number][], claims: [instance: string, worker: string, claim: string, ttlMs: number, max: number, base: string, isRepeat: boolean, lanes: [lane: string, virtual: number, epoch: number, credit: number, seq: number, rids: string[]][], routes: number][]]; reply: [ends: unknown[][], submissions: unknown[][], claims: unknown[][][], notes: [claim: number, lane: number, state: string, weight: number, active: number][]] }
+  /** An instance lives, and so many attempts run on it. Answers whether it is known in these namespaces, and whether it is to drain. */
+  workers_beat: { args: [instance: string, namespaces: string[], active: number]; reply: [isKnown: boolean, draining: boolean] }
+  /** Asks an instance to stop claiming. Answers whether there is such a one in the namespace. */
+  workers_drain: { args: [namespace: string, instance: string]; reply: boolean }
+  /** An instance says goodbye: nobody is told of it any more, and it goes when its leases were handed back. `seenMs` names this goodbye for `settle`. */
+  workers_leave: { args: [instance: string, namespaces: string[]]; reply: [isKnown: boolean, draining: boolean, seenMs: number] }
+  /** All worker instances that have not said goodbye. */
+  workers_list: { args: []; reply: [instance: string, namespaces: string[], text: string, registeredMs: number, active: number, draining: boolean, seenMs: number][] }
+  /** Removes instances that were silent for so long, in the order of their ids. Those that owe leases are only named: they go when these were handed back. */
+  workers_reap: { args: [silentMs: number, max: number]; reply: [removed: string[], owing: [instance: string, owes: number, seenMs: number][], more: boolean] }
+  /** Announces a worker instance. One that is known owes the leases that it held until they were handed back: the answer says so. */
+  workers_register: { args: [instance: string, namespaces: string[], text: string]; reply: boolean }
+  /** What an instance owed was handed back: it stays without debts, or goes. Does nothing when it owes something else by now, or, where `seenMs` is given, was seen since. */
+  workers_settle: { args: [instance: string, owes: number, seenMs: number, goes: boolean]; reply: boolean }
+}
+
+/** Which functions only read, so that a repeat of a lost call is always the same. */
+export const readOnlyFunctions: ReadonlySet<string> = new Set(["attempts_list","attempts_load_steps","attempts_load_upstream","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_ready","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","workers_list"])
+
+/** Which functions keep their answers by the id of the request, for a repeat of a lost call. */
+export const requestFunctions: ReadonlySet<string> = new Set(["executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","lanes_write","maintenance_advance"])

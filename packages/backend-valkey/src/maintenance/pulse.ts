@@ -1,0 +1,88 @@
+import {
+  checkPulse,
+  limits,
+  makePartitionTag,
+  type PartitionTag,
+  type PendingWork,
+  type PulseResult,
+} from '@flowfabric/core'
+import type { ValkeyContext } from '../context.js'
+import { asList } from '../library/as-list.js'
+import type { Route } from '../routes/catalogue.js'
+import { learnRoutes } from '../routes/route-of.js'
+import { readServerTimeMs } from './clock.js'
+import { homeTag } from './prepare.js'
+
+/** Lanes whose best claimable execution has waited longer than this are announced. */
+const WAITING_MS = 250
+
+/** The cheap look: one call for each partition asked for, sent together. */
+export async function pulse(
+  ctx: ValkeyContext,
+  params: { readonly partitions: readonly PartitionTag[] },
+): Promise<PulseResult> {
+  const indexes = checkPulse(params, await ctx.partitions())
+  const [pulses, hasLaneCopies] = await Promise.all([
+    Promise.all(indexes.map((index) => pulseOf(ctx, index))),
+    // Changes of lanes belong to no partition, and so are the first one's.
+    indexes.includes(0) && hasUnfinishedChanges(ctx),
+  ])
+  return {
+    nowMs: pulses[0]?.nowMs ?? (await readServerTimeMs(ctx)),
+    partitions: pulses.map(({ index, pending, nextDueAtMs }) => ({
+      partition: makePartitionTag('flow', index),
+      pending: index === 0 && hasLaneCopies ? [...pending, 'lane_copies'] : pending,
+      nextDueAtMs,
+    })),
+    waitingLanes: oldestByLane(pulses.flatMap(({ waiting }) => waiting)),
+  }
+}
+
+interface WaitingRoute {
+  readonly route: Route
+  readonly readyAtMs: number
+}
+
+interface PartitionPulse {
+  readonly index: number
+  readonly nowMs: number
+  readonly pending: readonly PendingWork[]
+  readonly nextDueAtMs: number | null
+  readonly waiting: readonly WaitingRoute[]
+}
+
+async function pulseOf(ctx: ValkeyContext, index: number): Promise<PartitionPulse> {
+  const { reply, news } = await ctx.invoke({
+    name: 'maintenance_pulse',
+    tag: `fp:${index}`,
+    args: [WAITING_MS, limits.feedAgeMsMax],
+  })
+  const [pending, nextDueMs, waiting] = reply
+  const routes = asList(waiting)
+  if (routes.some(([rid]) => ctx.catalogue.get(rid) === undefined)) await learnRoutes(ctx, index)
+  return {
+    index,
+    nowMs: news.nowMs,
+    pending: asList(pending) as readonly PendingWork[],
+    nextDueAtMs: nextDueMs === 0 ? null : nextDueMs,
+    waiting: routes.flatMap(([rid, readyAtMs]) => {
+      const route = ctx.catalogue.get(rid)
+      return route === undefined ? [] : [{ route, readyAtMs }]
+    }),
+  }
+}
+
+async function hasUnfinishedChanges(ctx: ValkeyContext): Promise<boolean> {
+  const { reply } = await ctx.invoke({ name: 'lanes_changes', tag: homeTag, args: [1] })
+  return asList(reply).length > 0
+}
+
+function oldestByLane(waiting: readonly WaitingRoute[]): PulseResult['waitingLanes'] {
+  const oldest = new Map<string, PulseResult['waitingLanes'][number]>()
+  for (const { route, readyAtMs } of waiting) {
+    const known = oldest.get(route.laneKey)
+    if (known !== undefined && known.readyAtMs <= readyAtMs) continue
+    oldest.set(route.laneKey, { namespace: route.namespace, lane: route.lane, readyAtMs })
+  }
+  return [...oldest.values()]
+}

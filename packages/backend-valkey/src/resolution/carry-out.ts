@@ -1,0 +1,71 @@
+import { type DispatchItem, type FlowId, makeEntryId } from '@flowfabric/core'
+import type { ValkeyContext } from '../context.js'
+import { MEMBERS_PER_STEP } from '../flows/finish.js'
+import { isOneItems } from './faults.js'
+import type { NamedEntry } from './hop.js'
+import { settleFlow } from './settle.js'
+
+/** The next step of an entry of another kind than an end. Each step looks again at what is there. */
+export async function carryOut(
+  ctx: ValkeyContext,
+  partition: number,
+  { kind, id, flowId: flow }: NamedEntry,
+): Promise<DispatchItem> {
+  const flowId = flow as FlowId
+  const tag = `fp:${partition}`
+  switch (kind) {
+    case 'settlement': {
+      const flowState = await settleFlow(ctx, flowId, id)
+      if (flowState === undefined) return { outcome: 'noop', entryId: makeEntryId(partition, id) }
+      return { outcome: 'settled', flowId, flowState }
+    }
+    case 'release': {
+      const { reply } = await ctx.invoke({ name: 'resolution_release', tag, args: [id, MEMBERS_PER_STEP] })
+      return { outcome: 'released', flowId, members: reply }
+    }
+    case 'replay': {
+      const { reply } = await ctx.invoke({
+        name: 'flows_replay_next',
+        tag,
+        args: [flow, MEMBERS_PER_STEP, id],
+      })
+      return { outcome: 'reset', flowId, members: reply[1] }
+    }
+  }
+}
+
+/** One entry that can't be carried out leaves the others of its pass unharmed. */
+export async function carryOutGuarded(
+  ctx: ValkeyContext,
+  partition: number,
+  named: NamedEntry,
+): Promise<DispatchItem> {
+  try {
+    return await carryOut(ctx, partition, named)
+  } catch (fault) {
+    return putOff(ctx, partition, named.id, fault)
+  }
+}
+
+/** What became of an entry that could not be carried out: it stays, and is taken again later. */
+export async function putOff(
+  ctx: ValkeyContext,
+  partition: number,
+  id: string,
+  fault: unknown,
+): Promise<DispatchItem> {
+  if (!isOneItems(fault)) throw fault
+  const entryId = makeEntryId(partition, id)
+  const failures = await postpone(ctx, partition, id)
+  if (fault.kind === 'contention') return { outcome: 'retry_exhausted', entryId, failures }
+  return { outcome: 'error', entryId, code: fault.code, message: fault.message }
+}
+
+/** Puts an entry off, longer each time, up to a minute. Answers how often that has happened. */
+export async function postpone(ctx: ValkeyContext, partition: number, id: string): Promise<number> {
+  const { reply } = await ctx.invoke({ name: 'resolution_postpone', tag: `fp:${partition}`, args: [id] })
+  return reply
+}
+
+/** Entries of one call at most, whatever a scanner asks for. */
+export const ENTRIES_PER_HOP = 256

@@ -1,0 +1,39 @@
+import { engineError } from '@flowfabric/core'
+import type { ValkeyContext } from '../context.js'
+import { executionFields as X } from '../generated/layouts.js'
+import { asList } from '../library/as-list.js'
+import { type StoredExecution, textAt } from '../records/stored-execution.js'
+import type { Route } from './catalogue.js'
+
+/** The route of a stored execution. One that this process never met is read from the partition, with all others there. */
+export async function routeOf(
+  ctx: Pick<ValkeyContext, 'catalogue' | 'invoke'>,
+  partition: number,
+  { fields }: StoredExecution,
+): Promise<Route> {
+  const rid = textAt(fields, X.rid)
+  return ctx.catalogue.get(rid) ?? (await learnRoute(ctx, partition, rid))
+}
+
+async function learnRoute(
+  ctx: Pick<ValkeyContext, 'catalogue' | 'invoke'>,
+  partition: number,
+  rid: string,
+): Promise<Route> {
+  await learnRoutes(ctx, partition)
+  const route = ctx.catalogue.get(rid)
+  if (route === undefined)
+    throw engineError('corruption', `no route ${rid} in partition ${partition}`, { subject: rid })
+  return route
+}
+
+/** All routes that the partition has. */
+export async function learnRoutes(
+  ctx: Pick<ValkeyContext, 'catalogue' | 'invoke'>,
+  partition: number,
+): Promise<void> {
+  const tag = `fp:${partition}`
+  const { reply } = await ctx.invoke({ name: 'maintenance_ready', tag, args: [true] })
+  const [, routes, version] = reply
+  ctx.catalogue.learn(tag, asList(routes), version)
+}
