@@ -1,6 +1,6 @@
 /**
  * FlowFabric as an adapter of a benchmark that runs it beside other systems. It uses what a user of the SDK would write,
- * and nothing else: the engine in process over Postgres or PGlite, a client, a worker.
+ * and nothing else: the engine in process over Postgres, PGlite or Valkey, a client, a worker.
  */
 import { join } from 'node:path'
 import { createEmbedded } from '@flowfabric/embedded'
@@ -25,10 +25,23 @@ export const systems = [
     variant: { isEmbedded: true },
     note: 'the same on PGlite in a folder, its default durability',
   },
+  {
+    name: 'flowfabric-valkey',
+    store: 'valkey',
+    kind: 'workflow',
+    scenarios,
+    variant: { isValkey: true },
+    note: 'the same on Valkey',
+  },
 ]
 
-export async function open(context, { isEmbedded }) {
-  const store = isEmbedded ? join(context.tmp, 'store') : context.pg.connectionString
+function storeOf(context, { isEmbedded, isValkey }) {
+  if (isEmbedded) return join(context.tmp, 'store')
+  return isValkey ? `valkey://${context.valkey.host}:${context.valkey.port}` : context.pg.connectionString
+}
+
+export async function open(context, variant) {
+  const store = storeOf(context, variant)
   const embedded = await createEmbedded({ store })
   await embedded.start()
   const client = createClient({ connect: embedded.engine })

@@ -1,5 +1,5 @@
 import { engineError } from '@flowfabric/core'
-import { createEmbedded, type Embedded } from '@flowfabric/embedded'
+import { createEmbedded, type Embedded, type EmbeddedOptions } from '@flowfabric/embedded'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Settings } from './config/settings.js'
 import { type RunningServer, startServer } from './start-server.js'
@@ -20,12 +20,8 @@ export async function runServer(settings: Settings): Promise<RunningProcess> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const embedded = await createEmbedded({
-    store: storeOf(settings),
-    schema: settings.postgresSchema,
+    ...storeOptionsOf(settings),
     connectionsMax: settings.postgresConnectionsMax,
-    pooler: settings.postgresPooler,
-    durability: settings.durability,
-    partitions: partitionsOf(settings),
     scanners: settings.scanners ? {} : false,
     engine: { logger: toEngineLogger(logger), meter: createPrometheusMeter(registry) },
   })
@@ -53,12 +49,31 @@ export async function runServer(settings: Settings): Promise<RunningProcess> {
   }
 }
 
-/** The store as `createEmbedded` takes it. */
-export function storeOf({ backend, folder, postgresUrl }: Settings): string {
-  if (backend !== 'postgres') return folder
-  if (postgresUrl === undefined)
-    throw engineError('invalid_configuration', 'The backend postgres needs postgresUrl')
-  return postgresUrl
+/** Which store, and how it is used, as `createEmbedded` takes it. */
+export function storeOptionsOf(settings: Settings) {
+  return {
+    store: storeOf(settings),
+    schema: settings.postgresSchema,
+    pooler: settings.postgresPooler,
+    valkey: { cluster: settings.valkeyCluster, keyPrefix: settings.valkeyKeyPrefix },
+    durability: settings.durability,
+    partitions: partitionsOf(settings),
+  } satisfies Partial<EmbeddedOptions>
+}
+
+function storeOf({ backend, folder, postgresUrl, valkeyUrl }: Settings): string {
+  switch (backend) {
+    case 'postgres':
+      return postgresUrl ?? needs('postgres', 'postgresUrl')
+    case 'valkey':
+      return valkeyUrl ?? needs('valkey', 'valkeyUrl')
+    default:
+      return folder
+  }
+}
+
+function needs(backend: string, setting: string): never {
+  throw engineError('invalid_configuration', `The backend ${backend} needs ${setting}`)
 }
 
 function partitionsOf({ flowPartitions, budgetPartitions, quotaPartitions }: Settings) {

@@ -1,10 +1,9 @@
 /**
- * A census of the source tree that this program stands in, as a durable flow on the embedded engine. Kill it at any
+ * A census of the source tree that this program stands in, as a durable flow on an embedded engine. Kill it at any
  * moment and start it again: it goes on where it was.
  */
-import { resolve } from 'node:path'
 import { isEngineError } from '@flowfabric/core'
-import { createEmbedded, type Embedded } from '@flowfabric/embedded'
+import { createEmbedded, describeAddress, type Embedded, readStoreAddress } from '@flowfabric/embedded'
 import { createClient, createWorker } from '@flowfabric/sdk'
 import { type CensusArguments, readArguments, usage } from './arguments.js'
 import { Board } from './display/board.js'
@@ -13,19 +12,22 @@ import { tasks } from './flow.js'
 import { findTree } from './git.js'
 import { describeProgress, findOrSubmit, listRunTwice } from './resume.js'
 import { describeApi, serveApi } from './serve.js'
+import { chooseStore } from './store.js'
 import { watchFlow } from './watch-flow.js'
 
 /** After a kill, what was running begins again when its lease has run out: soon, so that nobody waits for it. */
 const LEASE_TTL_MS = 4_000
+/** And so is the share of the background work that was the killed process's. */
+const ENGINE = { heartbeatMs: 1_000, aliveMs: LEASE_TTL_MS }
 const CONCURRENCY = 4
 
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 
 async function main(options: CensusArguments): Promise<number> {
   const root = await findTree(options.tree ?? process.cwd())
-  const store = resolve(options.store)
-  say(`flowfabric: opening the store ${store} …`)
-  const embedded = await createEmbedded({ store })
+  const store = chooseStore(options.store, process.env)
+  say(`flowfabric: opening the store ${describeAddress(readStoreAddress(store.store))} …`)
+  const embedded = await createEmbedded({ ...store, engine: ENGINE })
   const stopping = stopOnSignals(embedded)
   await embedded.start()
   const api = options.once ? undefined : await serveApi(embedded, options.port)

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os'
-import type { FoundationBackend, PartitionConfig } from '@flowfabric/core'
+import type { ExecutionId, FoundationBackend, PartitionConfig } from '@flowfabric/core'
 import { createEngine, type Engine, type EngineOptions } from '@flowfabric/engine'
 import { type FoundationScannerOptions, foundationScanners } from '@flowfabric/scanners'
-import { openStore } from './open-store.js'
+import { openStore, type ValkeyStoreOptions } from './open-store.js'
 import { describeAddress, readStoreAddress, type StoreAddress } from './store-address.js'
 
 export interface EmbeddedOptions {
-  /** A folder (an embedded store, locked to this process), `:memory:`, or `postgres://…`. */
+  /** A folder (an embedded store, locked to this process), `:memory:`, `postgres://…` or `valkey://…`. */
   readonly store: string
   /** Counts at the first boot; later they must agree when given. */
   readonly partitions?: Partial<PartitionConfig> | undefined
@@ -18,6 +18,8 @@ export interface EmbeddedOptions {
   readonly pooler?: boolean | undefined
   /** What of an embedded store survives: a killed process (default), or a power failure too, more slowly. */
   readonly durability?: 'process-death' | 'power-loss' | undefined
+  /** Of a Valkey store. */
+  readonly valkey?: ValkeyStoreOptions | undefined
   /** Settings of the background scanners; `false` runs none, for a process that leaves them to others. */
   readonly scanners?: FoundationScannerOptions | false | undefined
   /** Settings of the engine. */
@@ -31,6 +33,11 @@ export interface Embedded {
   readonly engine: Engine
   /** Why an execution does not run, or that it does. */
   readonly explain: Engine['explain']
+  /**
+   * All that the store holds of an execution, whatever its namespace, for people: the form is the store's own and no part of
+   * any promise. Throws `execution_not_found`.
+   */
+  inspect(id: ExecutionId): Promise<object>
   readonly info: EmbeddedInfo
   /** Tells a second process that wants the same folder where this one can be reached. */
   announce(url: string): void
@@ -58,7 +65,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
   const engine = createEngine({
     label: `${hostname()}:${process.pid}`,
     // An embedded store carries out one statement at a time: background passes must not queue up before workers.
-    ...(address.kind === 'postgres' ? {} : { passesMax: 2 }),
+    ...(isEmbedded(address) ? { passesMax: 2 } : {}),
     ...options.engine,
     backend: store.backend,
     scanners,
@@ -68,6 +75,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     backend: engine.backend,
     engine,
     explain: (params) => engine.explain(params),
+    inspect: (id) => store.backend.inspect(id),
     info: { kind: address.kind, store: describeAddress(address) },
     announce: (url) => store.announce(url),
     start: () => engine.start(),
@@ -76,4 +84,8 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
       return stopping
     },
   }
+}
+
+function isEmbedded({ kind }: StoreAddress): boolean {
+  return kind === 'folder' || kind === 'memory'
 }

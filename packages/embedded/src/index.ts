@@ -1,1 +1,3 @@
 export { createEmbedded, type Embedded, type EmbeddedInfo, type EmbeddedOptions } from './create-embedded.js'
+export type { ValkeyStoreOptions } from './open-store.js'
+export { describeAddress, readStoreAddress, type StoreAddress } from './store-address.js'

@@ -7,19 +7,20 @@ export type StoreAddress =
   /** PGlite in memory: it ends with the process. */
   | { readonly kind: 'memory' }
   | { readonly kind: 'postgres'; readonly connectionString: string }
+  | { readonly kind: 'valkey'; readonly url: string }
 
-/** Reads a folder, `:memory:`, or a `postgres://` address. Throws `invalid_configuration`. */
+const valkeySchemes = ['valkey', 'valkeys', 'redis', 'rediss']
+const known = 'a folder, :memory:, postgres://… or valkey://…'
+
+/** Reads a folder, `:memory:`, or the address of a server. Throws `invalid_configuration`. */
 export function readStoreAddress(store: string): StoreAddress {
-  if (store === '')
-    throw engineError('invalid_configuration', 'The store must be named: a folder, :memory: or postgres://…')
+  if (store === '') throw engineError('invalid_configuration', `The store must be named: ${known}`)
   if (store === ':memory:') return { kind: 'memory' }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(store)?.[1]?.toLowerCase()
   if (scheme === undefined) return { kind: 'folder', folder: store }
   if (scheme === 'postgres' || scheme === 'postgresql') return { kind: 'postgres', connectionString: store }
-  throw engineError(
-    'invalid_configuration',
-    `A store at ${scheme}:// is not known here: give a folder, :memory: or postgres://…`,
-  )
+  if (valkeySchemes.includes(scheme)) return { kind: 'valkey', url: store }
+  throw engineError('invalid_configuration', `A store at ${scheme}:// is not known here: give ${known}`)
 }
 
 /** The address for people: without a password. */
@@ -30,11 +31,15 @@ export function describeAddress(address: StoreAddress): string {
     case 'memory':
       return ':memory:'
     case 'postgres':
-      return address.connectionString.replace(
-        /^([a-z+]+:\/\/)([^@/]*)@/i,
-        (_all, scheme: string, login: string) => {
-          return `${scheme}${login.split(':', 1)[0]}@`
-        },
-      )
+      return withoutPassword(address.connectionString)
+    case 'valkey':
+      return withoutPassword(address.url)
   }
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(
+    /^([a-z+]+:\/\/)([^@/]*)@/i,
+    (_all, scheme: string, login: string) => `${scheme}${login.split(':', 1)[0]}@`,
+  )
 }

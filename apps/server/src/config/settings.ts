@@ -14,10 +14,10 @@ const onOff = z.union([
  */
 export const settingsSchema = z.strictObject({
   backend: z
-    .enum(['pglite', 'postgres'])
+    .enum(['pglite', 'postgres', 'valkey'])
     .optional()
     .describe(
-      'The store: embedded in a folder, or a Postgres server. `serve` asks for it; `dev` takes `pglite`.',
+      'The store: embedded in a folder, a Postgres or a Valkey server. `serve` asks for it; `dev` takes `pglite`.',
     ),
   folder: z.string().min(1).default('.flowfabric').describe('Folder of the embedded store.'),
   postgresUrl: z
@@ -29,6 +29,16 @@ export const settingsSchema = z.strictObject({
   postgresSchema: z.string().default('flowfabric').describe('Schema that holds all tables.'),
   postgresConnectionsMax: wholeNumber(1, 1_000).default(10).describe('Connections to the Postgres server.'),
   postgresPooler: onOff.default(false).describe('Whether a transaction pooler stands between.'),
+  valkeyUrl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Address of the Valkey server, or of a node of the Cluster: `valkey://…`, with TLS `valkeys://…`.',
+    )
+    .meta({ secret: true }),
+  valkeyCluster: onOff.default(false).describe('Whether that server is a node of a Cluster.'),
+  valkeyKeyPrefix: z.string().default('ff').describe('What all keys in Valkey begin with.'),
   durability: z
     .enum(['process-death', 'power-loss'])
     .default('process-death')

@@ -69,6 +69,7 @@ export function missingSettings(settings: Settings): readonly SettingName[] {
     ...(settings.backend === 'postgres' && settings.postgresUrl === undefined
       ? (['postgresUrl'] as const)
       : []),
+    ...(settings.backend === 'valkey' && settings.valkeyUrl === undefined ? (['valkeyUrl'] as const) : []),
     ...(settings.api && settings.token === undefined ? (['token'] as const) : []),
   ]
 }

@@ -1,17 +1,19 @@
 import { resolve } from 'node:path'
+import { parseExecutionIdUrl } from '@flowfabric/core'
 import { createEmbedded, type Embedded } from '@flowfabric/embedded'
 import type { Command } from 'commander'
 import type { Settings } from '../../config/settings.js'
 import { environmentName, isSecret, settingNames } from '../../config/settings.js'
-import { storeOf } from '../../run-server.js'
+import { storeOptionsOf } from '../../run-server.js'
 import { formatJson, formatTable } from '../format.js'
+import { formatOutline } from '../outline.js'
 import { readSettings, withSettingOptions } from '../setting-options.js'
 import { CommandError, exitCodes, type Terminal } from '../terminal.js'
 
 const shown = settingNames.filter((name) => !isSecret(name))
 type Flags = Readonly<Record<string, unknown>> & { readonly json?: boolean }
 
-/** `migrate`, `doctor` and `config`: what concerns the store and the settings, without a server. */
+/** `migrate`, `doctor`, `inspect` and `config`: what concerns the store and the settings, without a server. */
 export function addStoreCommands(program: Command, terminal: Terminal): void {
   withSettingOptions(
     program.command('migrate').description('bring the store’s tables up to this version'),
@@ -25,6 +27,12 @@ export function addStoreCommands(program: Command, terminal: Terminal): void {
   )
     .option('--json', 'JSON for programs')
     .action((flags: Flags) => diagnose(terminal, flags))
+  withSettingOptions(
+    program.command('inspect <id>').description('print all that the store itself holds of an execution'),
+    shown,
+  )
+    .option('--json', 'JSON for programs')
+    .action((id: string, flags: Flags) => inspect(terminal, id, flags))
   withSettingOptions(
     program.command('config').description('print the settings and where each came from; secrets are masked'),
     shown,
@@ -126,7 +134,8 @@ async function examineStore({ backend: { maintenance } }: Embedded): Promise<rea
 }
 
 function examineSettings(settings: Settings): readonly Finding[] {
-  const missing = settings.backend === 'postgres' && settings.token === undefined
+  const isServed = settings.backend === 'postgres' || settings.backend === 'valkey'
+  const missing = isServed && settings.token === undefined
   return [
     {
       check: 'token',
@@ -135,6 +144,18 @@ function examineSettings(settings: Settings): readonly Finding[] {
       advice: missing ? `serve will want ${environmentName('token')}` : '',
     },
   ]
+}
+
+async function inspect(terminal: Terminal, text: string, flags: Flags): Promise<void> {
+  const id = parseExecutionIdUrl(text)
+  const { settings } = readSettings(terminal, flags)
+  const embedded = await open(terminal, settings)
+  try {
+    const stored = await embedded.inspect(id)
+    terminal.out(flags.json ? formatJson(stored) : formatOutline(stored))
+  } finally {
+    await embedded.stop({ graceMs: 0 })
+  }
 }
 
 function printConfig(terminal: Terminal, flags: Flags): void {
@@ -151,10 +172,8 @@ function printConfig(terminal: Terminal, flags: Flags): void {
 /** The store alone: nothing runs in the background. */
 function open(terminal: Terminal, settings: Settings): Promise<Embedded> {
   return createEmbedded({
-    store: storeOf({ ...settings, folder: resolve(terminal.cwd, settings.folder) }),
-    schema: settings.postgresSchema,
+    ...storeOptionsOf({ ...settings, folder: resolve(terminal.cwd, settings.folder) }),
     connectionsMax: 2,
-    pooler: settings.postgresPooler,
     scanners: false,
   })
 }
