@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { plantBug } from './test/planted/bugs.js'
+import { chooseStore } from './test/support/chosen-store.js'
 
 /**
  * Workspace packages resolve to their source, so that a test never waits for a build.
@@ -9,10 +10,12 @@ const conditions = ['flowfabric-source', 'node']
 
 interface Project {
   include: string[]
-  /** Which store the fixture opens, see `test/support/backends.ts`. */
+  /** Which store the fixture opens, see `test/support/backends.ts`: what the project is about. */
   backend?: string
+  /** The same for a project that is about no store: unless `FF_BACKEND` names another, see `test/support/chosen-store.ts`. */
+  usualBackend?: string
   timeoutMs?: number
-  /** Test files share the modules of their worker, and so one PGlite, whose start costs more than most of them. */
+  /** Test files share the modules of their worker, and so one PGlite: to load and to start these costs more than most files. */
   shared?: boolean
   /** After all others, so that what it starts has the machine for itself. */
   last?: boolean
@@ -37,18 +40,52 @@ const projects: Record<string, Project> = {
   'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite', shared: true },
   'conformance:postgres18': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres18' },
   'conformance:postgres15': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres15' },
+  'conformance:valkey': { include: ['test/conformance/**/*.test.ts'], backend: 'valkey', shared: true },
+  'conformance:valkeyCluster': {
+    include: ['test/conformance/**/*.test.ts'],
+    backend: 'valkeyCluster',
+    shared: true,
+  },
   // What only that store has: plans, migrations, its own API.
   postgres: { include: ['test/postgres/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
+  valkey: { include: ['test/valkey/**/*.test.ts'], timeoutMs: 60_000 },
   concurrency: { include: ['test/concurrency/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
-  differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000, longest: true },
-  'sdk:pglite': {
-    include: ['test/sdk/{submit-and-run,handler-context,worker-life}.test.ts'],
-    backend: 'pglite',
+  // Without what sessions of a database can do to each other, in files named `*.postgres.test.ts`.
+  'concurrency:valkey': {
+    include: ['test/concurrency/**/!(*.postgres).test.ts'],
+    backend: 'valkey',
     timeoutMs: 60_000,
   },
-  server: { include: ['test/server/**/*.test.ts'], backend: 'pglite', timeoutMs: 60_000 },
-  faults: { include: ['test/faults/**/*.test.ts'], backend: 'postgres18', timeoutMs: 180_000, last: true },
-  examples: { include: ['test/examples/**/*.test.ts'], timeoutMs: 180_000, last: true },
+  differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000, longest: true },
+  // Over the model too, among the unit tests.
+  'sdk:store': {
+    include: ['test/sdk/{submit-and-run,handler-context,worker-life}.test.ts'],
+    usualBackend: 'pglite',
+    timeoutMs: 60_000,
+  },
+  server: { include: ['test/server/**/*.test.ts'], usualBackend: 'pglite', timeoutMs: 60_000 },
+  faults: {
+    include: ['test/faults/**/*.test.ts'],
+    usualBackend: 'postgres18',
+    timeoutMs: 180_000,
+    last: true,
+  },
+  examples: {
+    include: ['test/examples/**/*.test.ts'],
+    usualBackend: 'pglite',
+    timeoutMs: 180_000,
+    last: true,
+  },
+}
+
+const chosen = chooseStore(process.env)
+
+/** What tells the tests of a project their store. */
+function storeEnv({ backend, usualBackend }: Project): Record<string, string> {
+  if (backend !== undefined) return { FF_TEST_BACKEND: backend }
+  if (usualBackend === undefined) return {}
+  if (chosen === undefined) return { FF_TEST_BACKEND: usualBackend }
+  return { FF_TEST_BACKEND: chosen.backend, ...(chosen.url === undefined ? {} : { FF_TEST_URL: chosen.url }) }
 }
 
 /** `scripts/planted-bugs.mjs` asks for a bug, to see that the suite finds it. */
@@ -60,8 +97,9 @@ export default defineConfig({
     // Two cores are the smallest machine that the suite is made for.
     maxWorkers: 2,
     passWithNoTests: true,
-    projects: Object.entries(projects).map(
-      ([name, { include, backend, timeoutMs = 30_000, shared = false, last = false, longest = false }]) => ({
+    projects: Object.entries(projects).map(([name, project]) => {
+      const { include, timeoutMs = 30_000, shared = false, last = false, longest = false } = project
+      return {
         plugins: planted,
         resolve: { conditions },
         ssr: { resolve: { conditions } },
@@ -73,9 +111,9 @@ export default defineConfig({
           sequence: { groupOrder: last ? 2 : isSoak && longest ? 0 : 1 },
           testTimeout: timeoutMs * patience,
           hookTimeout: Math.max(timeoutMs, 60_000),
-          env: backend === undefined ? {} : { FF_TEST_BACKEND: backend },
+          env: storeEnv(project),
         },
-      }),
-    ),
+      }
+    }),
   },
 })

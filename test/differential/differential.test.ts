@@ -1,29 +1,23 @@
+import { type FoundationBackend, mintUuid } from '@flowfabric/core'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, it } from 'vitest'
 import { createModel } from '../model/index.js'
 import { type BackendName, createTestBackend, type TestBackend } from '../support/backends.js'
 import { runRandomly, type Tallies } from '../support/random-runs.js'
 import { isSoak, rounds } from '../support/soak.js'
-import { operations } from './operations/index.js'
-import { type RunOptions, runSteps, splitTally, stepsArbitrary } from './run.js'
-import { newWorld } from './world.js'
+import { expectEveryOperationBothWays } from './both-ways.js'
+import { claimsByChoice } from './operations/claims-by-choice.js'
+import { runSteps, type Settling, stepsArbitrary } from './run.js'
+import { newWorld, type Side } from './world.js'
 
-const stores: readonly BackendName[] = ['model', 'pglite', 'postgres18']
-const modes: readonly (RunOptions & { readonly inlineResolveEdges: number | undefined })[] = [
+const stores: readonly BackendName[] = ['model', 'pglite', 'postgres18', 'valkey', 'valkeyCluster']
+const modes: readonly { readonly settling: Settling; readonly inlineResolveEdges: number | undefined }[] = [
   { settling: 'each_step', inlineResolveEdges: undefined },
   // With nothing inline both must also agree on what is still pending.
   { settling: 'by_drives', inlineResolveEdges: 0 },
 ]
 
-/** Operations that a correct caller can never be refused. */
-const neverRefused = new Set([
-  'lanes.list',
-  'workers.list',
-  'events.read',
-  'drive',
-  'maintenance.advanceTime',
-  'maintenance.trimRetention',
-])
+let runCount = 0
 
 describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode }))))(
   'the model and $name, inlineResolveEdges $inlineResolveEdges, settling $settling',
@@ -44,7 +38,20 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
           const startMs = await backend.maintenance.serverTimeMs()
           const model = createModel({ partitions: partitionCounts, startMs, inlineResolveEdges, seed: 7 })
           await model.maintenance.prepare()
-          await runSteps(newWorld(model, backend, partitions), steps, tallies, { settling })
+          const backends = new Map<Side, FoundationBackend>([
+            ['model', model],
+            ['store', backend],
+          ])
+          runCount += 1
+          const world = newWorld({
+            name: String(runCount),
+            model,
+            backends,
+            claims: claimsByChoice,
+            minting: { uuid: mintUuid, count: partitionCounts.flow },
+            partitions,
+          })
+          await runSteps(world, steps, tallies, { settling })
         }),
         { numRuns: rounds(2_000), shortMs: 10_000, soakMs: 120_000, tallies },
       )
@@ -53,14 +60,3 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
     })
   },
 )
-
-function expectEveryOperationBothWays(tallies: Tallies): void {
-  const missing = Object.keys(operations).flatMap((operation) => {
-    const { accepted, refused } = splitTally(tallies.get(operation))
-    return [
-      ...(accepted === 0 ? [`${operation} accepted`] : []),
-      ...(refused === 0 && !neverRefused.has(operation) ? [`${operation} refused`] : []),
-    ]
-  })
-  expect(missing).toEqual([])
-}

@@ -1,13 +1,14 @@
-import { isErrorCode } from '@flowfabric/core'
+import type { FoundationBackend } from '@flowfabric/core'
 import fc from 'fast-check'
 import { settle } from '../support/drive.js'
 import { type Tallies, tally } from '../support/random-runs.js'
 import { takeSnapshot, takeStates } from '../support/snapshot.js'
-import { answerOf, normalize, outcomesOf } from './answers.js'
+import { answerOf, outcomesOf } from './answers.js'
 import { Chooser } from './chooser.js'
+import { differencesBetween } from './differences.js'
 import { withoutUnusedLanes } from './lanes-in-use.js'
 import { operations } from './operations/index.js'
-import { backendOf, type Call, type Play, sides, type World } from './world.js'
+import type { Call, Play, Side, World } from './world.js'
 
 /** A generated call: which operation, and the numbers that its choices are made from. */
 export interface Step {
@@ -15,45 +16,54 @@ export interface Step {
   readonly picks: readonly number[]
 }
 
+export const picksPerStep = 24
+export const pickBelow = 9_974
+
 export function stepsArbitrary(maxLength: number): fc.Arbitrary<Step[]> {
   const op = fc.oneof(
     ...Object.entries(operations).map(([name, { weight }]) => ({ weight, arbitrary: fc.constant(name) })),
   )
-  const picks = fc.array(fc.nat(9_973), { minLength: 24, maxLength: 24 })
+  const picks = fc.array(fc.nat(pickBelow - 1), { minLength: picksPerStep, maxLength: picksPerStep })
   return fc.array(fc.record({ op, picks }), { minLength: 1, maxLength, size: 'max' })
 }
 
-export interface RunOptions {
-  /** Whether all pending work is carried out after each call, or only when a `drive` says so. */
-  readonly settling: 'each_step' | 'by_drives'
-}
+/** Whether all pending work is carried out after each call, or only when a `drive` says so. */
+export type Settling = 'each_step' | 'by_drives'
 
-/** Sends the same calls to both and compares answers and states after each. Throws at the first difference. */
+/** Sends the same calls to all and compares answers and states after each. Throws at the first difference. */
 export async function runSteps(
   world: World,
   steps: readonly Step[],
   tallies: Tallies,
-  { settling }: RunOptions,
+  { settling }: { readonly settling: Settling },
 ): Promise<void> {
   const log: string[] = []
   try {
     for (const [index, step] of steps.entries()) {
-      const op = withSomethingToAskAbout(world, step.op)
-      const operation = operations[op]
-      if (operation === undefined) throw new Error(`no operation ${op}`)
-      const call = operation.choose(new Chooser(step.picks), world)
+      const { op, call } = chooseCall(world, step)
       log.push(`${index}. ${call.text}`)
-      for (const outcome of await carryOut(world, call, log)) tally(tallies, op, outcome)
-      for (const id of world.executions) if (!world.calls.has(id)) world.calls.set(id, index)
-      if (settling === 'each_step')
-        for (const side of sides) await settle(backendOf(world, side), world.partitions)
+      const outcomes = await carryOut(world, call)
+      log.push(`   ${outcomes.join()}`)
+      for (const outcome of outcomes) tally(tallies, op, outcome)
+      if (settling === 'each_step') await settleAll(world)
       await compareStates(world, index % 25 === 24)
     }
-    for (const side of sides) await settle(backendOf(world, side), world.partitions)
+    await settleAll(world)
     await compareStates(world, true)
   } catch (error) {
     throw new Error(`${String(error)}\nafter:\n  ${log.join('\n  ')}`, { cause: error })
   }
+}
+
+/** The call that a step stands for in this world. */
+export function chooseCall(
+  world: World,
+  { op: asked, picks }: Step,
+): { readonly op: string; readonly call: Call | Play } {
+  const op = withSomethingToAskAbout(world, asked)
+  const operation = operations[op]
+  if (operation === undefined) throw new Error(`no operation ${op}`)
+  return { op, call: operation.choose(new Chooser(picks), world) }
 }
 
 /** A question about nothing teaches little: until there is something, it is made instead. */
@@ -66,61 +76,54 @@ function withSomethingToAskAbout(world: World, op: string): string {
   return op
 }
 
-async function carryOut(world: World, call: Call | Play, log: string[]): Promise<readonly string[]> {
+/** Sends a call to all, the model first and the stores at once. Throws unless they answer alike. */
+export async function carryOut(world: World, call: Call | Play): Promise<readonly string[]> {
   if ('play' in call) {
     const { outcomes, differences } = await call.play()
-    log.push(`   ${outcomes.join()}`)
     if (differences.length > 0) throw new Error(`they differ:\n ${differences.join('\n ')}`)
     return outcomes
   }
-  const [model, store] = [
-    await answerOf(() => call.on(world.model, 'model')),
-    await answerOf(() => call.on(world.store, 'store')),
-  ]
-  log.push(`   ${outcomesOf(model).join()}`)
-  requireSame('the answers', normalize(model), normalize(store))
-  call.keep?.({ model, store })
-  return outcomesOf(model)
+  const answers = await askAll(world, (backend, side) => answerOf(() => call.on(backend, side)))
+  requireAlike('the answers', answers)
+  call.keep?.(answers)
+  return outcomesOf(answers.get('model'))
+}
+
+/** Asks the model, and then all stores at once; a fault says whose it is. */
+export async function askAll<Answer>(
+  { backends }: World,
+  ask: (backend: FoundationBackend, side: Side) => Promise<Answer>,
+): Promise<ReadonlyMap<Side, Answer>> {
+  const askOne = async ([side, backend]: [Side, FoundationBackend]): Promise<[Side, Answer]> => {
+    try {
+      return [side, await ask(backend, side)]
+    } catch (cause) {
+      throw new Error(`${side}: ${String(cause)}`, { cause })
+    }
+  }
+  const [model, ...stores] = backends
+  if (model === undefined) throw new Error('nobody to ask')
+  const first = await askOne(model)
+  return new Map([first, ...(await Promise.all(stores.map(askOne)))])
+}
+
+async function settleAll(world: World): Promise<void> {
+  await askAll(world, (backend) => settle(backend, world.partitions))
 }
 
 async function compareStates(world: World, full: boolean): Promise<void> {
   const look = full ? takeSnapshot : takeStates
-  const [model, store] = [await look(world.model, world.namespace), await look(world.store, world.namespace)]
-  requireSame('the states', normalize(withoutUnusedLanes(model)), normalize(withoutUnusedLanes(store)))
+  const states = await askAll(world, async (backend) =>
+    withoutUnusedLanes(await look(backend, world.namespace)),
+  )
+  requireAlike('the states', states)
 }
 
-function requireSame(what: string, model: unknown, store: unknown): void {
-  const found = [...differencesOf(model, store, '')].slice(0, 12)
-  if (found.length > 0) throw new Error(`${what} differ (model, then store):\n  ${found.join('\n  ')}`)
-}
-
-function* differencesOf(a: unknown, b: unknown, path: string): Generator<string> {
-  if (Object.is(a, b)) return
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
-    yield `${path}: ${JSON.stringify(a)} | ${JSON.stringify(b)}`
-    return
+/** Throws at the first store that doesn't say what the model says. */
+export function requireAlike(what: string, answers: ReadonlyMap<Side, unknown>): void {
+  const model = answers.get('model')
+  for (const [side, answer] of answers) {
+    const found = differencesBetween(model, answer)
+    if (found.length > 0) throw new Error(`${what} differ (model, then ${side}):\n  ${found.join('\n  ')}`)
   }
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)])
-  for (const key of keys)
-    yield* differencesOf(
-      (a as Record<string, unknown>)[key],
-      (b as Record<string, unknown>)[key],
-      `${path}.${key}`,
-    )
-}
-
-/** What an operation was answered, split into accepted and refused. */
-/** Outcomes that turn a caller away without an error. */
-const turnedAway: ReadonlySet<string> = new Set(['unknown_instance', 'gone'])
-
-export function splitTally(counts: ReadonlyMap<string, number> | undefined): {
-  accepted: number
-  refused: number
-} {
-  const split = { accepted: 0, refused: 0 }
-  for (const [outcome, count] of counts ?? []) {
-    const isRefusal = isErrorCode(outcome) || turnedAway.has(outcome)
-    split[isRefusal ? 'refused' : 'accepted'] += count
-  }
-  return split
 }

@@ -8,9 +8,9 @@ import {
   type InstanceId,
   type Kind,
   type LaneId,
-  mintInstanceId,
   type Namespace,
   type PartitionTag,
+  parseInstanceId,
   parseKind,
   parseLaneId,
   parseNamespace,
@@ -18,18 +18,27 @@ import {
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
+import type { BackendName } from '../support/backends.js'
+import type { Minting } from './minting.js'
+import type { Claims } from './operations/claims.js'
 
-/** The two that are compared; handles are each one's own. */
-export type Side = 'model' | 'store'
-export const sides = ['model', 'store'] as const
+/** One of those that are compared. The model is the first of them, and what the others are held to. */
+export type Side = BackendName | 'store'
 
-/** A lease under both names. */
-export type HandlePair = Readonly<Record<Side, Handle>>
+/** A lease under the handle that each gave it. */
+export interface LeaseHandles {
+  readonly number: number
+  readonly executionId: ExecutionId | null
+  readonly of: Readonly<Partial<Record<Side, Handle>>>
+}
 
 /** What a run has done so far, as far as later calls build on it. */
 export interface World {
   readonly model: ModelBackend
-  readonly store: FoundationBackend
+  /** All that are asked, the model first. */
+  readonly backends: ReadonlyMap<Side, FoundationBackend>
+  readonly claims: Claims
+  readonly minting: Minting
   readonly partitions: readonly PartitionTag[]
   readonly namespace: Namespace
   /** Of the same store; what is asked for there is not found. */
@@ -37,71 +46,77 @@ export interface World {
   readonly executions: ExecutionId[]
   readonly flows: FlowId[]
   readonly members: Map<FlowId, ExecutionId[]>
-  /** In which call each execution was submitted. */
-  readonly calls: Map<ExecutionId, number>
-  readonly handles: HandlePair[]
+  /** Where each execution stood in the call that brought it, see `choosePriority`. */
+  readonly places: Map<ExecutionId, number>
+  readonly handles: LeaseHandles[]
   readonly lastClaims: ClaimRequest[]
-  readonly instances: readonly InstanceId[]
+  /** How far each one's feed was read. */
+  readonly cursors: Map<Side, string>
+  readonly instances: readonly [InstanceId, InstanceId]
   nodeCount: number
-  stepCount: number
+  handleCount: number
 }
 
 export const lanes: readonly [LaneId, LaneId] = [parseLaneId('quick'), parseLaneId('slow')]
 export const kinds: readonly [Kind, Kind] = [parseKind('count'), parseKind('sum@2')]
 export const workerId: WorkerId = parseWorkerId('worker')
 
-let runs = 0
+export interface WorldParts extends Pick<World, 'model' | 'backends' | 'claims' | 'minting' | 'partitions'> {
+  /** Tells its namespaces from those of other runs on the same stores. */
+  readonly name: string
+}
 
-export function newWorld(
-  model: ModelBackend,
-  store: FoundationBackend,
-  partitions: readonly PartitionTag[],
-): World {
-  runs += 1
+export function newWorld({ name, ...parts }: WorldParts): World {
+  const { uuid } = parts.minting
   return {
-    model,
-    store,
-    partitions,
-    namespace: parseNamespace(`run-${runs}`),
-    foreign: parseNamespace(`foreign-${runs}`),
+    ...parts,
+    namespace: parseNamespace(`run-${name}`),
+    foreign: parseNamespace(`foreign-${name}`),
     executions: [],
     flows: [],
     members: new Map(),
-    calls: new Map(),
+    places: new Map(),
     handles: [],
     lastClaims: [],
-    instances: [mintInstanceId(), mintInstanceId()],
+    cursors: new Map(),
+    instances: [parseInstanceId(uuid()), parseInstanceId(uuid())],
     nodeCount: 0,
-    stepCount: 0,
+    handleCount: 0,
   }
 }
 
-export function backendOf(world: World, side: Side): FoundationBackend {
-  return side === 'model' ? world.model : world.store
+/** The handle that a side gave the lease; what never was a handle where it gave none. */
+export function handleOn(side: Side, lease: LeaseHandles | undefined): Handle {
+  return lease?.of[side] ?? 'no handle'
 }
 
-/** Remembers what both handed out. */
-export function keepLeases(
-  world: World,
-  model: readonly ClaimedExecution[],
-  store: readonly ClaimedExecution[],
-): void {
-  for (const lease of model) {
-    const twin = store.find(({ executionId }) => executionId === lease.executionId)
-    if (twin !== undefined) world.handles.push({ model: lease.handle, store: twin.handle })
+/** How a call's words name leases. */
+export function nameLeases(leases: readonly (LeaseHandles | undefined)[]): string {
+  return leases.map((lease) => (lease === undefined ? 'no handle' : `#${lease.number}`)).join(' ')
+}
+
+/** Remembers what all handed out. */
+export function keepLeases(world: World, claimed: ReadonlyMap<Side, readonly ClaimedExecution[]>): void {
+  for (const { executionId } of claimed.get('model') ?? []) {
+    const handles = [...claimed].flatMap(([side, leases]) => {
+      const handle = leases.find((lease) => lease.executionId === executionId)?.handle
+      return handle === undefined ? [] : [[side, handle] as const]
+    })
+    world.handles.push({ number: world.handleCount, executionId, of: Object.fromEntries(handles) })
+    world.handleCount += 1
   }
 }
 
-/** A call as both get it. */
+/** A call as all get it, the model first. */
 export interface Call {
   /** What is asked, for the counter-example. */
   readonly text: string
   readonly on: (backend: FoundationBackend, side: Side) => Promise<unknown>
-  /** Looks at both answers once they agree, to remember what they brought. */
-  readonly keep?: (answers: Readonly<Record<Side, unknown>>) => void
+  /** Looks at the answers once they agree, to remember what they brought. */
+  readonly keep?: (answers: ReadonlyMap<Side, unknown>) => void
 }
 
-/** A call that is more than the same question to both: answers in words where they differ. */
+/** A call that is more than the same question to all: answers in words where they differ. */
 export interface Play {
   readonly text: string
   readonly play: () => Promise<{

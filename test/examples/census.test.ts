@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { inheritedEnv } from '../support/inherited-env.js'
+import { createStorePlace, type StorePlace } from '../support/store-place.js'
 
 const program = fileURLToPath(new URL('../../examples/dist/census/main.js', import.meta.url))
 const filesCount = 50
@@ -11,9 +13,11 @@ const linesPerFile = 7
 
 let folder: string
 let tree: string
+let place: StorePlace
 let started: Run[]
 
 beforeEach(async () => {
+  place = await createStorePlace()
   folder = await mkdtemp(join(tmpdir(), 'flowfabric-census-'))
   tree = join(folder, 'tree')
   started = []
@@ -24,6 +28,7 @@ afterEach(async () => {
   for (const run of started) run.process.kill('SIGKILL')
   await Promise.all(started.map((run) => run.ended))
   await rm(folder, { recursive: true, force: true })
+  await place.remove()
 })
 
 /** A small repository, its files alike but for one with a long line. */
@@ -47,12 +52,12 @@ interface Run {
   readonly ended: Promise<number | null>
 }
 
-function start(args: readonly string[] = [], paceMs = 20): Run {
+function start(args: readonly string[] = [], { paceMs = 20, env = place.env } = {}): Run {
   const child = spawn(
     process.execPath,
     [program, '--store', join(folder, 'store'), '--tree', tree, '--port', '0', ...args],
     {
-      env: { ...process.env, CENSUS_PACE_MS: String(paceMs), FF_TOKEN: 'census-token' },
+      env: { ...inheritedEnv, ...env, CENSUS_PACE_MS: String(paceMs), FF_TOKEN: 'census-token' },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
@@ -98,7 +103,7 @@ describe('the census', () => {
   })
 
   test('killed half-way goes on where it was, says so, and lists what ran twice', async () => {
-    const first = start(['--once'], 250)
+    const first = start(['--once'], { paceMs: 250 })
     await printed(first, /▶ measure\[8\]/)
     first.process.kill('SIGKILL')
     await first.ended
@@ -114,18 +119,24 @@ describe('the census', () => {
     expect(await readFile(join(tree, 'census.md'), 'utf8')).toContain(`| files | ${filesCount + 1},`)
   })
 
-  test('serves on after the report, keeps others from its store, and stops in order', async () => {
+  test('serves on after the report, and stops in order', async () => {
     const run = start()
     await printed(run, /until you stop it/)
     const url = /answers at (\S+)\/v1/.exec(run.output())?.[1]
     const response = await fetch(`${url}/v1/flows`, { headers: { authorization: 'Bearer census-token' } })
     expect(await response.json()).toMatchObject({ items: [{ name: 'census', state: 'completed' }] })
 
-    const other = start(['--once'])
-    expect(await other.ended).toBe(1)
-    expect(other.output()).toContain(`the store is in use by ${url}`)
-
     run.process.kill('SIGINT')
     expect(await run.ended).toBe(130)
+  })
+
+  test('keeps others from its folder', async () => {
+    const env = { FF_BACKEND: 'pglite' }
+    const run = start([], { env })
+    await printed(run, /until you stop it/)
+    const url = /answers at (\S+)\/v1/.exec(run.output())?.[1]
+    const other = start(['--once'], { env })
+    expect(await other.ended).toBe(1)
+    expect(other.output()).toContain(`the store is in use by ${url}`)
   })
 })

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createPostgresBackend } from '@flowfabric/backend-postgres'
 import {
   type EngineEvent,
   type ExecutionEvent,
@@ -17,10 +16,11 @@ import {
   parseLaneId,
   parseNamespace,
 } from '@flowfabric/core'
+import { createEmbedded } from '@flowfabric/embedded'
 import { expect, it, onTestFinished } from 'vitest'
-import { type PostgresServer, startPostgres } from '../support/servers/postgres.js'
 import { freePort } from '../support/servers/processes.js'
 import { isSoak } from '../support/soak.js'
+import { createStorePlace } from '../support/store-place.js'
 import { until } from '../support/until.js'
 import { isReady, startVictim, type Victim } from './victims.js'
 
@@ -33,30 +33,27 @@ const kills = Number(process.env.FF_KILLS ?? (isSoak ? 200 : 12))
 const tellAll = { namespace, lane, settings: { eventLevel: 'all' as const } }
 
 interface Scene {
-  readonly server: PostgresServer
   readonly backend: FoundationBackend
   readonly servers: readonly Victim[]
   readonly workers: readonly Victim[]
   readonly runsFile: string
 }
 
-/** A durable Postgres, two servers with engines, three workers over HTTP, each of them to be killed. */
+/** A durable store, two servers with engines, three workers over HTTP, each of them to be killed. */
 async function openScene(): Promise<Scene> {
-  const server = await startPostgres({ major: 18, durable: true })
-  onTestFinished(() => server.stop())
+  const place = await createStorePlace({ durable: true })
+  onTestFinished(() => place.remove())
   const folder = mkdtempSync(path.join(tmpdir(), 'flowfabric-faults-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const connectionString = await server.createDatabase('chaos')
-  const backend = createPostgresBackend({ connectionString, partitions })
-  onTestFinished(() => backend.maintenance.close())
-  await backend.maintenance.prepare()
+  // Never started: it only submits and looks.
+  const { backend, stop } = await createEmbedded({ ...place.embedded, partitions, scanners: false })
+  onTestFinished(() => stop())
   await backend.lanes.configure(tellAll)
 
   const ports = [await freePort(), await freePort()]
   const servers = ports.map((port, index) =>
     startVictim(`server ${index}`, ['apps/server/bin/flowfabric.js', 'serve'], {
-      FF_BACKEND: 'postgres',
-      FF_POSTGRES_URL: connectionString,
+      ...place.env,
       FF_TOKEN: token,
       FF_PORT: String(port),
       FF_LOG_LEVEL: 'silent',
@@ -74,7 +71,7 @@ async function openScene(): Promise<Scene> {
     }),
   )
   onTestFinished(() => endAll(workers))
-  return { server, backend, servers, workers, runsFile }
+  return { backend, servers, workers, runsFile }
 }
 
 async function endAll(victims: readonly Victim[]): Promise<void> {

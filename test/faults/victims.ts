@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { inheritedEnv } from '../support/inherited-env.js'
 import { until } from '../support/until.js'
-
-/** The suite's own settings are none of a server's, which refuses settings that it doesn't know. */
-const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FF_')))
 
 /** A process that is killed again and again, and comes back as a new one. */
 export interface Victim {
@@ -29,7 +27,7 @@ export function startVictim(
   function launch(): ChildProcess {
     const started = spawn(process.execPath, args, {
       cwd: root,
-      env: { ...inherited, ...env },
+      env: { ...inheritedEnv, ...env },
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     started.on('exit', () => {

@@ -1,7 +1,12 @@
+import { layouts } from '../../packages/backend-valkey/lua/layouts.mjs'
+
 /** A bug that is planted on purpose, to see that the suite finds it: one piece of source text for another. */
 export interface PlantedBug {
   readonly name: string
-  /** The source file, from the root; `sql` for the migrations, whose text is embedded in a module. */
+  /**
+   * The source file, from the root; `sql` for the migrations and `lua` for the function library, whose texts are embedded in
+   * modules.
+   */
   readonly file: string
   readonly find: string
   readonly replace: string
@@ -128,24 +133,202 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'v_room[array_position(v_lanes, p_route_lanes[1])]',
     replace: 'v_room[1]',
   },
+  {
+    name: 'Valkey: a handle of an earlier claim is taken',
+    file: 'lua',
+    find: 'if not attempt or attempt == 0 or attempt[A.lease] ~= handle[3] or attempt[A.epoch] ~= handle[4] then',
+    replace: 'if not attempt or attempt == 0 then',
+  },
+  {
+    name: 'Valkey: the epoch is not raised',
+    file: 'lua',
+    find: 'x[X.epoch] = x[X.epoch] + 1',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a ready entry is left behind',
+    file: 'lua',
+    find: 'plan.cut[#plan.cut + 1] = member',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a lease stays with its instance',
+    file: 'lua',
+    find: 'local list = flush.holder(u, staged, held_by).change.cut\nlist[#list + 1] = id',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a count keeps what has left it',
+    file: 'lua',
+    find: 'if counted then counts[counted] = (counts[counted] or 0) - 1 end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: an edge is counted twice',
+    file: 'lua',
+    find: 'if BUCKETS[letter] then g[BUCKETS[letter]] = g[BUCKETS[letter]] + 1 end',
+    replace: 'if BUCKETS[letter] then g[BUCKETS[letter]] = math.min(g[G.n], g[BUCKETS[letter]] + 2) end',
+  },
+  {
+    name: 'Valkey: the tuple is forgotten',
+    file: 'lua',
+    find: "u.tuples[#u.tuples + 1] = { g[G.flow] .. '|' .. id, true }",
+    replace: '',
+  },
+  {
+    name: 'Valkey: a skip does not cascade',
+    file: 'lua',
+    find: 'f[F.entries] = f[F.entries] + 1\nu.fresh[#u.fresh + 1] = { x = x, generation = x[X.generation], from = 1 }',
+    replace:
+      "if x[X.out] == 'k' then return end\nf[F.entries] = f[F.entries] + 1\nu.fresh[#u.fresh + 1] = { x = x, generation = x[X.generation], from = 1 }",
+  },
+  {
+    name: 'Valkey: settled is forgotten',
+    file: 'lua',
+    find: 'if g[G.settled] == 1 and not groups.is_complete(g) then return false end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a start time is lifted with the dependencies',
+    file: 'lua',
+    find: 'x[X.deps] = 0\ntransition.runnable(u, x, x[X.att])',
+    replace: 'x[X.deps] = 0\nx[X.not_before] = 0\ntransition.runnable(u, x, x[X.att])',
+  },
+  {
+    name: 'Valkey: an old generation still decides',
+    file: 'lua',
+    find: "if not x or not state.is_terminal(x) or x[X.generation] ~= item[4] or (item[2] ~= '' and not f) then",
+    replace: "if not x or not state.is_terminal(x) or (item[2] ~= '' and not f) then",
+  },
+  {
+    name: 'Valkey: a cancelling flow still starts members',
+    file: 'lua',
+    find: "return letter ~= 'l' or (x[X.always] == 1 and f[F.finalisers] == 1)",
+    replace: 'return true',
+  },
+  {
+    name: 'Valkey: a finaliser counts as a need',
+    file: 'lua',
+    find: "if g and x and g[G.state] == 'p' and g[G.run_on] ~= 'a' and not state.is_terminal(x) then return true end",
+    replace: "if g and x and g[G.state] == 'p' and not state.is_terminal(x) then return true end",
+  },
+  {
+    name: 'Valkey: a spared loser is never judged again',
+    file: 'lua',
+    find: 'if f[F.wanted] == 0 then return end',
+    replace: 'do return end',
+  },
+  {
+    name: 'Valkey: a replay keeps its counters',
+    file: 'lua',
+    find: 'for _, bucket in pairs(BUCKETS) do g[bucket] = 0 end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a timer of the wrong kind',
+    file: 'lua',
+    find: "look('queue_ttl', state.queue_ttl(x))",
+    replace: "look('execution_deadline', state.queue_ttl(x))",
+  },
+  {
+    name: 'Valkey: a deadline is ignored at claim',
+    file: 'lua',
+    find: 'if x[X.policy] ~= 0 and state.is_past_deadline(x, u.now) then return false end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: an earlier attempt is not kept',
+    file: 'lua',
+    find: 'for id, history in pairs(u.histories) do staged.hashes[attempts.key(u, id)] = history end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a late end counts as a lost lease',
+    file: 'lua',
+    find: 'x[X.reclaims] = x[X.reclaims] - 1',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a copy of a lower version is taken',
+    file: 'lua',
+    find: 'if known and known[L.version] >= settings[L.version] then return known end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a cap forgets what runs',
+    file: 'lua',
+    find: 'return math.max(0, lane.record[L.credit] - lane.record[L.active])',
+    replace: 'return lane.record[L.credit]',
+  },
+  {
+    name: 'Valkey: a priority is ignored',
+    file: 'lua',
+    find: 'return lane.ageing or STEP_WITHOUT_AGEING',
+    replace: 'return 0',
+  },
+  {
+    name: 'Valkey: the short way takes any lease',
+    file: 'lua',
+    find: 'or not has(text, lease_at + #ID, item[3])',
+    replace: '',
+  },
+  {
+    name: 'Valkey: the short way leaves an end unlisted',
+    file: 'lua',
+    find: 'good[#good + 1] = created\ngood[#good + 1] = id',
+    replace: '',
+  },
+  {
+    name: 'Valkey: what is handed out at once stays among the claimable',
+    file: 'lua',
+    find: "if x[X.phase] == 'r' and may_start(u, x) then return x end",
+    replace: 'if may_start(u, x) then return x end',
+  },
 ]
 
-const embedded = 'packages/backend-postgres/src/generated/migrations.ts'
+/** Where a text that is no file of its own is embedded, and how it stands there. */
+const embeddings: Readonly<Record<string, { readonly module: string; inside(text: string): string }>> = {
+  sql: {
+    module: 'packages/backend-postgres/src/generated/migrations.ts',
+    inside: (text) => JSON.stringify(text).slice(1, -1),
+  },
+  lua: {
+    module: 'packages/backend-valkey/src/generated/library.ts',
+    inside: (text) => JSON.stringify(withPlaces(text)).slice(1, -1),
+  },
+}
+
+/** Names of fields as the build writes them: by their place in the record. */
+function withPlaces(text: string): string {
+  return text.replaceAll(/\b([XAPFGLWS])\.(\w+)/g, (whole, letter: string, field: string) => {
+    const layout = Object.values(layouts).find((each) => each.letter === letter)
+    const place = Object.keys(layout?.fields ?? {}).indexOf(field)
+    if (place < 0) throw new Error(`${whole} is no field`)
+    return String(place + 1)
+  })
+}
+
+/** The module that a bug is planted in, from the root. */
+export function moduleOf({ file }: PlantedBug): string {
+  return embeddings[file]?.module ?? file
+}
+
+/** The module's text with the bug in it. Throws unless its place is found exactly once. */
+export function plant(bug: PlantedBug, code: string): string {
+  const inside = embeddings[bug.file]?.inside ?? ((text: string) => text)
+  const places = code.split(inside(bug.find)).length - 1
+  if (places !== 1) throw new Error(`${bug.name}: its place was found ${places} times, not once`)
+  return code.replace(inside(bug.find), () => inside(bug.replace))
+}
 
 /** A plugin that plants the named bug while the source is loaded; the files themselves stay as they are. */
 export function plantBug(name: string) {
   const bug = plantedBugs.find((each) => each.name === name)
   if (bug === undefined) throw new Error(`no planted bug is called ${name}`)
-  const isSql = bug.file === 'sql'
-  const inFile = (text: string) => (isSql ? JSON.stringify(text).slice(1, -1) : text)
   return {
     name: 'plant-bug',
     enforce: 'pre' as const,
-    transform(code: string, id: string) {
-      if (!id.endsWith(isSql ? embedded : bug.file)) return null
-      const places = code.split(inFile(bug.find)).length - 1
-      if (places !== 1) throw new Error(`${bug.name}: its place was found ${places} times, not once`)
-      return { code: code.replace(inFile(bug.find), () => inFile(bug.replace)), map: null }
-    },
+    transform: (code: string, id: string) =>
+      id.endsWith(moduleOf(bug)) ? { code: plant(bug, code), map: null } : null,
   }
 }

@@ -6,6 +6,7 @@ import { type Client, createClient, createWorker, type Worker, type WorkerOption
 import { afterAll } from 'vitest'
 import { createModel } from '../model/index.js'
 import { backendName } from '../support/backends.js'
+import { createStorePlace } from '../support/store-place.js'
 
 /** An engine in real time, with a client: what a program has that runs everything in process. */
 export interface RunningEngine {
@@ -33,7 +34,7 @@ afterAll(async () => (await shared)?.stop())
 export async function startEngine(
   wrap: (backend: FoundationBackend) => FoundationBackend = (backend) => backend,
 ): Promise<RunningEngine> {
-  shared ??= backendName() === 'model' ? openModel() : openPglite()
+  shared ??= backendName() === 'model' ? openModel() : openEmbedded()
   const { engine, store } = await shared
   const namespace = parseNamespace(`test-${mintUuid()}`)
   const backend = wrap(engine.backend)
@@ -68,8 +69,13 @@ async function openModel(): Promise<OpenEngine> {
   return { engine, store, stop }
 }
 
-async function openPglite(): Promise<OpenEngine> {
-  const embedded = await createEmbedded({ store: ':memory:', partitions: { flow: 4 } })
+async function openEmbedded(): Promise<OpenEngine> {
+  const place = await createStorePlace()
+  const embedded = await createEmbedded({ ...place.embedded, partitions: { flow: 4 } })
   await embedded.start()
-  return { engine: embedded.engine, store: embedded.backend, stop: () => embedded.stop({ graceMs: 1_000 }) }
+  const stop = async () => {
+    await embedded.stop({ graceMs: 1_000 })
+    await place.remove()
+  }
+  return { engine: embedded.engine, store: embedded.backend, stop }
 }

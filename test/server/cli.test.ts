@@ -1,83 +1,43 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runCommandLine } from '@flowfabric/server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createStorePlace, type StorePlace } from '../support/store-place.js'
 import { until } from '../support/until.js'
+import { beginCommand, type Ran, type RunningDev, runCommand, startDev } from './support/command-line.js'
 
 /** The command line as a person uses it: `dev` in a folder of its own, all else from that folder. */
 let folder: string
-let url: string
-let dev: { readonly lines: string[]; readonly ended: Promise<number>; stop(): void }
+let place: StorePlace
+let dev: RunningDev
 
-interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-function begin(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = folder) {
-  const asked = new AbortController()
-  const lines: string[] = []
-  const errors: string[] = []
-  const ended = runCommandLine(args, {
-    env,
-    cwd,
-    out: (line) => lines.push(line),
-    err: (line) => errors.push(line),
-    signal: asked.signal,
-  })
-  return { lines, errors, ended, stop: () => asked.abort() }
-}
-
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const { lines, errors, ended } = begin(args, env)
-  const code = await ended
-  return { code, out: lines.join('\n'), err: errors.join('\n') }
-}
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> =>
+  runCommand(folder, args, env)
 
 /** A command to the server that `dev` runs. */
-const ask = (...args: readonly string[]) => run(args, { FF_URL: url })
-
-async function startDev() {
-  const started = begin(['dev', '--port', '0'])
-  await Promise.race([
-    until('dev has said where it is', () => started.lines.length > 0, 60_000),
-    started.ended.then((code) => {
-      throw new Error(`dev ended with ${code}: ${started.errors.join('\n')}`)
-    }),
-  ])
-  return started
-}
+const ask = (...args: readonly string[]) => run(args, { FF_URL: dev.url })
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'flowfabric-cli-'))
-  dev = await startDev()
-  url = /http:\/\/127\.0\.0\.1:\d+/.exec(dev.lines.join('\n'))?.[0] ?? ''
+  place = await createStorePlace()
+  dev = await startDev(folder, place.env)
 })
 afterAll(async () => {
   dev.stop()
   await dev.ended
   await rm(folder, { recursive: true, force: true })
+  await place.remove()
 })
 
 describe('flowfabric dev', () => {
   it('says where it is, its token, and what to try', async () => {
     const text = dev.lines.join('\n')
-    expect(url).not.toBe('')
     const token = (await readFile(join(folder, '.flowfabric', 'token'), 'utf8')).trim()
     expect(text).toContain(token)
     expect((await stat(join(folder, '.flowfabric', 'token'))).mode & 0o777).toBe(0o600)
     expect(text).toContain('curl -s')
-    const answer = await fetch(`${url}/v1/lanes`, { headers: { authorization: `Bearer ${token}` } })
+    const answer = await fetch(`${dev.url}/v1/lanes`, { headers: { authorization: `Bearer ${token}` } })
     expect(answer.status).toBe(200)
-  })
-
-  it('refuses a second start on the folder, with the address of the first', async () => {
-    const second = await run(['dev', '--port', '0'])
-    expect(second.code).toBe(1)
-    expect(second.err).toContain('store_in_use')
-    expect(second.err).toContain(url)
   })
 })
 
@@ -131,7 +91,7 @@ describe('the commands that talk to a server', () => {
   })
 
   it('follow the feed until they are interrupted', async () => {
-    const tail = begin(['tail', '--json'], { FF_URL: url })
+    const tail = beginCommand(folder, ['tail', '--json'], { FF_URL: dev.url })
     const { out } = await ask('submit', 'seen', '--json')
     const { id } = JSON.parse(out) as { id: string }
     await ask('cancel', id)
@@ -148,7 +108,7 @@ describe('the commands that talk to a server', () => {
     [['submit', 'x', '--input', '{'], {}, 2, '--input is not JSON'],
     [['lss'], {}, 2, 'Did you mean ls'],
   ])('%j ends with its own exit code', async (args, env, code, said) => {
-    const ran = await run(args, { FF_URL: url, ...env })
+    const ran = await run(args, { FF_URL: dev.url, ...env })
     expect(ran).toMatchObject({ code })
     expect(ran.err).toContain(said)
   })
@@ -182,24 +142,15 @@ describe('flowfabric config', () => {
   })
 })
 
-describe('flowfabric doctor', () => {
-  it('says that the store is in use, and by whom', async () => {
-    const { code, out } = await run(['doctor'])
-    expect(code).toBe(1)
-    expect(out).toContain(url)
-  })
-})
-
 describe('a restart', () => {
   it('keeps folder and token, and shows the token no more', async () => {
     const { out } = await ask('submit', 'kept', '--json')
     dev.stop()
     expect(await dev.ended).toBe(0)
-    expect((await run(['migrate'])).out).toContain('up to date')
-    expect(await run(['doctor'])).toMatchObject({ code: 0 })
+    expect((await run(['migrate'], place.env)).out).toContain('up to date')
+    expect(await run(['doctor'], place.env)).toMatchObject({ code: 0 })
 
-    dev = await startDev()
-    url = /http:\/\/127\.0\.0\.1:\d+/.exec(dev.lines.join('\n'))?.[0] ?? ''
+    dev = await startDev(folder, place.env)
     const token = (await readFile(join(folder, '.flowfabric', 'token'), 'utf8')).trim()
     expect(dev.lines.join('\n')).not.toContain(token)
     const { id } = JSON.parse(out) as { id: string }

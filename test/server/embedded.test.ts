@@ -11,8 +11,10 @@ import {
   parseNamespace,
   parseWorkerId,
 } from '@flowfabric/core'
-import { createEmbedded, type Embedded } from '@flowfabric/embedded'
-import { afterEach, describe, expect, it } from 'vitest'
+import { createEmbedded, type Embedded, type EmbeddedOptions } from '@flowfabric/embedded'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
+import { inheritedEnv } from '../support/inherited-env.js'
+import { createStorePlace, type StorePlaceOptions } from '../support/store-place.js'
 
 const namespace = parseNamespace('embedded')
 const lane = parseLaneId('default')
@@ -22,8 +24,14 @@ afterEach(async () => {
   for (const each of opened.splice(0)) await each.stop()
 })
 
-async function open(store: string): Promise<Embedded> {
-  const embedded = await createEmbedded({ store, partitions: { flow: 2, budget: 1, quota: 1 } })
+async function aPlace(options?: StorePlaceOptions) {
+  const place = await createStorePlace(options)
+  onTestFinished(() => place.remove())
+  return place.embedded
+}
+
+async function open(place: Pick<EmbeddedOptions, 'store' | 'valkey'>): Promise<Embedded> {
+  const embedded = await createEmbedded({ ...place, partitions: { flow: 2, budget: 1, quota: 1 } })
   opened.push(embedded)
   await embedded.start()
   return embedded
@@ -37,9 +45,10 @@ async function submit({ backend }: Embedded) {
 }
 
 describe('an embedded engine', () => {
-  it('runs work, in memory', async () => {
-    const embedded = await open(':memory:')
-    expect(embedded.info).toEqual({ kind: 'memory', store: ':memory:' })
+  it('runs work', async () => {
+    const place = await aPlace()
+    const embedded = await open(place)
+    expect(embedded.info.store).toBe(place.store)
     const id = await submit(embedded)
     const claimed = await embedded.backend.leases.claim({
       claimId: mintClaimId(),
@@ -59,44 +68,25 @@ describe('an embedded engine', () => {
     expect(await waiting).toMatchObject({ outcome: 'success' })
   })
 
-  it('keeps a folder to itself, says where it is, and finds everything again', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'flowfabric-embedded-'))
-    try {
-      const first = await open(folder)
-      first.announce('http://127.0.0.1:1')
-      const id = await submit(first)
-      await expect(createEmbedded({ store: folder })).rejects.toMatchObject({
-        code: 'store_in_use',
-        details: { pid: process.pid, url: 'http://127.0.0.1:1' },
-      })
-      await first.stop()
-      const second = await open(folder)
-      const { execution } = await second.backend.executions.get({ namespace, id })
-      expect(execution.publicState).toBe('waiting')
-      await second.stop()
-    } finally {
-      await rm(folder, { recursive: true, force: true })
-    }
+  it('finds everything again, and refuses other partition counts than the store has', async () => {
+    const place = await aPlace({ lasting: true })
+    const first = await open(place)
+    const id = await submit(first)
+    await first.stop()
+    await expect(createEmbedded({ ...place, partitions: { flow: 3 } })).rejects.toMatchObject({
+      code: 'partition_count_mismatch',
+      details: { stored: 2, configured: 3 },
+    })
+    // What was refused holds nothing of it.
+    const second = await open(place)
+    const { execution } = await second.backend.executions.get({ namespace, id })
+    expect(execution.publicState).toBe('waiting')
   })
 
-  it('refuses other partition counts than the store has, and gives the folder up again', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'flowfabric-embedded-'))
-    try {
-      await (await open(folder)).stop()
-      await expect(createEmbedded({ store: folder, partitions: { flow: 3 } })).rejects.toMatchObject({
-        code: 'partition_count_mismatch',
-        details: { stored: 2, configured: 3 },
-      })
-      await (await open(folder)).stop()
-    } finally {
-      await rm(folder, { recursive: true, force: true })
-    }
-  })
-
-  it('ends its process when it is stopped: nothing is left running', () => {
+  it('ends its process when it is stopped: nothing is left running', async () => {
     const program = `
       import { createEmbedded } from '@flowfabric/embedded'
-      const embedded = await createEmbedded({ store: ':memory:' })
+      const embedded = await createEmbedded(${JSON.stringify(await aPlace())})
       await embedded.start()
       await embedded.stop()
       console.log('stopped')`
@@ -108,9 +98,27 @@ describe('an embedded engine', () => {
         timeout: 50_000,
         encoding: 'utf8',
         // Its cache would be left behind among the temporary files.
-        env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+        env: { ...inheritedEnv, TSX_DISABLE_CACHE: '1' },
       },
     )
     expect(ran).toMatchObject({ status: 0, stdout: 'stopped\n' })
+  })
+})
+
+describe('an embedded store', () => {
+  it('in a folder keeps it to one process, and says where that is', async () => {
+    const store = await mkdtemp(join(tmpdir(), 'flowfabric-embedded-'))
+    try {
+      const first = await open({ store })
+      first.announce('http://127.0.0.1:1')
+      await expect(createEmbedded({ store })).rejects.toMatchObject({
+        code: 'store_in_use',
+        details: { pid: process.pid, url: 'http://127.0.0.1:1' },
+      })
+      await first.stop()
+      await (await open({ store })).stop()
+    } finally {
+      await rm(store, { recursive: true, force: true })
+    }
   })
 })

@@ -10,7 +10,7 @@ import { flowPartitions } from './drive.js'
 import type { PostgresMajor } from './servers/postgres.js'
 import { createTestDatabase } from './servers/test-database.js'
 
-const backendNames = ['model', 'pglite', 'postgres18', 'postgres15'] as const
+const backendNames = ['model', 'pglite', 'postgres18', 'postgres15', 'valkey', 'valkeyCluster'] as const
 export type BackendName = (typeof backendNames)[number]
 
 /** The store that the running project tests; the model where a project names none. */
@@ -36,8 +36,8 @@ export interface TestBackend {
   readonly partitionCounts: PartitionConfig
   /** All partitions of the flow family. */
   readonly partitions: readonly PartitionTag[]
-  /** The model's records, or how to reach the tables: for the fault hooks of single tests. */
-  readonly inside: { readonly model: ModelBackend } | SqlInside
+  /** The model's records, or how to reach the tables or keys: for the fault hooks of single tests. */
+  readonly inside: { readonly model: ModelBackend } | SqlInside | ValkeyInside
   /** Another backend on the same store, as another process would have it; closed with this one. */
   reopen(): FoundationBackend
   close(): Promise<void>
@@ -48,6 +48,15 @@ export interface SqlInside {
   readonly schema: string
   /** Where another session connects to; `null` where there can be only one. */
   readonly url: string | null
+}
+
+export interface ValkeyInside {
+  /** A plain command, whose first argument is its key, to whoever serves that; bulk strings come as buffers. */
+  readonly send: (command: string, ...args: (string | number | Buffer)[]) => Promise<unknown>
+  /** What all keys of the store begin with. */
+  readonly keyPrefix: string
+  /** All of its keys. */
+  readonly keys: () => Promise<readonly string[]>
 }
 
 /** What a fault hook needs of a pool. */
@@ -65,13 +74,26 @@ export async function createTestBackend(options: TestBackendOptions = {}): Promi
   const name = options.name ?? backendName()
   // Few partitions keep the drives short; more than one, so that what is looked for in the wrong one is missed.
   const partitionCounts = readPartitionConfig({ flow: 2, budget: 1, quota: 1, ...options.partitions })
-  const opened =
-    name === 'model'
-      ? openModel(options, partitionCounts)
-      : await openPostgres(name, options, partitionCounts)
+  const opened = await open(name, options, partitionCounts)
   const virtualTime = options.virtualTime === false ? undefined : { startMs }
   await opened.backend.maintenance.prepare({ partitions: partitionCounts, virtualTime })
   return { name, partitionCounts, partitions: flowPartitions(partitionCounts.flow), ...opened }
+}
+
+function open(
+  name: BackendName,
+  options: TestBackendOptions,
+  partitions: PartitionConfig,
+): Promise<Opened> | Opened {
+  switch (name) {
+    case 'model':
+      return openModel(options, partitions)
+    case 'valkey':
+    case 'valkeyCluster':
+      return openValkey(name, options, partitions)
+    default:
+      return openPostgres(name, options, partitions)
+  }
 }
 
 type Opened = Pick<TestBackend, 'backend' | 'inside' | 'reopen' | 'close'>
@@ -83,7 +105,7 @@ function openModel(options: TestBackendOptions, partitions: PartitionConfig): Op
 }
 
 async function openPostgres(
-  name: Exclude<BackendName, 'model'>,
+  name: 'pglite' | 'postgres18' | 'postgres15',
   options: TestBackendOptions,
   partitions: PartitionConfig,
 ): Promise<Opened> {
@@ -109,6 +131,39 @@ async function openPostgres(
     await place.close()
   }
   return { backend, inside: { pool: place.pool, schema: place.schema, url: place.url }, reopen, close }
+}
+
+/** Keys of its own for each store: a prefix on the Cluster, which has one database, and a database on the standalone server. */
+async function openValkey(
+  name: 'valkey' | 'valkeyCluster',
+  options: TestBackendOptions,
+  partitions: PartitionConfig,
+): Promise<Opened> {
+  const [{ createValkeyBackend }, { openValkeyStore }] = await Promise.all([
+    import('@flowfabric/backend-valkey'),
+    import('./servers/valkey-store.js'),
+  ])
+  const { inlineResolveEdges, hopMaxEdges } = options
+  const place = await openValkeyStore(name)
+  const opened: FoundationBackend[] = []
+  const reopen = () => {
+    const backend = createValkeyBackend({
+      ...place.options,
+      partitions,
+      inlineResolveEdges,
+      hopMaxEdges,
+      // Tests carry out the outbox by hand, to see what is in it.
+      dispatchInProcess: false,
+    })
+    opened.push(backend)
+    return backend
+  }
+  const backend = reopen()
+  const close = async () => {
+    await Promise.all(opened.map((each) => each.maintenance.close()))
+    await place.close()
+  }
+  return { backend, inside: place.inside, reopen, close }
 }
 
 let pglite: Promise<PGlite> | undefined

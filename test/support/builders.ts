@@ -30,7 +30,9 @@ export async function submitOne(
   const solo = store.aSolo(more)
   const { items } = await store.backend.executions.submit({ namespace: store.namespace, items: [solo] })
   if (items[0]?.outcome !== 'accepted')
-    throw new Error(`the execution was not accepted: ${items[0]?.outcome}`)
+    throw items[0]?.outcome === 'error'
+      ? items[0].error
+      : new Error(`the execution was not accepted: ${items[0]?.outcome}`)
   return solo.id
 }
 

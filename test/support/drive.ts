@@ -49,7 +49,8 @@ export async function settle(
 const isUnprojected = ({ pending }: { readonly pending: readonly PendingWork[] }) =>
   pending.includes('projection')
 
-async function carryOut(
+/** One call of that kind of work. */
+export async function carryOut(
   { resolution, maintenance }: FoundationBackend,
   work: Driven,
   request: { readonly partition: PartitionTag; readonly max: number },

@@ -69,14 +69,14 @@ export async function runRandomly<Input>(
   throw new Error(`${line}\n${replay}\n${fc.defaultReportMessage(run) ?? ''}`, { cause: run.errorInstance })
 }
 
-function plain(tallies: Tallies): Record<string, Record<string, number>> {
+export function plain(tallies: Tallies): Record<string, Record<string, number>> {
   return Object.fromEntries(
     [...tallies].sort().map(([operation, counts]) => [operation, Object.fromEntries(counts)]),
   )
 }
 
 /** Reports are kept where `FF_REPORT_DIR` says; without it there is none. */
-function writeReport(name: string, report: object): void {
+export function writeReport(name: string, report: object): void {
   const folder = process.env.FF_REPORT_DIR
   if (folder === undefined) return
   mkdirSync(folder, { recursive: true })

@@ -1,15 +1,17 @@
-import type {
-  AttemptRecord,
-  EngineEvent,
-  Execution,
-  ExecutionId,
-  Failure,
-  Flow,
-  FlowNodeView,
-  FoundationBackend,
-  LaneView,
-  Namespace,
-  ResultOutcome,
+import {
+  type AttemptRecord,
+  type EngineEvent,
+  type Execution,
+  type ExecutionId,
+  type Failure,
+  type Flow,
+  type FlowId,
+  type FlowNodeView,
+  type FoundationBackend,
+  isEngineError,
+  type LaneView,
+  type Namespace,
+  type ResultOutcome,
 } from '@flowfabric/core'
 import { allAttempts, allEvents, allExecutions, allFlows, allNodes, allSteps } from './listing.js'
 
@@ -42,30 +44,31 @@ export async function takeSnapshot(
   ])
   const ids = executions.map(({ id }) => id)
   const results = await readResults(backend, namespace, ids)
-  const pictures = []
-  for (const execution of executions) {
+  const pictures = executions.map(async (execution) => {
     const { id } = execution
-    pictures.push({
+    const [attempts, steps] = await Promise.all([
+      allAttempts(backend, namespace, id),
+      allSteps(backend, namespace, id),
+    ])
+    return {
       ...pictureExecution(execution),
       result: pictureResult(results.get(id)),
-      attempts: (await allAttempts(backend, namespace, id)).map(pictureAttempt),
-      steps: (await allSteps(backend, namespace, id)).map((step) => ({ ...step, result: hex(step.result) })),
+      attempts: attempts.map(pictureAttempt),
+      steps: steps.map((step) => ({ ...step, result: hex(step.result) })),
       events: feed
         .filter((event) => event.type === 'execution' && event.executionId === id)
         .map(pictureEvent),
-    })
-  }
-  const graphs = []
-  for (const flow of flows) {
-    graphs.push({
-      ...pictureFlow(flow),
-      nodes: (await allNodes(backend, namespace, flow.id)).map(pictureNode),
-      events: feed.filter((event) => event.type === 'flow' && event.flowId === flow.id).map(pictureEvent),
-    })
-  }
+    }
+  })
+  const graphs = flows.map(async (flow) => ({
+    ...pictureFlow(flow),
+    nodes: (await allNodes(backend, namespace, flow.id)).map(pictureNode),
+    events: feed.filter((event) => event.type === 'flow' && event.flowId === flow.id).map(pictureEvent),
+  }))
+  const [shownExecutions, shownFlows] = await Promise.all([Promise.all(pictures), Promise.all(graphs)])
   return {
-    executions: pictures.sort(byId),
-    flows: graphs.sort(byId),
+    executions: shownExecutions.sort(byId),
+    flows: shownFlows.sort(byId),
     lanes: lanes.lanes.map(pictureLane),
   }
 }
@@ -83,6 +86,66 @@ export async function takeStates(backend: FoundationBackend, namespace: Namespac
       nodes: (await allNodes(backend, namespace, flow.id)).map(pictureNode),
     })
   return { executions: executions.map(pictureExecution).sort(byId), flows: graphs.sort(byId), lanes: [] }
+}
+
+/** What a comparison of a few objects looks at. */
+export interface Selection {
+  readonly executions: readonly ExecutionId[]
+  readonly flows: readonly FlowId[]
+  readonly attemptsOf: readonly ExecutionId[]
+  readonly resultsOf: readonly ExecutionId[]
+  readonly lanes: boolean
+}
+
+/** Pictures by id. */
+export interface PartSnapshot
+  extends Readonly<Record<'executions' | 'flows' | 'attempts' | 'results', object>> {
+  readonly lanes: readonly unknown[]
+}
+
+/** The picture of some objects; one that isn't there is shown by the code that says so. */
+export async function takePart(
+  backend: FoundationBackend,
+  namespace: Namespace,
+  { executions, flows, attemptsOf, resultsOf, lanes }: Selection,
+): Promise<PartSnapshot> {
+  const [solos, graphs, attempts, results, listed] = await Promise.all([
+    each(executions, async (id) =>
+      pictureExecution((await backend.executions.get({ namespace, id })).execution),
+    ),
+    each(flows, async (flowId) => ({
+      ...pictureFlow((await backend.flows.get({ namespace, flowId })).flow),
+      nodes: (await allNodes(backend, namespace, flowId)).map((node) => ({
+        ...pictureExecution(node.execution),
+        ...pictureNode(node),
+      })),
+    })),
+    each(attemptsOf, async (id) => (await allAttempts(backend, namespace, id)).map(pictureAttempt)),
+    readResults(backend, namespace, resultsOf),
+    lanes ? backend.lanes.list({ namespace }) : { lanes: [] },
+  ])
+  return {
+    executions: solos,
+    flows: graphs,
+    attempts,
+    results: Object.fromEntries([...results].map(([id, result]) => [id, pictureResult(result)])),
+    lanes: listed.lanes.map(pictureLane),
+  }
+}
+
+async function each<Id extends string, Picture>(
+  ids: readonly Id[],
+  look: (id: Id) => Promise<Picture>,
+): Promise<Readonly<Record<string, Picture | { readonly refused: string }>>> {
+  const pictures = ids.map(async (id) => {
+    try {
+      return [id, await look(id)] as const
+    } catch (error) {
+      if (isEngineError(error) && error.kind === 'not_found') return [id, { refused: error.code }] as const
+      throw error
+    }
+  })
+  return Object.fromEntries(await Promise.all(pictures))
 }
 
 async function readResults(

@@ -77,8 +77,7 @@ describe('the invariants', () => {
     const id = await submitOne(store)
     await store.backend.executions.cancel({ namespace: store.namespace, id })
     const last = must(inside().feed.at(-1), 'an event')
-    const event = { ...last.event, number: last.event.number + 1 }
-    inside().feed.push({ position: last.position + 1, event })
+    inside().feed.push({ ...last, number: last.number + 1 })
     expect(await find()).toContain(`${id}: two terminal events of one generation`)
   })
 

@@ -1,45 +1,47 @@
-import type { StepType } from '@flowfabric/core'
+import type { FoundationBackend, StepType } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
-import type { Call, HandlePair, World } from '../world.js'
+import { type Call, handleOn, type LeaseHandles, nameLeases, type World } from '../world.js'
 import { chooseExecution, chooseNamespace } from './executions.js'
 import { encode } from './spec.js'
 
-function chooseHandle(c: Chooser, world: World): HandlePair {
-  const known = c.rarely(4) ? c.among(world.handles) : world.handles[world.handles.length - 1 - c.below(4)]
-  return known ?? { model: 'no handle', store: 'no handle' }
+function chooseLease(c: Chooser, world: World): LeaseHandles | undefined {
+  return c.rarely(4) ? c.among(world.handles) : world.handles[world.handles.length - 1 - c.below(4)]
 }
 
 const scope = (world: World) => ({ namespaces: [world.namespace] })
 
 export function recordProgress(c: Chooser, world: World): Call {
-  const pair = chooseHandle(c, world)
+  const lease = chooseLease(c, world)
   const percent = c.rarely(10) ? 101 : c.of([50, 0, 100])
   const message = c.rarely(2) ? { message: 'half way' } : {}
   return {
-    text: `attempts.recordProgress #${world.handles.indexOf(pair)} ${percent}`,
+    text: `attempts.recordProgress ${nameLeases([lease])} ${percent}`,
     on: (backend, side) =>
       backend.attempts.recordProgress({
         ...scope(world),
-        items: [{ handle: pair[side], percent, ...message }],
+        items: [{ handle: handleOn(side, lease), percent, ...message }],
       }),
   }
 }
 
 export function recordStep(c: Chooser, world: World): Call {
-  const pair = chooseHandle(c, world)
+  const lease = chooseLease(c, world)
   const type = c.of(['step', 'sleep'] as readonly [StepType, StepType])
   const name = c.rarely(20) ? '' : `step-${c.below(3)}`
   const result = c.rarely(2) ? encode(`kept ${c.below(2)}`) : null
   return {
-    text: `attempts.recordStep #${world.handles.indexOf(pair)} ${name} ${type}`,
+    text: `attempts.recordStep ${nameLeases([lease])} ${name} ${type}`,
     on: (backend, side) =>
-      backend.attempts.recordStep({ ...scope(world), items: [{ handle: pair[side], name, type, result }] }),
+      backend.attempts.recordStep({
+        ...scope(world),
+        items: [{ handle: handleOn(side, lease), name, type, result }],
+      }),
   }
 }
 
 function pagesOf(
   text: string,
-  read: (cursor: string | undefined) => (backend: World['store']) => Promise<{
+  read: (cursor: string | undefined) => (backend: FoundationBackend) => Promise<{
     readonly items: readonly unknown[]
     readonly nextCursor: string | null
   }>,

@@ -1,25 +1,21 @@
-import {
-  type ExecutionId,
-  type ExecutionSubmission,
-  makeExecutionId,
-  mintSoloExecutionId,
-  mintUuid,
-  type PublicState,
-  publicStates,
-} from '@flowfabric/core'
+import { type ExecutionId, type ExecutionSubmission, type PublicState, publicStates } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
+import { mintSolo, mintUnknown } from '../minting.js'
 import { type Call, kinds, lanes, type Play, type World } from '../world.js'
 import { withNext } from './claims.js'
-import { chooseSpec, encode } from './spec.js'
+import { choosePriority, chooseSpec, encode } from './spec.js'
 
 /** An execution that was submitted, or, now and then, one that nobody has. */
 export function chooseExecution(c: Chooser, world: World): ExecutionId {
   const known = c.among(world.executions)
-  return known === undefined || c.rarely(25) ? makeExecutionId(0, mintUuid()) : known
+  return known === undefined || c.rarely(25) ? mintUnknown(world.minting) : known
 }
 
 /** The caller's namespace, or, now and then, one to which the object doesn't belong. */
 export const chooseNamespace = (c: Chooser, world: World) => (c.rarely(12) ? world.foreign : world.namespace)
+
+/** Of an id that may be gone by now, and then is new again. */
+const placeOfKnown = 7
 
 export function submit(c: Chooser, world: World): Call | Play {
   const { namespace } = world
@@ -28,18 +24,22 @@ export function submit(c: Chooser, world: World): Call | Play {
   const known = c.rarely(8) ? c.among(world.executions) : undefined
   const items: ExecutionSubmission[] = Array.from({ length: 1 + c.below(3) }, (_, i) => {
     const lane = c.of(lanes)
-    const fresh = mintSoloExecutionId({ namespace, lane, shards: 1, count: world.partitions.length })
-    const id =
-      i === 0 && known !== undefined ? known : c.rarely(40) ? makeExecutionId(9_999, mintUuid()) : fresh
+    const fresh = mintSolo(world.minting, namespace, lane)
+    const isAgain = i === 0 && known !== undefined
+    const id = isAgain ? known : c.rarely(40) ? mintUnknown(world.minting, 9_999) : fresh
     const key = c.rarely(4) ? { idempotencyKey: `key-${(firstKey + i) % 3}` } : {}
-    return { ...chooseSpec(c, { id, lane, kind: c.of(kinds) }), ...key }
+    return {
+      ...chooseSpec(c, world, { id, lane, kind: c.of(kinds), place: isAgain ? placeOfKnown : i }),
+      ...key,
+    }
   })
   return withNext(c, world, {
     text: `executions.submit ${JSON.stringify(items.map(({ id, lane, kind, idempotencyKey }) => [id, lane, kind, idempotencyKey]))}`,
     on: (backend, _, next) => backend.executions.submit({ namespace, items, next }),
-    keep: ({ model }) => {
-      for (const item of (model as { items?: readonly { outcome: string; id?: ExecutionId }[] }).items ??
-        []) {
+    keep: (answers) => {
+      for (const item of (
+        answers.get('model') as { items?: readonly { outcome: string; id?: ExecutionId }[] }
+      ).items ?? []) {
         if (item.outcome === 'accepted' && item.id !== undefined) world.executions.push(item.id)
       }
     },
@@ -136,8 +136,9 @@ export function release(c: Chooser, world: World): Call {
 }
 
 export function changePriority(c: Chooser, world: World): Call {
-  const priority = c.rarely(8) ? 9_001 : c.below(4)
-  const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world), priority }
+  const id = chooseExecution(c, world)
+  const priority = c.rarely(8) ? 9_001 : choosePriority(c, world.places.get(id) ?? 0)
+  const params = { namespace: chooseNamespace(c, world), id, priority }
   return {
     text: `executions.changePriority ${params.id} to ${priority}`,
     on: (backend) => backend.executions.changePriority(params),

@@ -6,18 +6,18 @@ import {
   flowCancelPolicies,
   flowStates,
   type JoinSpec,
-  mintExecutionIdInFlow,
-  mintFlowId,
+  parseFlowId,
   type RunOn,
 } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
-import { type Call, kinds, lanes, type World } from '../world.js'
+import { mintMember } from '../minting.js'
+import { type Call, handleOn, kinds, lanes, nameLeases, type World } from '../world.js'
 import { chooseExecution, chooseNamespace } from './executions.js'
 import { chooseSpec, encode } from './spec.js'
 
 function chooseFlow(c: Chooser, world: World): FlowId {
   const known = c.rarely(4) ? c.among(world.flows) : world.flows.at(-1)
-  return known === undefined || c.rarely(25) ? mintFlowId() : known
+  return known === undefined || c.rarely(25) ? parseFlowId(world.minting.uuid()) : known
 }
 
 function chooseJoin(c: Chooser, n: number): JoinSpec | undefined {
@@ -47,7 +47,7 @@ function chooseGraph(c: Chooser, world: World, flowId: FlowId): { nodes: FlowNod
   const edges: FlowEdge[] = []
   const size = 1 + c.below(4)
   for (let i = 0; i < size; i += 1) {
-    const id = mintExecutionIdInFlow(flowId, world.partitions.length)
+    const id = mintMember(world.minting, flowId)
     const ups = [...new Set(Array.from({ length: c.below(3) }, () => c.among(ids)))].filter(
       (up) => up !== undefined,
     )
@@ -56,7 +56,7 @@ function chooseGraph(c: Chooser, world: World, flowId: FlowId): { nodes: FlowNod
     const join = chooseJoin(c, ups.length)
     world.nodeCount += 1
     nodes.push({
-      ...chooseSpec(c, { id, lane: c.of(lanes), kind: c.of(kinds) }),
+      ...chooseSpec(c, world, { id, lane: c.of(lanes), kind: c.of(kinds), place: i }),
       ...(c.rarely(6) ? {} : { name: c.rarely(40) ? 'twice' : `n${world.nodeCount}` }),
       ...(join === undefined ? {} : { join }),
     })
@@ -74,15 +74,17 @@ const drawn = (edges: readonly FlowEdge[], nodes: readonly FlowNode[]) =>
 
 export function submit(c: Chooser, world: World): Call {
   const { namespace } = world
-  const flowId = c.rarely(10) ? (c.among(world.flows) ?? mintFlowId()) : mintFlowId()
+  const flowId = c.rarely(10)
+    ? (c.among(world.flows) ?? parseFlowId(world.minting.uuid()))
+    : parseFlowId(world.minting.uuid())
   const { nodes, edges } = chooseGraph(c, { ...world, members: new Map() }, flowId)
   const key = c.rarely(6) ? { idempotencyKey: `flow-key-${c.below(2)}` } : {}
   const deadline = c.rarely(6) ? { deadlineMs: 100_000 } : {}
   return {
     text: `flows.submit ${flowId} ${drawn(edges, nodes)}`,
     on: (backend) => backend.flows.submit({ namespace, flowId, nodes, edges, ...key, ...deadline }),
-    keep: ({ model }) => {
-      if ((model as { outcome?: string }).outcome !== 'accepted') return
+    keep: (answers) => {
+      if ((answers.get('model') as { outcome?: string }).outcome !== 'accepted') return
       world.flows.push(flowId)
       remember(world, flowId, nodes)
     },
@@ -97,13 +99,13 @@ function remember(world: World, flowId: FlowId, nodes: readonly FlowNode[]): voi
 
 export function createDraft(c: Chooser, world: World): Call {
   const { namespace } = world
-  const flowId = c.rarely(8) ? chooseFlow(c, world) : mintFlowId()
+  const flowId = c.rarely(8) ? chooseFlow(c, world) : parseFlowId(world.minting.uuid())
   const draftTtlMs = c.of([86_400_000, 50_000])
   return {
     text: `flows.createDraft ${flowId}`,
     on: (backend) => backend.flows.createDraft({ namespace, flowId, draftTtlMs }),
-    keep: ({ model }) => {
-      if ((model as { outcome?: string }).outcome === 'created') world.flows.push(flowId)
+    keep: (answers) => {
+      if ((answers.get('model') as { outcome?: string }).outcome === 'created') world.flows.push(flowId)
     },
   }
 }
@@ -113,9 +115,9 @@ export function extend(c: Chooser, world: World): Call {
   const namespace = chooseNamespace(c, world)
   const { nodes, edges } = chooseGraph(c, world, flowId)
   const expected = c.rarely(8) ? { expectedRevision: 1 + c.below(3) } : {}
-  const pair = c.rarely(5) ? world.handles.at(-1) : undefined
+  const lease = c.rarely(5) ? world.handles.at(-1) : undefined
   return {
-    text: `flows.extend ${flowId} ${drawn(edges, nodes)}${pair === undefined ? '' : ' by the last holder'}`,
+    text: `flows.extend ${flowId} ${drawn(edges, nodes)}${lease === undefined ? '' : ` by ${nameLeases([lease])}`}`,
     on: (backend, side) =>
       backend.flows.extend({
         namespace,
@@ -123,10 +125,11 @@ export function extend(c: Chooser, world: World): Call {
         nodes,
         edges,
         ...expected,
-        ...(pair === undefined ? {} : { handle: pair[side] }),
+        ...(lease === undefined ? {} : { handle: handleOn(side, lease) }),
       }),
-    keep: ({ model }) => {
-      if ((model as { outcome?: string }).outcome === 'extended') remember(world, flowId, nodes)
+    keep: (answers) => {
+      if ((answers.get('model') as { outcome?: string }).outcome === 'extended')
+        remember(world, flowId, nodes)
     },
   }
 }

@@ -1,12 +1,13 @@
-import { laneStates } from '@flowfabric/core'
+import { laneStates, type Namespace } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import { withoutUnusedLanes } from '../lanes-in-use.js'
 import { type Call, kinds, lanes, type World, workerId } from '../world.js'
+import { ageingMs } from './spec.js'
 
 export function configureLane(c: Chooser, world: World): Call {
   const settings = {
     ...(c.rarely(2) ? { concurrency: c.of([null, 1, 2]) } : {}),
-    ...(c.rarely(3) ? { ageingMs: c.of([null, 1_000]) } : {}),
+    ...(c.rarely(3) ? { ageingMs: c.of([null, ageingMs]) } : {}),
     ...(c.rarely(3) ? { eventLevel: c.of(['terminal', 'all', 'none'] as const) } : {}),
     ...(c.rarely(12) ? { weight: 0 } : {}),
   }
@@ -24,18 +25,21 @@ export function setLaneState(c: Chooser, world: World): Call {
   return { text: `lanes.setState ${params.lane} ${state}`, on: (backend) => backend.lanes.setState(params) }
 }
 
-export function listLanes(_: Chooser, world: World): Call {
+export function listLanes(c: Chooser, world: World): Call {
+  const namespace = c.rarely(12) ? malformed : world.namespace
   return {
-    text: 'lanes.list',
-    on: async (backend) => withoutUnusedLanes(await backend.lanes.list({ namespace: world.namespace })),
+    text: `lanes.list of ${namespace}`,
+    on: async (backend) => withoutUnusedLanes(await backend.lanes.list({ namespace })),
   }
 }
+
+const malformed = 'No Name' as Namespace
 
 export function registerWorker(c: Chooser, world: World): Call {
   const params = {
     namespaces: [world.namespace],
     workerId,
-    instanceId: world.instances[c.below(2)] ?? (world.instances[0] as (typeof world.instances)[number]),
+    instanceId: world.instances[c.below(2)] ?? world.instances[0],
     lanes: [...lanes],
     kinds: [...kinds],
     capabilities: c.rarely(2) ? ['gpu'] : [],
@@ -47,7 +51,7 @@ export function registerWorker(c: Chooser, world: World): Call {
 export function beatWorker(c: Chooser, world: World): Call {
   const params = {
     namespaces: [world.namespace],
-    instanceId: world.instances[c.below(2)] ?? (world.instances[0] as (typeof world.instances)[number]),
+    instanceId: world.instances[c.below(2)] ?? world.instances[0],
     active: c.below(3),
     ...(c.rarely(4) ? { goodbye: true } : {}),
   }
@@ -59,14 +63,15 @@ export function beatWorker(c: Chooser, world: World): Call {
 
 export function listWorkers(c: Chooser, world: World): Call {
   const lane = c.rarely(2) ? { lane: c.of(lanes) } : {}
+  const namespace = c.rarely(12) ? malformed : world.namespace
   return {
-    text: 'workers.list',
-    on: (backend) => backend.workers.list({ namespace: world.namespace, ...lane }),
+    text: `workers.list of ${namespace}`,
+    on: (backend) => backend.workers.list({ namespace, ...lane }),
   }
 }
 
 export function drainWorker(c: Chooser, world: World): Call {
-  const instanceId = world.instances[c.below(2)] ?? (world.instances[0] as (typeof world.instances)[number])
+  const instanceId = world.instances[c.below(2)] ?? world.instances[0]
   return {
     text: `workers.drain ${instanceId}`,
     on: (backend) => backend.workers.drain({ namespace: world.namespace, instanceId }),

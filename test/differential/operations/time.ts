@@ -1,7 +1,7 @@
-import type { FoundationBackend } from '@flowfabric/core'
-import { settle } from '../../support/drive.js'
+import { type FoundationBackend, makePartitionTag } from '@flowfabric/core'
+import { carryOut, settle } from '../../support/drive.js'
 import type { Chooser } from '../chooser.js'
-import type { Call, World } from '../world.js'
+import type { Call, Side, World } from '../world.js'
 
 /** The clocks of both, by the same. */
 export function advanceTime(c: Chooser): Call {
@@ -21,46 +21,56 @@ const kinds = ['outbox', 'timers', 'sibling_cancels', 'cancel_backlog'] as const
 export function drive(c: Chooser, world: World): Call {
   const kind = c.of(kinds)
   const except = kinds.filter((each) => each !== kind)
+  const partition = c.rarely(12) ? makePartitionTag('flow', 9_999) : undefined
   return {
-    text: `drive ${kind}`,
+    text: `drive ${kind}${partition === undefined ? '' : ' of a partition that there isn’t'}`,
     on: async (backend: FoundationBackend) => {
-      await settle(backend, world.partitions, { except })
+      if (partition !== undefined) await carryOut(backend, kind, { partition, max: 500 })
+      await settle(backend, world.partitions, { except: [...except, 'projection'] })
       return { outcome: 'driven' }
     },
   }
 }
 
 /** A day and more goes by, and what is past its retention is removed. */
-export function trimRetention(_: Chooser, world: World): Call {
+export function trimRetention(c: Chooser, world: World): Call {
+  const max = c.rarely(6) ? 0 : 500
   return {
-    text: 'a day goes by, maintenance.trimRetention',
+    text: `a day goes by, maintenance.trimRetention by ${max}`,
     on: async (backend: FoundationBackend) => {
       await backend.maintenance.advanceTime({ byMs: 90_000_000 })
       await settle(backend, world.partitions)
       for (const partition of world.partitions) {
         let more = true
-        while (more) more = (await backend.maintenance.trimRetention({ partition, max: 500 })).more
+        while (more) more = (await backend.maintenance.trimRetention({ partition, max })).more
       }
       return { outcome: 'trimmed' }
     },
   }
 }
 
-export function readEvents(_: Chooser, world: World): Call {
+/** Reads on from where the last reading ended. */
+export function readEvents(c: Chooser, world: World): Call {
+  const isBroken = c.rarely(12)
   return {
-    text: 'events.read',
-    on: async (backend) => {
-      const seen: unknown[] = []
-      let cursor: string | undefined
-      for (;;) {
-        const page = await backend.events.read({ namespace: world.namespace, cursor, limit: 1_000 })
-        seen.push(...page.events)
-        // An empty page may still have moved on past other namespaces' events.
-        if (page.events.length === 0 && page.cursor === cursor) break
-        cursor = page.cursor
-      }
-      return { outcome: 'events', perObject: groupByObject(seen) }
+    text: `events.read${isBroken ? ' with a broken cursor' : ''}`,
+    on: async (backend, side) => {
+      if (isBroken) await backend.events.read({ namespace: world.namespace, cursor: 'broken' })
+      return { outcome: 'events', perObject: groupByObject(await readNews(world, backend, side)) }
     },
+  }
+}
+
+/** What the feed says that was not read yet. */
+async function readNews(world: World, backend: FoundationBackend, side: Side): Promise<readonly unknown[]> {
+  const seen: unknown[] = []
+  for (;;) {
+    const cursor = world.cursors.get(side)
+    const page = await backend.events.read({ namespace: world.namespace, cursor, limit: 1_000 })
+    seen.push(...page.events)
+    // An empty page may still have moved on past other namespaces' events.
+    if (page.events.length === 0 && page.cursor === cursor) return seen
+    world.cursors.set(side, page.cursor)
   }
 }
 

@@ -2,7 +2,7 @@ import { mintUuid, type PartitionConfig } from '@flowfabric/core'
 import { createEngine, type Engine } from '@flowfabric/engine'
 import { foundationScanners } from '@flowfabric/scanners'
 import { type RunningServer, startServer } from '@flowfabric/server'
-import { type BackendName, backendName, createTestBackend, type TestBackend } from '../../support/backends.js'
+import { createTestBackend, type TestBackend } from '../../support/backends.js'
 
 /** The real server over a real engine and the store that the project tests, on a port of its own. */
 export interface TestServer extends TestBackend {
@@ -35,9 +35,7 @@ export async function startTestServer(
     readonly scans?: boolean
   } = {},
 ): Promise<TestServer> {
-  // FF_TEST_STORE runs these tests over another store than their project's: the model starts in no time.
-  const name = (process.env.FF_TEST_STORE as BackendName | undefined) ?? backendName()
-  const store = await createTestBackend({ name, partitions: options.partitions })
+  const store = await createTestBackend({ partitions: options.partitions })
   const engine = createEngine({
     backend: store.backend,
     scanners: options.scans === false ? [] : foundationScanners(),

@@ -6,7 +6,7 @@ export interface OutboxRow {
   readonly executionId: ExecutionId | null
 }
 
-/** What public operations cannot make or show, on every store: by raw SQL, or by reaching into the model. */
+/** What public operations cannot make or show, on every store: by raw SQL or commands, or by reaching into the model. */
 export interface Faults {
   /** What waits in the outbox of a flow's partition, oldest first. */
   outbox(): Promise<readonly OutboxRow[]>
@@ -27,7 +27,7 @@ export interface Faults {
   storeSummaryState(flowId: FlowId, publicFlowState: string): Promise<void>
 }
 
-/** What only a store with tables can suffer. Tests that need it are in files named `*.store.test.ts`. */
+/** What only a store with tables or keys can suffer. Tests that need it are in files named `*.store.test.ts`. */
 export interface StoreFaults extends Faults {
   /** Removes an execution's record, and nothing else of it. */
   purge(executionId: ExecutionId): Promise<void>
@@ -49,7 +49,7 @@ export interface StoreFaults extends Faults {
   breakSummary(flowId: FlowId): Promise<void>
   /** Takes an execution out of the due-time index, as a forgotten write would. */
   forgetTimer(executionId: ExecutionId): Promise<void>
-  /** Makes every write to a group raise an SQLSTATE, and counts the tries. */
+  /** Makes every write to a group raise an SQLSTATE, or what a store without them has for it, and counts the tries. */
   raiseInGroupWrites(
     node: ExecutionId,
     sqlState: string,

@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process'
 import { chown, cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { PostgresBinaries } from './postgres-binaries.js'
-
-const run = promisify(execFile)
+import { dieWithParent, succeeds } from './server-process.js'
 
 /** How to run a PostgreSQL program so that it neither sees root nor outlives this process. */
 export interface Launcher {
@@ -17,7 +14,6 @@ export interface Launcher {
 
 const nobody = { uid: 65534, gid: 65534 }
 const inUserNamespace = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--']
-const dieWithParent = ['setpriv', '--pdeathsig', 'INT', '--']
 
 /**
  * PostgreSQL refuses root. A user namespace makes root look like someone else and needs neither copy nor
@@ -25,7 +21,7 @@ const dieWithParent = ['setpriv', '--pdeathsig', 'INT', '--']
  * copy of them below `base`.
  */
 export async function chooseLauncher(binaries: PostgresBinaries, base: string): Promise<Launcher> {
-  const watched = (await works([...dieWithParent, 'true'])) ? dieWithParent : []
+  const watched = await dieWithParent('INT')
   const plain: Launcher = { bin: binaries.bin, prefix: watched, identity: {} }
   if (process.getuid?.() !== 0) return plain
 
@@ -42,12 +38,5 @@ export async function chooseLauncher(binaries: PostgresBinaries, base: string): 
 }
 
 function starts({ bin, prefix, identity }: Launcher): Promise<boolean> {
-  return works([...prefix, join(bin, 'initdb'), '--version'], identity)
-}
-
-async function works([command = '', ...args]: string[], identity = {}): Promise<boolean> {
-  return run(command, args, { ...identity, cwd: '/' }).then(
-    () => true,
-    () => false,
-  )
+  return succeeds([...prefix, join(bin, 'initdb'), '--version'], identity)
 }

@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { findPostgres } from './postgres-binaries.js'
 import { chooseLauncher, type Launcher } from './postgres-user.js'
-import { childrenOf, freePort, isAlive, signal } from './processes.js'
+import { freePort, signal } from './processes.js'
+import { killWithChildren, spawnLogged, tail, untilAnswering, untilEnded } from './server-process.js'
 
 export type PostgresMajor = 15 | 18
 
@@ -113,15 +113,9 @@ class RunningPostgres implements PostgresServer {
   }
 
   async kill(): Promise<void> {
-    const { pid } = this.#launched
-    if (!isAlive(pid)) return
-    // Stopped, the postmaster cannot start a backend that the list below would miss. The backends go
-    // too: one that outlives its postmaster keeps the shared memory, and the next start is refused.
-    signal(pid, 'SIGSTOP')
-    const backends = await childrenOf(pid)
-    for (const each of [...backends, pid]) signal(each, 'SIGKILL')
-    await ended(this.#launched, stopWithinMs)
-    while (backends.some(isAlive)) await delay(5)
+    // The backends too: one that outlives its postmaster keeps the shared memory, and the next start is
+    // refused.
+    await killWithChildren(this.#launched.child)
   }
 
   async restart(): Promise<void> {
@@ -136,7 +130,7 @@ class RunningPostgres implements PostgresServer {
 
   async #shutDown(): Promise<void> {
     signal(this.pid, 'SIGINT')
-    if (!(await ended(this.#launched, stopWithinMs))) await this.kill()
+    if (!(await untilEnded(this.#launched.child, stopWithinMs))) await this.kill()
   }
 }
 
@@ -156,7 +150,12 @@ async function launch(folder: ServerFolder, options: PostgresOptions, fixedPort?
     const settings = { ...settingsOf(options, port), ...options.settings }
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const child = program(folder.launcher, 'postgres', ['-D', folder.data, ...flags], folder)
-    const failure = await untilReady(child, port)
+    const isAnswering = () =>
+      query(urlOf(port, 'postgres'), 'select 1').then(
+        () => true,
+        () => false,
+      )
+    const failure = await untilAnswering(child, isAnswering, startWithinMs)
     // The wrappers replace themselves by the server, so the child's pid is the server's.
     if (failure === undefined && child.pid !== undefined) return { child, pid: child.pid, port }
     const log = await tail(folder.log)
@@ -191,48 +190,7 @@ function program(
   args: string[],
   { base, log }: { base: string; log: string },
 ): ChildProcess {
-  const [command = '', ...rest] = [...prefix, join(bin, name), ...args]
-  // A file, not a pipe: a server must not stop because nobody reads its log.
-  const output = openSync(log, 'a')
-  try {
-    return spawn(command, rest, { ...identity, cwd: base, stdio: ['ignore', output, output] })
-  } finally {
-    closeSync(output)
-  }
-}
-
-/** Undefined once a query was answered, else why there is no server. */
-async function untilReady(child: ChildProcess, port: number): Promise<string | undefined> {
-  let failure: string | undefined
-  child.once('error', (error) => {
-    failure = error.message
-  })
-  child.once('exit', (code, name) => {
-    failure ??= `ended with ${code ?? name}`
-  })
-  const deadline = Date.now() + startWithinMs
-  while (failure === undefined) {
-    if (Date.now() > deadline) {
-      child.kill('SIGKILL')
-      return `no answer within ${startWithinMs} ms`
-    }
-    const isReady = await query(urlOf(port, 'postgres'), 'select 1').then(
-      () => true,
-      () => false,
-    )
-    if (isReady) return undefined
-    await delay(20)
-  }
-  return failure
-}
-
-async function ended({ child }: Launched, withinMs: number): Promise<boolean> {
-  if (child.exitCode !== null || child.signalCode !== null) return true
-  const timer = new AbortController()
-  return Promise.race([
-    new Promise<boolean>((resolve) => child.once('exit', () => resolve(true))),
-    delay(withinMs, false, { signal: timer.signal }).catch(() => false),
-  ]).finally(() => timer.abort())
+  return spawnLogged([...prefix, join(bin, name), ...args], { ...identity, cwd: base, log })
 }
 
 async function query(url: string, text: string): Promise<void> {
@@ -248,8 +206,3 @@ async function query(url: string, text: string): Promise<void> {
 }
 
 const urlOf = (port: number, database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`
-
-async function tail(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '')
-  return text.slice(-2_000).trim()
-}

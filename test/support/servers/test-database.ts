@@ -9,9 +9,9 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-/** An empty database on the run's shared server: one per test file, or per test that needs its own. */
+/** An empty database on the run's shared server, or on the one that was chosen: one per test file, or per test that needs its own. */
 export async function createTestDatabase(major: PostgresMajor): Promise<TestDatabase> {
-  const server = inject('postgresUrls')[major]
+  const server = process.env.FF_TEST_URL ?? inject('postgresUrls')[major]
   if (server === undefined) {
     throw new Error(`this project has no PostgreSQL ${major}: name it in support/servers/global-setup.ts`)
   }

@@ -1,0 +1,19 @@
+import { expect } from 'vitest'
+import type { Tallies } from '../support/random-runs.js'
+import { splitTally } from './differences.js'
+import { operations } from './operations/index.js'
+
+/** The clock of a test store is moved, never refused. */
+const neverRefused = new Set(['maintenance.advanceTime'])
+
+/** A long run reaches both answers of everything. */
+export function expectEveryOperationBothWays(tallies: Tallies): void {
+  const missing = Object.keys(operations).flatMap((operation) => {
+    const { accepted, refused } = splitTally(tallies.get(operation))
+    return [
+      ...(accepted === 0 ? [`${operation} accepted`] : []),
+      ...(refused === 0 && !neverRefused.has(operation) ? [`${operation} refused`] : []),
+    ]
+  })
+  expect(missing).toEqual([])
+}

@@ -1,0 +1,199 @@
+import {
+  type ExecutionId,
+  type FlowId,
+  isEngineError,
+  mintFlowId,
+  mintInstanceId,
+  parseKind,
+  parseLaneId,
+  parseWorkerId,
+} from '@flowfabric/core'
+import { bytesOf, steadyRetry, submitOne } from '../../support/builders.js'
+import { FlowDriver } from '../../support/flow-driver.js'
+import type { TestStore } from '../../support/use-store.js'
+import { WorkerDriver } from '../../support/worker-driver.js'
+
+/** What a store holds of everything that there is, for `everyOperation` to ask for. */
+export interface Populated {
+  readonly store: TestStore
+  readonly worker: WorkerDriver
+  readonly ids: Readonly<Record<'waiting' | 'delayed' | 'leased' | 'ended', ExecutionId>>
+  readonly handle: string
+  readonly flow: FlowDriver
+  readonly draft: FlowId
+}
+
+const long = 'x'.repeat(2_000)
+
+/** A bit of each kind, so that each kind of key is there. */
+export async function populate(store: TestStore): Promise<Populated> {
+  const { backend, namespace } = store
+  const worker = new WorkerDriver(store)
+  const { kinds, lanes, workerId, capabilities } = worker.request()
+  await backend.lanes.configure({
+    namespace,
+    lane: parseLaneId('solos'),
+    settings: { concurrency: 5, eventLevel: 'all' },
+  })
+  await backend.workers.register({
+    namespaces: [namespace],
+    workerId,
+    lanes,
+    kinds,
+    capabilities,
+    concurrency: 4,
+    instanceId: worker.instanceId,
+  })
+  await backend.engines.heartbeat({ engineId: mintInstanceId(), label: 'engine' })
+  const leased = await submitOne(store, { input: bytesOf(long), retry: steadyRetry({ initialMs: 0 }) })
+  await worker.fail((await worker.claimOne()).handle)
+  const { handle } = await worker.claimOne()
+  await worker.step(handle, 'a step', 'its result')
+  await worker.progress(handle, 10)
+  const ended = await submitOne(store, { priority: 1 })
+  await worker.complete((await worker.claimOne()).handle, long)
+  const waiting = await submitOne(store, { idempotencyKey: 'key', tags: { 'a.b': 'c' } })
+  const delayed = await submitOne(store, { delayMs: 60_000 })
+  const flow = await FlowDriver.submit(store, { a: {}, b: { after: ['a'] }, c: { after: ['a', 'b'] } })
+  await flow.start('a')
+  const draft = mintFlowId()
+  await backend.flows.createDraft({ namespace, flowId: draft })
+  await new FlowDriver(store, draft).extend({ a: {} })
+  await store.settle()
+  return { store, worker, ids: { waiting, delayed, leased, ended }, handle, flow, draft }
+}
+
+/** Calls whatever there is to call. Reading comes first, and what ends things last. */
+export async function everyOperation(populated: Populated): Promise<readonly Told[]> {
+  const { store, worker, ids, handle, flow, draft } = populated
+  const { backend, namespace, partitions } = store
+  const { executions, leases, attempts, flows, lanes, workers, engines, events, resolution, maintenance } =
+    backend
+  const scope = { namespaces: [namespace] }
+  const [partition] = partitions as [(typeof partitions)[number]]
+  const scan = { partition, max: 100 }
+  const each = Object.values(ids)
+  const { flowId } = flow
+  const { workerId, instanceId, lanes: served, kinds, capabilities } = worker.request()
+  const lane = parseLaneId('solos')
+  const registration = { ...scope, workerId, lanes: served, kinds, capabilities, concurrency: 4, instanceId }
+  const told: Told[] = []
+  const call = async (operation: string, run: () => Promise<unknown>) => {
+    told.push({ operation, ...(await tell(run)) })
+  }
+
+  for (const id of each) {
+    await call('executions.get', () => executions.get({ namespace, id }))
+    await call('executions.explainFacts', () => executions.explainFacts({ namespace, id }))
+    await call('attempts.list', () => attempts.list({ namespace, executionId: id }))
+    await call('attempts.loadSteps', () => attempts.loadSteps({ namespace, executionId: id }))
+  }
+  await call('executions.getResult', () => executions.getResult({ namespace, ids: each }))
+  await call('executions.list', () => executions.list({ namespace }))
+  await call('executions.list of a state', () =>
+    executions.list({ namespace, filter: { states: ['completed'] } }),
+  )
+  await call('executions.count', () => executions.count({ namespace, filter: {} }))
+  await call('flows.get', () => flows.get({ namespace, flowId }))
+  await call('flows.getGraph', () => flows.getGraph({ namespace, flowId }))
+  await call('flows.getResult', () => flows.getResult({ namespace, flowId }))
+  await call('flows.list', () => flows.list({ namespace }))
+  await call('lanes.list', () => lanes.list({ namespace }))
+  await call('workers.list', () => workers.list({ namespace }))
+  await call('engines.list', () => engines.list())
+  await call('events.read', () => events.read({ namespace, from: 'oldest' }))
+  await call('maintenance.pulse', () => maintenance.pulse({ partitions }))
+  await call('maintenance.describe', () => maintenance.describe())
+
+  await call('maintenance.prepare', () => maintenance.prepare())
+  await call('executions.submit', () =>
+    executions.submit({ namespace, items: [store.aSolo(), store.aSolo({ idempotencyKey: 'key' })] }),
+  )
+  await call('executions.submit again', () =>
+    executions.submit({ namespace, items: each.map((id) => store.aSolo({ id })) }),
+  )
+  await call('flows.submit', () => new FlowDriver(store).submit({ a: {}, b: { after: ['a'] } }))
+  await call('flows.submit again', () => flow.submit({ a: {}, b: { after: ['a'] } }))
+  await call('flows.extend', () => flow.extend({ d: { after: ['c'] } }))
+  await call('flows.extend of a draft', () => new FlowDriver(store, draft).extend({ b: {} }))
+  await call('flows.seal', () => flows.seal({ namespace, flowId: draft }))
+  await call('executions.setTags', () =>
+    executions.setTags({ namespace, id: ids.delayed, set: { 'c.d': 'e' } }),
+  )
+  await call('executions.changePriority', () =>
+    executions.changePriority({ namespace, id: ids.waiting, priority: 7 }),
+  )
+  await call('executions.hold', () => executions.hold({ namespace, id: ids.delayed, reason: 'a test' }))
+  await call('executions.release', () => executions.release({ namespace, id: ids.delayed }))
+  await call('lanes.configure', () => lanes.configure({ namespace, lane, settings: { concurrency: 6 } }))
+  await call('lanes.setState', () => lanes.setState({ namespace, lane, state: 'active', reason: 'a test' }))
+  await call('workers.heartbeat', () => workers.heartbeat({ ...scope, instanceId, active: 1 }))
+  await call('engines.heartbeat', () => engines.heartbeat({ engineId: mintInstanceId(), label: 'other' }))
+
+  await call('leases.claim', () => leases.claim(worker.request()))
+  await call('leases.claim of the flow', () =>
+    leases.claim(
+      worker.request({ lanes: [flow.lane], kinds: [parseKind('b')], workerId: parseWorkerId('w') }),
+    ),
+  )
+  await call('leases.renew', () => leases.renew({ ...scope, items: [{ handle, leaseTtlMs: 30_000 }] }))
+  await call('attempts.recordStep', () =>
+    attempts.recordStep({ ...scope, items: [{ handle, name: 'another', type: 'step', result: null }] }),
+  )
+  await call('attempts.recordProgress', () =>
+    attempts.recordProgress({ ...scope, items: [{ handle, percent: 20 }] }),
+  )
+  await call('leases.complete', () =>
+    leases.complete({ ...scope, items: [{ handle: flow.lease('a').handle, result: bytesOf(long) }] }),
+  )
+  await call('leases.fail', () =>
+    leases.fail({ ...scope, items: [{ handle, failure: { category: 'error', message: 'no' } }] }),
+  )
+  await call('executions.cancel', () => executions.cancel({ namespace, id: ids.waiting, reason: 'a test' }))
+  await call('executions.replay', () => executions.replay({ namespace, id: ids.ended }))
+  await call('flows.cancel', () =>
+    flows.cancel({ namespace, flowId, reason: 'a test', policy: 'cancel_all' }),
+  )
+  await store.advance(120_000).catch(() => {})
+  await call('maintenance.drainTimers', () => maintenance.drainTimers(scan))
+  await call('resolution.dispatchCompletions', () => resolution.dispatchCompletions(scan))
+  await call('resolution.drainSiblingCancels', () => resolution.drainSiblingCancels(scan))
+  await call('resolution.reconcileSiblingCancels', () => resolution.reconcileSiblingCancels(scan))
+  await call('resolution.drainCancelBacklog', () => resolution.drainCancelBacklog(scan))
+  await call('resolution.reconcileDependencies', () => resolution.reconcileDependencies(scan))
+  await call('maintenance.upkeep', () => maintenance.upkeep(scan))
+  await call('maintenance.reconcileIndexes', () => maintenance.reconcileIndexes(scan))
+  await call('workers.register', () => workers.register(registration))
+  await store.advance(90_000_000).catch(() => {})
+  await call('maintenance.trimRetention', () => maintenance.trimRetention(scan))
+  return told
+}
+
+export interface Told {
+  readonly operation: string
+  /** Codes of its error, or of its items' errors. */
+  readonly codes: readonly string[]
+  /** What is no typed error at all. */
+  readonly strange: string | undefined
+}
+
+async function tell(run: () => Promise<unknown>): Promise<Omit<Told, 'operation'>> {
+  try {
+    return { codes: codesIn(await run()), strange: undefined }
+  } catch (error) {
+    if (isEngineError(error)) return { codes: [error.code], strange: undefined }
+    return { codes: [], strange: String(error) }
+  }
+}
+
+/** Codes of errors anywhere in an answer; `corrupt` lists edges that could not be resolved. */
+function codesIn(answer: unknown): string[] {
+  if (isEngineError(answer)) return [answer.code]
+  if (typeof answer !== 'object' || answer === null || answer instanceof Uint8Array) return []
+  const { outcome, code, corrupt } = answer as Readonly<Record<string, unknown>>
+  return [
+    ...(outcome === 'error' && typeof code === 'string' ? [code] : []),
+    ...(Array.isArray(corrupt) && corrupt.length > 0 ? ['corruption'] : []),
+    ...Object.values(answer).flatMap(codesIn),
+  ]
+}

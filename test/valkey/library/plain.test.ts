@@ -1,0 +1,259 @@
+import { createValkeyBackend } from '@flowfabric/backend-valkey'
+import {
+  mintClaimId,
+  mintInstanceId,
+  mintSoloExecutionId,
+  parseLaneId,
+  parseNamespace,
+  uuidOf,
+} from '@flowfabric/core'
+import { Redis } from 'iovalkey'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { library } from '../../../packages/backend-valkey/src/generated/library.js'
+import { pack, unpack } from '../../../packages/backend-valkey/src/records/packing.js'
+import { createRandom } from '../../model/random.js'
+import { startMs } from '../../support/backends.js'
+import { chooseSeed } from '../../support/random-runs.js'
+import { startValkey, type ValkeyServer } from '../../support/servers/valkey.js'
+import { rounds } from '../../support/soak.js'
+import { below, pick } from './wild-values.js'
+
+const namespace = parseNamespace('plain')
+const lane = parseLaneId('default')
+const meta = 'ff:idx:{fp:0}:meta'
+const origin = 'abcdefgh'
+const instance = mintInstanceId()
+const routes = [
+  ['000000000001', JSON.stringify([namespace, lane, 'one', []]), `${namespace}/${lane}`],
+  ['000000000002', JSON.stringify([namespace, lane, 'two', []]), `${namespace}/${lane}`],
+]
+
+/** No deadlines and a few of the others: `[deadline, queue TTL, attempt timeout, retention, reclaims, retry …]`. */
+const policies = [
+  [0, 0, 0, 0, 0, 3, 'f', 0, 2, 0, 0, []],
+  [0, 0, 0, 0, 3, 5, 'e', 1000, 1.5, 60_000, 1, ['fatal', 'never']],
+  [60_000, 0, 0, 0, 0, 0, 'e', 0, 0, 0, 0, []],
+  [0, 0, 5_000, 0, 0, 0, 'e', 0, 0, 0, 0, []],
+  [0, 0, 0, 1_001, 0, 0, 'e', 0, 0, 0, 0, []],
+].map((policy) => pack(policy))
+
+interface Lease {
+  readonly id: string
+  readonly attempt: number
+  readonly lease: string
+  readonly epoch: number
+}
+
+/** A call of `work`: its arguments, and the bytes that they point to. */
+interface Call {
+  readonly args: readonly unknown[]
+  readonly bytes: readonly Uint8Array[]
+}
+
+type Random = ReturnType<typeof createRandom>
+
+describe('the short way of usual executions', () => {
+  let server: ValkeyServer
+  let short: Redis
+  let long: Redis
+  beforeAll(async () => {
+    server = await startValkey()
+    short = new Redis(`${server.url}/0`)
+    long = new Redis(`${server.url}/1`)
+  })
+
+  /** Two empty stores, one of which does not take the short way: a fault is asked for there that concerns no key. */
+  const begin = async () => {
+    for (const client of [short, long]) {
+      await client.flushdb()
+      const url = `${server.url}/${client === short ? 0 : 1}`
+      const backend = createValkeyBackend({ url, partitions: { flow: 1, budget: 1, quota: 1 } })
+      await backend.maintenance.prepare({ virtualTime: { startMs } })
+      await backend.maintenance.close()
+    }
+    await long.hset(meta, 'fault', 'none ~')
+    await both([short, long], 'leases_held', { args: [instance, mintClaimId(), true, false], bytes: [] })
+    return { leases: [] as Lease[], ended: [] as Lease[], ids: [] as string[] }
+  }
+
+  afterAll(async () => {
+    short?.disconnect()
+    long?.disconnect()
+    await server?.stop()
+  })
+
+  it('stores and tells what the long way does', async () => {
+    const seed = chooseSeed()
+    const random = createRandom(seed)
+    const counts = { accepted: 0, handed: 0, completed: 0 }
+    let world = await begin()
+    for (let round = 0; round < rounds(4_000); round += 1) {
+      // What is compared as a whole must stay small.
+      if (round % 200 === 199) world = await begin()
+      const call = makeCall(random, world)
+      const [one, other] = await both([short, long], 'work_work', call)
+      expect(read(one), `seed ${seed}, call ${round}`).toEqual(read(other))
+      note(one as readonly Uint8Array[], world, counts)
+      if (round % 10 === 9) expect(await dump(short), `seed ${seed}, call ${round}`).toEqual(await dump(long))
+      const pauseMs = below(random, 5) === 0 ? 1 + below(random, 900) : 0
+      for (const client of [short, long]) await client.hincrby(meta, 'time', pauseMs)
+    }
+    expect(await dump(short)).toEqual(await dump(long))
+    process.stdout.write(`plain: seed ${seed}: ${JSON.stringify(counts)}\n`)
+    for (const count of Object.values(counts)) expect(count).toBeGreaterThan(100)
+  }, 600_000)
+})
+
+function both(clients: readonly [Redis, Redis], name: string, { args, bytes }: Call) {
+  const header = [64, 64, 512, 7, 3, '0', origin]
+  const call = (client: Redis) =>
+    client.callBuffer(
+      'FCALL',
+      `${library.prefix}${name}`,
+      1,
+      meta,
+      pack([header, args]),
+      ...bytes.map((each) => Buffer.from(each)),
+    )
+  return Promise.all(clients.map(call))
+}
+
+/** The answer, with what it tells of routes in an order of its own. */
+function read(answer: unknown) {
+  const [packed, ...bytes] = answer as readonly Uint8Array[]
+  const [reply, news] = unpack(packed ?? new Uint8Array(), 'an answer') as [unknown, unknown[]]
+  const [nowMs, edges, ready, ...others] = news
+  const pairs = (Array.isArray(ready) ? ready : []).map((each, place, all) =>
+    place % 2 === 0 ? `${each} ${all[place + 1]}` : '',
+  )
+  return { reply, bytes, nowMs, edges, ready: pairs.sort(), others }
+}
+
+function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids: string[] }): Call {
+  const bytes: Uint8Array[] = []
+  const place = (size: number) => bytes.push(Buffer.alloc(size, 97 + below(random, 26)))
+  const payload = () => pick([0, place(0), place(1), place(100), place(512), place(513)], random)
+  const items = Array.from({ length: below(random, 4) }, () => {
+    const isNew = below(random, 20) > 0 || world.ids.length === 0
+    const id = isNew
+      ? uuidOf(mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
+      : pick(world.ids, random)
+    world.ids.push(id)
+    const policy = below(random, 2) === 0 ? 0 : bytes.push(pick(policies, random))
+    const delay = below(random, 8) === 0 ? 1 + below(random, 2_000) : 0
+    const spec = pick(['', '{"tags":{"a":"b"}}', JSON.stringify({ trace: 'x'.repeat(300) })], random)
+    return [
+      id,
+      1 + below(random, 2),
+      pick([0, 0, 1, 200, 9_000], random),
+      0,
+      delay,
+      policy,
+      spec,
+      pick(['', 'hash'], random),
+      payload(),
+    ]
+  })
+  const ends = Array.from({ length: Math.min(below(random, 5), world.leases.length) }, () => {
+    const known =
+      below(random, 8) === 0 && world.ended.length > 0
+        ? pick(world.ended, random)
+        : pick(world.leases, random)
+    const { id, attempt } = known
+    const lease =
+      below(random, 15) === 0
+        ? uuidOf(mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
+        : known.lease
+    const epoch = below(random, 15) === 0 ? known.epoch + 1 : known.epoch
+    const space = below(random, 15) === 0 ? 2 : 1
+    if (below(random, 5) === 0) {
+      return [
+        id,
+        attempt,
+        lease,
+        epoch,
+        space,
+        'f',
+        pick(['policy', 'never'], random),
+        0,
+        ['broken', 'it broke'],
+        0,
+      ]
+    }
+    return [id, attempt, lease, epoch, space, 'c', '', 0, 0, payload()]
+  })
+  const claims = Array.from({ length: pick([0, 0, 0, 1, 1, 1, 2], random) }, () => {
+    const rids = pick([['000000000001'], ['000000000002'], ['000000000001', '000000000002']], random)
+    const base = `${mintClaimId().slice(0, 14)}8${mintClaimId().slice(15, 24)}`
+    const asked = [[`${namespace}/${lane}`, 0, 0, 0, 0, rids]]
+    return [
+      instance,
+      pick(['w', 'worker'.repeat(8)], random),
+      mintClaimId(),
+      30_000,
+      1 + below(random, 6),
+      base,
+      false,
+      asked,
+      1e9,
+    ]
+  })
+  return { args: [[[namespace], ['another']], ends, items.length === 0 ? [] : routes, items, claims], bytes }
+}
+
+function note(
+  [packed, ...bytes]: readonly Uint8Array[],
+  world: { leases: Lease[]; ended: Lease[] },
+  counts: { accepted: number; handed: number; completed: number },
+): void {
+  const [[ended, accepted, claimed]] = unpack(packed ?? new Uint8Array(), 'an answer') as [
+    readonly (readonly unknown[][])[],
+  ]
+  counts.accepted += listOf(accepted).filter(([word]) => word === 'a').length
+  counts.completed += listOf(ended).filter(([word]) => word === 'completed').length
+  for (const handed of listOf(claimed)) {
+    for (const [id, record] of listOf(handed) as [string, number][]) {
+      const stored = Buffer.from(bytes[record - 1] ?? [])
+      const fields = unpack(stored.subarray(4, 4 + stored.readUInt32BE(0)), 'a record') as unknown[]
+      const attempt = fields.find((field) => Array.isArray(field) && field.length === 22) as unknown[]
+      world.leases.push({
+        id,
+        attempt: Number(attempt[0]),
+        lease: String(attempt[14]),
+        epoch: Number(attempt[7]),
+      })
+      counts.handed += 1
+    }
+  }
+  while (world.leases.length > 40) world.ended.push(world.leases.shift() as Lease)
+  while (world.ended.length > 40) world.ended.shift()
+}
+
+function listOf(list: unknown): readonly unknown[][] {
+  return Array.isArray(list) ? list : []
+}
+
+/** All that is stored, by key; without what tells the two ways apart, and the order of what is kept until the same second. */
+async function dump(client: Redis): Promise<Record<string, unknown>> {
+  const keys = (await client.keys('*')).sort()
+  const read = async (key: string): Promise<unknown> => {
+    switch (await client.type(key)) {
+      case 'hash': {
+        const { fault: _, ...fields } = await client.hgetall(key)
+        return fields
+      }
+      case 'zset':
+        return client.zrange(key, 0, -1, 'WITHSCORES')
+      case 'list':
+        return (await client.lrange(key, 0, -1)).sort()
+      case 'stream':
+        return client.xrangeBuffer(key, '-', '+')
+      case 'set':
+        return (await client.smembers(key)).sort()
+      default:
+        return (await client.getBuffer(key))?.toString('latin1')
+    }
+  }
+  const values = await Promise.all(keys.map(read))
+  return Object.fromEntries(keys.map((key, index) => [key, values[index]]))
+}

@@ -1,0 +1,84 @@
+import { parseLaneId, parseNamespace } from '@flowfabric/core'
+import { describe, expect, it } from 'vitest'
+import { createTestBackend, type TestBackend } from '../../support/backends.js'
+import { bytesOf } from '../../support/builders.js'
+import { cleanUp } from '../../support/clean-up.js'
+import { FlowDriver } from '../../support/flow-driver.js'
+import { inNamespace, type TestStore } from '../../support/use-store.js'
+import { WorkerDriver } from '../../support/worker-driver.js'
+
+/** What remains when everything is trimmed: the partitions, the deployment, and answers that go by themselves. */
+const lasting = /:meta$|:deployment:|:req:|:served:/
+
+async function withStore(work: (store: TestStore, opened: TestBackend) => Promise<void>): Promise<void> {
+  const opened = await createTestBackend({ name: 'valkey' })
+  try {
+    await work(inNamespace(opened, parseNamespace('leaks')), opened)
+  } finally {
+    await opened.close()
+  }
+}
+
+async function keysLeft({ inside }: TestBackend): Promise<readonly string[]> {
+  if (!('keys' in inside)) throw new Error('not a Valkey store')
+  return (await inside.keys()).filter((key) => !lasting.test(key))
+}
+
+describe('what is trimmed', () => {
+  it('leaves nothing of solo executions, however they ended', async () => {
+    await withStore(async (store, opened) => {
+      const { backend, namespace } = store
+      const worker = new WorkerDriver(store)
+      const large = store.aSolo({ input: new Uint8Array(5_000), idempotencyKey: 'k' })
+      const retried = store.aSolo({ lane: parseLaneId('other'), tags: { 'a.b': 'c' } })
+      const cancelled = store.aSolo({ timeouts: { deadlineMs: 60_000 } })
+      await backend.executions.submit({ namespace, items: [large, retried, cancelled] })
+      await backend.executions.cancel({ namespace, id: cancelled.id })
+      const first = await worker.claimOne({ lanes: [large.lane], max: 1 })
+      await worker.step(first.handle, 'paid', 'receipt')
+      await backend.leases.complete({
+        namespaces: [namespace],
+        items: [{ handle: first.handle, result: new Uint8Array(5_000) }],
+      })
+      await backend.executions.replay({ namespace, id: large.id, input: bytesOf('new') })
+      for (let n = 0; n < 2; n += 1) {
+        const [lease] = await worker.claim({ lanes: [retried.lane] })
+        if (lease !== undefined)
+          await worker.fail(lease.handle, { retry: n === 0 ? { afterMs: 0 } : 'never' })
+      }
+      await worker.complete((await worker.claimOne({ lanes: [large.lane] })).handle)
+      await store.settle()
+      expect(await keysLeft(opened)).not.toEqual([])
+      await cleanUp(backend, store.partitions)
+      await store.settle()
+      expect(await keysLeft(opened)).toEqual([])
+    })
+  })
+
+  it.each([1, 40, 250])('leaves nothing of a flow of %i upstreams and a join', async (size) => {
+    await withStore(async (store, opened) => {
+      const names = Array.from({ length: size }, (_, n) => `n${n}`)
+      const plan = {
+        ...Object.fromEntries(names.map((name) => [name, {}])),
+        join: { after: Object.fromEntries(names.map((name) => [name, name])) },
+      }
+      const flow = await FlowDriver.submit(store, plan)
+      await flow.cancel('cancel_all')
+      await store.settle()
+      expect((await flow.flow()).state).toBe('cancelled')
+      await cleanUp(store.backend, store.partitions)
+      await store.settle()
+      expect(await keysLeft(opened)).toEqual([])
+    })
+  })
+
+  it('leaves no route of what was only refused', async () => {
+    await withStore(async (store, opened) => {
+      const { backend, namespace } = store
+      const solo = store.aSolo()
+      await backend.lanes.setState({ namespace, lane: solo.lane, state: 'disabled' })
+      await backend.executions.submit({ namespace, items: [solo] })
+      expect((await keysLeft(opened)).filter((key) => key.endsWith(':routes'))).toEqual([])
+    })
+  })
+})
