@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -18,10 +19,10 @@ import { outputOf, pnpmOutput, root } from './workspace.mjs'
 /**
  * What is installed together; `beside` is what the user adds from the registry, and `program` is in
  * `test/packages`. Drivers that are not listed must not be there. The server comes first, because the
- * programs find it running: at `FF_URL`, with `FF_TOKEN`.
+ * programs find it running: at `FF_URL`, with `FF_TOKEN`. At `FF_VALKEY_URL` they find a Valkey.
  */
 const sets = [
-  { packages: ['server'], program: 'server.mts', drivers: ['pg', '@electric-sql/pglite'] },
+  { packages: ['server'], program: 'server.mts', drivers: ['pg', '@electric-sql/pglite', 'iovalkey'] },
   { packages: ['core'], program: 'core.mts', drivers: [] },
   {
     packages: ['core', 'backend-postgres', 'engine'],
@@ -29,6 +30,7 @@ const sets = [
     program: 'service.mts',
     drivers: ['pg', '@electric-sql/pglite'],
   },
+  { packages: ['core', 'backend-valkey', 'engine'], program: 'valkey.mts', drivers: ['iovalkey'] },
   { packages: ['sdk'], program: 'sdk.mts', drivers: [] },
   {
     packages: ['embedded', 'sdk', 'backend-postgres'],
@@ -43,33 +45,37 @@ const everyDriver = ['pg', 'kysely', '@electric-sql/pglite', 'iovalkey']
 const catalog = await readFile(join(root, 'pnpm-workspace.yaml'), 'utf8')
 const problems = []
 let server
+let valkey
 const work = await mkdtemp(join(tmpdir(), 'flowfabric-packages-'))
 try {
-  const tarballs = await pack()
-  for (const [name, tarball] of tarballs) await lint(name, tarball)
+  const packed = await pack()
+  for (const [name, { tarball }] of packed) await lint(name, tarball)
+  valkey = await startValkey()
   for (const set of sets) {
-    const project = await installAlone(set, tarballs)
+    const project = await installAlone(set, packed)
     server ??= await startServer(project)
     await typeCheckAndRun(set, project)
   }
 } finally {
   server?.process.kill('SIGKILL')
+  await valkey?.stop()
   await rm(work, { recursive: true, force: true })
 }
 for (const problem of problems) console.error(problem)
 if (problems.length > 0) process.exit(1)
 
-/** Package name → path of its tarball, for everything that is published. */
+/** Package name → its tarball and the names of what it depends on, for everything that is published. */
 async function pack() {
   const folder = join(work, 'tarballs')
   await mkdir(folder)
-  const tarballs = new Map()
+  const packed = new Map()
   for (const home of await publishedFolders()) {
     const printed = await pnpmOutput(['pack', '--json', '--pack-destination', folder], {
       cwd: join(root, home),
     })
     const { name, filename, files } = JSON.parse(printed.slice(printed.indexOf('{')))
-    tarballs.set(name, join(folder, basename(filename)))
+    const { dependencies = {} } = await readManifest(home)
+    packed.set(name, { tarball: join(folder, basename(filename)), dependencies: Object.keys(dependencies) })
     const paths = files.map((file) => file.path)
     for (const path of paths.filter((each) => /\.test\.|(^|\/)src\/|\.tsbuildinfo$/.test(each))) {
       problems.push(`${name}: ships ${path}`)
@@ -77,7 +83,7 @@ async function pack() {
     // pnpm adds the workspace's licence, without listing it.
     if (!paths.includes('README.md')) problems.push(`${name}: ships no README.md`)
   }
-  return tarballs
+  return packed
 }
 
 async function publishedFolders() {
@@ -85,10 +91,12 @@ async function publishedFolders() {
     'apps/server',
     ...(await readdir(join(root, 'packages'))).map((name) => `packages/${name}`),
   ]
-  const manifests = await Promise.all(
-    folders.map(async (path) => JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8'))),
-  )
+  const manifests = await Promise.all(folders.map(readManifest))
   return folders.filter((_, index) => !manifests[index].private)
+}
+
+async function readManifest(home) {
+  return JSON.parse(await readFile(join(root, home, 'package.json'), 'utf8'))
 }
 
 async function lint(name, tarball) {
@@ -102,16 +110,21 @@ async function lint(name, tarball) {
   })
 }
 
-async function installAlone({ packages, beside = [], drivers }, tarballs) {
+async function installAlone({ packages, beside = [], drivers }, packed) {
   const title = packages.join(' + ')
   const project = join(work, packages.join('-'))
   await mkdir(project)
   const dependencies = Object.fromEntries([
-    ...packages.map((name) => [`@flowfabric/${name}`, `file:${tarballs.get(`@flowfabric/${name}`)}`]),
+    ...packages.map((name) => [`@flowfabric/${name}`, `file:${packed.get(`@flowfabric/${name}`).tarball}`]),
     ...beside.map((name) => [name, versionOf(name)]),
   ])
-  // The packages ask the registry for each other; here all of them come from this build.
-  const overrides = Object.fromEntries([...tarballs].map(([name, path]) => [name, `file:${path}`]))
+  // The packages ask the registry for each other; here they come from this build. Optional peers that the set doesn't name
+  // are no part of it: pnpm would install what is named here.
+  const names = withDependencies(
+    packages.map((name) => `@flowfabric/${name}`),
+    packed,
+  )
+  const overrides = Object.fromEntries(names.map((name) => [name, `file:${packed.get(name).tarball}`]))
   await writeJson(join(project, 'package.json'), {
     private: true,
     type: 'module',
@@ -130,13 +143,46 @@ async function installAlone({ packages, beside = [], drivers }, tarballs) {
   return project
 }
 
+/** These packages of ours and those that they depend on, however deep. */
+function withDependencies(names, packed) {
+  const all = new Set(names)
+  // What is added meanwhile is visited too.
+  for (const name of all) {
+    for (const each of packed.get(name).dependencies) if (packed.has(each)) all.add(each)
+  }
+  return [...all]
+}
+
+/** A private one, as the tests have it. */
+async function startValkey() {
+  const program = `
+    import { startValkey } from './support/servers/valkey.ts'
+    const server = await startValkey()
+    console.log(server.url)
+    process.stdin.on('end', () => server.stop()).resume()`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+    cwd: join(root, 'test'),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  for await (const url of createInterface({ input: child.stdout })) {
+    const stop = async () => {
+      child.stdin.end()
+      await ended
+    }
+    return { url, stop }
+  }
+  throw new Error('no Valkey was started')
+}
+
 /** What `npx flowfabric dev` starts in that project. */
 async function startServer(project) {
   const token = randomBytes(16).toString('hex')
   const command = join(project, 'node_modules/.bin/flowfabric')
   const child = spawn(command, ['dev'], {
     cwd: project,
-    env: { ...process.env, FF_TOKEN: token, FF_PORT: '0' },
+    // What `FF_BACKEND` names for tests is no place for this one.
+    env: { ...process.env, FF_BACKEND: 'pglite', FF_TOKEN: token, FF_PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   for await (const line of createInterface({ input: child.stdout })) {
@@ -194,7 +240,7 @@ async function typeCheckAndRun({ packages, program }, project) {
   compiled.emit()
   await outputOf(process.execPath, [source.replace(/\.mts$/, '.mjs')], {
     cwd: project,
-    env: server.env,
+    env: { ...server.env, FF_VALKEY_URL: valkey.url },
     timeout: 60_000,
   }).catch((error) => {
     problems.push(`${title}: ${error.message}`)

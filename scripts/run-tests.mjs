@@ -16,6 +16,7 @@ const cachedChecks = [
   'check:layers',
   'check:unused',
   'check:schema',
+  'check:library',
   'check:tables',
   'check:docs',
   'check:packages',

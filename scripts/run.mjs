@@ -41,7 +41,7 @@ const commands = {
     await install('all')
     // A folder of the caller's choice is not ours to empty.
     if (process.env.FF_REPORT_DIR === undefined) await rm(reports, { recursive: true, force: true })
-    process.exitCode = await longTests(['conformance:*', 'concurrency', 'differential'])
+    process.exitCode = await longTests(['conformance:*', 'concurrency*', 'differential', 'valkey'])
     const { summarizeSoak } = await import('./soak-report.mjs')
     await summarizeSoak(reports)
   },

@@ -2,6 +2,7 @@
  * What a soak came to: for each random test its runs, seed and time, whether there was a difference, and how often each
  * operation was accepted and refused. Read from the files that the tests leave in the folder of reports.
  */
+import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -30,4 +31,7 @@ export async function summarizeSoak(folder) {
     )
   await writeFile(join(folder, 'soak.json'), `${JSON.stringify({ reports, operations }, null, 2)}\n`)
   console.log(`the whole report is in ${join(folder, 'soak.json')}`)
+  // Written by the tests that ask all stores at once.
+  const page = join(folder, 'equivalence.md')
+  if (existsSync(page)) console.log(`what was compared of all stores is in ${page}`)
 }
