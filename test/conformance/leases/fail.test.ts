@@ -136,6 +136,19 @@ describe('leases.fail', () => {
     expect(answer.claimed.map(({ executionId }) => executionId)).toEqual([second])
   })
 
+  it('takes it again in the same call, and the shorter lease ends in its time', async () => {
+    const { backend, namespace } = store()
+    const id = await submitOne(store())
+    const worker = new WorkerDriver(store())
+    const { handle } = await worker.claimOne({ leaseTtlMs: 60_000 })
+    const items = [{ handle, failure: { category: 'error', message: 'x' }, retry: { afterMs: 0 } }]
+    const next = worker.request({ leaseTtlMs: 1_000 })
+    const { claimed } = await backend.leases.fail({ namespaces: [namespace], items, next })
+    expect(claimed.map(({ attemptType }) => attemptType)).toEqual(['retry'])
+    await store().pass(1_000)
+    expect(await readOne(store(), id)).toMatchObject({ lease: null, reclaimCount: 1 })
+  })
+
   it.each<[string, object]>([
     ['invalid_params', { failure: undefined }],
     ['invalid_params', { failure: { category: '', message: '' } }],

@@ -90,9 +90,11 @@ local function stage_executions(u, staged)
         hints.due(u, timer)
       end
     end
+    -- A lease that was renewed leaves an early entry, which is right; one that was given up and taken again in the same step may
+    -- end before it.
     local held_by = s[S.instance]
-    if instance ~= held_by then
-      if held_by then
+    if instance ~= held_by or (instance and expires < s[S.expires]) then
+      if held_by and held_by ~= instance then
         local list = flush.holder(u, staged, held_by).change.cut
         list[#list + 1] = id
       end
