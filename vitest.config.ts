@@ -38,8 +38,16 @@ const projects: Record<string, Project> = {
   // The model has no tables to break: what needs those is in files named `*.store.test.ts`.
   'conformance:model': { include: ['test/conformance/**/!(*.store).test.ts'], backend: 'model' },
   'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite', shared: true },
-  'conformance:postgres18': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres18' },
-  'conformance:postgres15': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres15' },
+  'conformance:postgres18': {
+    include: ['test/conformance/**/*.test.ts'],
+    backend: 'postgres18',
+    shared: true,
+  },
+  'conformance:postgres15': {
+    include: ['test/conformance/**/*.test.ts'],
+    backend: 'postgres15',
+    shared: true,
+  },
   'conformance:valkey': { include: ['test/conformance/**/*.test.ts'], backend: 'valkey', shared: true },
   'conformance:valkeyCluster': {
     include: ['test/conformance/**/*.test.ts'],

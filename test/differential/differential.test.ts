@@ -53,7 +53,7 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
           })
           await runSteps(world, steps, tallies, { settling })
         }),
-        { numRuns: rounds(2_000), shortMs: 10_000, soakMs: 120_000, tallies },
+        { numRuns: rounds(2_000), shortMs: 5_000, soakMs: 120_000, tallies },
       )
       // A long run reaches both answers of everything; a short one need not.
       if (runs >= 400) expectEveryOperationBothWays(tallies)

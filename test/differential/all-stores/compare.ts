@@ -23,7 +23,7 @@ export interface Setting {
 const stores: readonly BackendName[] = ['pglite', 'postgres18', 'valkey', 'valkeyCluster']
 
 /** In a soak the two settings together make twenty seeds. */
-const [seedCount, stepsPerSeed] = isSoak ? [10, 10_000] : [1, 300]
+const [seedCount, stepsPerSeed] = isSoak ? [10, 10_000] : [1, 150]
 
 /**
  * The same random calls, with the same ids, to the model and to all stores at once. What is not compared: which of
