@@ -96,6 +96,8 @@ function nodeSettings(
     'cluster-replica-validity-factor': 0,
     'cluster-allow-replica-migration': 'no',
     'cluster-require-full-coverage': 'yes',
+    // Valkey 8.0.1 dies of loading functions while another thread frees the old ones (valkey-io/valkey#1826).
+    'replica-lazy-flush': 'no',
     'repl-diskless-sync': 'yes',
     'repl-diskless-sync-delay': 0,
     'repl-timeout': 5,
