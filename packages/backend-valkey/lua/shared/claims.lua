@@ -205,8 +205,10 @@ local function claim(u, request, nth, notes)
   end
   local open = open_lanes(u, request, nth, notes)
   local streams = #open == 1 and open[1].streams
-  local usual = u.claims == 1 and streams and #streams == 1 and plain.claim(u, request, open[1].copy, streams[1].rid)
+  local usual = streams and #streams == 1 and plain.claim(u, request, open[1].copy, streams[1].rid)
   if usual then return usual end
+  -- What it takes is still in the ready sets, so those after it take care as well.
+  u.is_all_plain = false
   local list, room = {}, { skips = 4 * request[5] + SKIPS_MAX, bytes = BYTES_MAX }
   local lease = { '', request[1], request[3], request[2], request[4] }
   while #list < request[5] do
@@ -236,7 +238,7 @@ end
 function claims.run(u, requests)
   local answers, notes = {}, {}
   if #requests == 0 then return answers, notes end
-  u.claimable = claimable_of(u)
+  u.claimable, u.taken, u.is_all_plain = claimable_of(u), {}, true
   for place, request in ipairs(requests) do
     if #request[6] ~= 24 or request[5] > 256 then call.refuse('invalid_arguments', 'a claim') end
     answers[place] = claim(u, request, place, notes)

@@ -176,9 +176,9 @@ end
 
 -- Of a claim that asks for one route: what it gets, as [id, text] each; or nil where something of it is not plain.
 function plain.claim(u, request, lane, rid)
-  if u.fault or not is_quiet(lane) or u.claimable[rid] then return nil end
-  local run, key = runs(), u.key.idx .. 'ready:' .. rid
-  local entries, ids = redis.call('ZRANGE', key, 0, request[5] - 1), {}
+  if u.fault or not u.is_all_plain or not is_quiet(lane) or u.claimable[rid] then return nil end
+  local run, key, from = runs(), u.key.idx .. 'ready:' .. rid, u.taken[rid] or 0
+  local entries, ids = redis.call('ZRANGE', key, from, from + request[5] - 1), {}
   for place = 1, #entries do ids[place] = string.sub(entries[place], 12) end
   local texts, ats, opens = record.fetch(u, ids), {}, {}
   for place = 1, #ids do
@@ -211,6 +211,8 @@ function plain.claim(u, request, lane, rid)
     put(u, staged, id, active)
     list[place] = { id, active }
   end
+  -- They leave the ready set with the flush: the next claim of this call begins behind them.
+  u.taken[rid] = from + #ids
   if #ids > 0 then
     if not holder.first or expires < holder.first then holder.first = expires end
     plan.counts.w = (plan.counts.w or 0) - #ids
