@@ -75,6 +75,23 @@ describe('what is due', () => {
   })
 })
 
+describe('what is past its retention', () => {
+  it('goes as fast as it comes, not a batch for each interval', async () => {
+    stage = openStage({ partitionCount: 1 })
+    const count = 200
+    const engine = stage.openEngine({ scanners: foundationScanners({ retentionTrimmer: { max: 10 } }) })
+    await engine.start()
+    for (let nth = 0; nth < count; nth += 1) await stage.submit({ retentionMs: 1_000 })
+    const answer = await stage.model.leases.claim(stage.aClaim({ max: count }))
+    const leases = answer.outcome === 'claimed' ? answer.leases : []
+    const items = leases.map(({ handle }) => ({ handle, result: null }))
+    await stage.model.leases.complete({ namespaces: [namespace], items })
+    expect((await stage.model.executions.count({ namespace })).count).toBe(count)
+    await stage.clock.advance(5_000)
+    expect((await stage.model.executions.count({ namespace })).count).toBe(0)
+  })
+})
+
 describe('a partition that fails', () => {
   it('stops no other, is tried again with growing pauses, and recovers', async () => {
     stage = openStage()
