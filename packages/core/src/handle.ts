@@ -2,10 +2,9 @@ import type { Handle } from './contract/leases.js'
 import { engineError } from './errors/engine-error.js'
 import {
   type ExecutionId,
+  isExecutionId,
   isLeaseId,
-  isUuid,
   type LeaseId,
-  makeExecutionId,
   partitionIndexOf,
   uuidOf,
 } from './ids/index.js'
@@ -41,12 +40,13 @@ export function decodeHandle(handle: Handle): LeaseHandle {
   const attemptIndex = readWhole(attempt, ATTEMPT_INDEX_MAX)
   const epochNumber = readWhole(epoch, Number.MAX_SAFE_INTEGER)
   if (partitionIndex === undefined) throw invalidHandle('bad_partition')
-  if (uuid === undefined || !isUuid(uuid)) throw invalidHandle('bad_execution')
+  const executionId = `{fp:${partitionIndex}}:${uuid}`
+  if (!isExecutionId(executionId)) throw invalidHandle('bad_execution')
   if (attemptIndex === undefined) throw invalidHandle('bad_attempt')
   if (!isLeaseId(lease)) throw invalidHandle('bad_lease')
   if (epochNumber === undefined) throw invalidHandle('bad_epoch')
   return {
-    executionId: makeExecutionId(partitionIndex, uuid),
+    executionId,
     attemptIndex,
     leaseId: lease,
     epoch: epochNumber,
@@ -57,11 +57,20 @@ const VERSION = 'h1'
 const PARTS = 6
 const PARTITION_INDEX_MAX = 65_535
 const ATTEMPT_INDEX_MAX = 2_147_483_647
-const WHOLE_PATTERN = /^(?:0|[1-9][0-9]{0,15})$/
+const DIGITS_MAX = 16
+const ZERO = 0x30
 
+/** Decimal digits without leading zeros. */
 function readWhole(text: string | undefined, max: number): number | undefined {
-  if (text === undefined || !WHOLE_PATTERN.test(text)) return undefined
-  const value = Number(text)
+  if (text === undefined || text === '' || text.length > DIGITS_MAX) return undefined
+  const hasLeadingZero = text.length > 1 && text.charCodeAt(0) === ZERO
+  if (hasLeadingZero) return undefined
+  let value = 0
+  for (let index = 0; index < text.length; index++) {
+    const digit = text.charCodeAt(index) - ZERO
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
+  }
   return value <= max ? value : undefined
 }
 

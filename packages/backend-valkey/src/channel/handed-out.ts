@@ -27,30 +27,35 @@ export interface HandedUpstream {
   readonly result: Uint8Array | null
 }
 
-/** As `shared/handed.lua` tells it. */
-export function readHanded(told: readonly unknown[], bytes: readonly Uint8Array[]): HandedOut {
-  const [id, record, input, upstream, upstreamTruncated, steps, stepsTruncated] = told as [
-    string,
-    number,
-    number,
-    (readonly unknown[][])?,
-    boolean?,
-    (readonly number[])?,
-    boolean?,
-  ]
-  const stored = bytesAt(bytes, record)
-  if (stored === null)
+/** What `shared/handed.lua` tells. Read by place: every execution that is handed out comes by here. */
+type Told = readonly [
+  id: string,
+  record: number,
+  input: number,
+  upstream?: readonly unknown[][],
+  upstreamTruncated?: boolean,
+  steps?: readonly number[],
+  stepsTruncated?: boolean,
+]
+
+export function readHanded(list: readonly unknown[], bytes: readonly Uint8Array[]): HandedOut {
+  const told = list as Told
+  const id = told[0]
+  const record = bytesAt(bytes, told[1])
+  if (record === null)
     throw engineError('corruption', `${id} was handed out without its record`, { subject: id })
   return {
     id,
-    record: stored,
-    input: payloadAt(bytes, input),
-    upstream: asList(upstream ?? []).map((row) => readUpstream(row, bytes)),
-    upstreamTruncated: upstreamTruncated ?? false,
-    steps: asList(steps ?? []).flatMap((place) => bytesAt(bytes, place) ?? []),
-    stepsTruncated: stepsTruncated ?? false,
+    record,
+    input: payloadAt(bytes, told[2]),
+    upstream: asList(told[3] ?? none).map((row) => readUpstream(row, bytes)),
+    upstreamTruncated: told[4] ?? false,
+    steps: asList(told[5] ?? none).flatMap((place) => bytesAt(bytes, place) ?? []),
+    stepsTruncated: told[6] ?? false,
   }
 }
+
+const none: readonly never[] = []
 
 /** `[name, uuid, letter, satisfied, place of the result or 0]`. */
 export function readUpstream(row: readonly unknown[], bytes: readonly Uint8Array[]): HandedUpstream {

@@ -1,6 +1,7 @@
-import { type EngineError, engineError, isEngineError } from '@flowfabric/core'
+import { type EngineError, engineError, isEngineError, must } from '@flowfabric/core'
 import type { Invoke } from '../library/invoke.js'
 import { callWork } from './call-work.js'
+import type { Answering } from './gathering.js'
 import type {
   ClaimedPart,
   ClaimPart,
@@ -24,8 +25,8 @@ const CALLS_MAX = 2
 /** Everything that this process brings to one partition. */
 export interface PartitionChannel {
   /** Items of a group share a call, as far as a call can hold them. */
-  end(item: EndItem, group?: object): Promise<EndReply>
-  submit(item: SubmitItem): Promise<SubmitReply>
+  end(item: EndItem, group: object, answering: Answering<EndReply>): void
+  submit(item: SubmitItem, answering: Answering<SubmitReply>): void
   /** Carried out after what was brought before it. */
   claim(part: ClaimPart): Promise<ClaimedPart>
 }
@@ -35,9 +36,8 @@ interface Entry<Item, Reply> {
   /** Entries of the same key never share a call, nor run at the same time. */
   readonly key: string
   readonly size: number
-  readonly group?: object | undefined
-  resolve(reply: Reply): void
-  reject(error: unknown): void
+  readonly group: object | undefined
+  readonly answering: Answering<Reply>
 }
 
 type Ends = Entry<EndItem, EndReply>
@@ -79,8 +79,8 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
         submits: take(submits, keysUnderWay, room),
         claims: claims.slice(0, CLAIMS_MAX),
       }
-      ends = ends.slice(taken.ends.length)
-      submits = submits.slice(taken.submits.length)
+      ends = withoutFirst(ends, taken.ends.length)
+      submits = withoutFirst(submits, taken.submits.length)
       // Behind all that was brought before it.
       const areAllTaken = ends.length + submits.length === 0
       const ready = areAllTaken ? taken.claims : []
@@ -89,7 +89,8 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
       calls += 1
       void carryOut({ ...taken, claims: ready }).finally(() => {
         calls -= 1
-        for (const { key } of [...taken.ends, ...taken.submits]) keysUnderWay.delete(key)
+        for (const { key } of taken.ends) keysUnderWay.delete(key)
+        for (const { key } of taken.submits) keysUnderWay.delete(key)
         start()
       })
     }
@@ -109,30 +110,33 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
     } catch (error) {
       if (isEngineError(error, 'store_full') && taken.submits.length > 0) {
         // Only new work is refused: what ends and goes on frees memory.
-        for (const submit of taken.submits) submit.reject(error)
+        for (const { answering } of taken.submits) answering.reject(error)
         if (taken.ends.length + taken.claims.length > 0) await carryOut({ ...taken, submits: [] })
       } else await halve(taken, error, carryOut)
     }
   }
 
   return {
-    end: (item, group) =>
-      new Promise((resolve, reject) => {
-        const size = item.end.op === 'c' ? (item.end.result?.byteLength ?? 0) : 0
-        ends.push({ item, key: item.id, size, group, resolve, reject })
-        schedule()
-      }),
-    submit: (item) =>
-      new Promise((resolve, reject) => {
-        submits.push({ item, key: item.id, size: item.input?.byteLength ?? 0, resolve, reject })
-        schedule()
-      }),
+    end(item, group, answering) {
+      const size = item.end.op === 'c' ? (item.end.result?.byteLength ?? 0) : 0
+      ends.push({ item, key: item.id, size, group, answering })
+      schedule()
+    },
+    submit(item, answering) {
+      submits.push({ item, key: item.id, size: item.input?.byteLength ?? 0, group: undefined, answering })
+      schedule()
+    },
     claim: (item) =>
       new Promise((resolve, reject) => {
-        claims.push({ item, key: '', size: 0, resolve, reject })
+        claims.push({ item, key: '', size: 0, group: undefined, answering: { resolve, reject } })
         schedule()
       }),
   }
+}
+
+/** As a rule all of them are taken. */
+function withoutFirst<Item>(list: Item[], count: number): Item[] {
+  return count === list.length ? [] : list.slice(count)
 }
 
 /**
@@ -146,40 +150,51 @@ function take<Item, Reply>(
 ): readonly Entry<Item, Reply>[] {
   const taken: Entry<Item, Reply>[] = []
   while (taken.length < waiting.length) {
-    const unit = firstUnit(waiting, taken.length)
-    const size = unit.reduce((sum, entry) => sum + entry.size, 0)
-    const isFull = room.items < unit.length || room.bytes < size
+    const from = taken.length
+    const to = endOfUnit(waiting, from)
+    let size = 0
+    let isUnderWay = false
+    for (let at = from; at < to; at += 1) {
+      const { size: itsSize, key } = entryAt(waiting, at)
+      size += itsSize
+      isUnderWay ||= keysUnderWay.has(key)
+    }
+    const isFull = room.items < to - from || room.bytes < size
     const isFirst = room.items === ITEMS_MAX
-    if ((isFull && !isFirst) || unit.some(({ key }) => keysUnderWay.has(key))) break
-    for (const { key } of unit) keysUnderWay.add(key)
-    taken.push(...unit)
-    room.items -= unit.length
+    if ((isFull && !isFirst) || isUnderWay) break
+    for (let at = from; at < to; at += 1) {
+      const entry = entryAt(waiting, at)
+      keysUnderWay.add(entry.key)
+      taken.push(entry)
+    }
+    room.items -= to - from
     room.bytes -= size
   }
   return taken
 }
 
-/** The next item, with those of its group. */
-function firstUnit<Item, Reply>(
-  waiting: readonly Entry<Item, Reply>[],
-  from: number,
-): readonly Entry<Item, Reply>[] {
-  const group = waiting[from]?.group
+/** Behind the item and those of its group. */
+function endOfUnit<Item, Reply>(waiting: readonly Entry<Item, Reply>[], from: number): number {
+  const { group, size } = entryAt(waiting, from)
   let to = from + 1
-  let bytes = waiting[from]?.size ?? 0
+  let bytes = size
   for (; group !== undefined && waiting[to]?.group === group; to += 1) {
     bytes += waiting[to]?.size ?? 0
     if (bytes > GROUP_BYTES_MAX) break
   }
-  return waiting.slice(from, to)
+  return to
+}
+
+function entryAt<Item, Reply>(waiting: readonly Entry<Item, Reply>[], at: number): Entry<Item, Reply> {
+  return must(waiting[at], 'an entry that waits')
 }
 
 function settle<Item, Reply>(entries: readonly Entry<Item, Reply>[], replies: readonly Reply[]): void {
-  entries.forEach((entry, index) => {
+  entries.forEach(({ answering }, index) => {
     const reply = replies[index]
     if (reply === undefined)
-      entry.reject(engineError('corruption', 'a call answered too few items', { subject: 'work' }))
-    else entry.resolve(reply)
+      answering.reject(engineError('corruption', 'a call answered too few items', { subject: 'work' }))
+    else answering.resolve(reply)
   })
 }
 
@@ -194,12 +209,12 @@ async function halve(
   const size = ends.length + submits.length
   if (isEngineError(error, 'store_full') && submits.length > 0 && ends.length + claims.length > 0) {
     // Only new work needs room: what finishes work makes some.
-    for (const submit of submits) submit.reject(error)
+    for (const { answering } of submits) answering.reject(error)
     return carryOut({ ends, submits: [], claims })
   }
   const isShared = isEngineError(error) && error.code !== 'internal_error' && sharedKinds.includes(error.kind)
   if (isShared || size + claims.length <= 1) {
-    for (const entry of [...ends, ...submits, ...claims]) entry.reject(error)
+    for (const { answering } of [...ends, ...submits, ...claims]) answering.reject(error)
     return
   }
   if (claims.length > 0) {

@@ -4,17 +4,6 @@ export type Command = readonly [name: string, ...args: (string | Uint8Array | nu
 /** What a server answered: bulk and status replies are bytes, never texts, because most of them are packed records. */
 export type Reply = Buffer | number | null | readonly Reply[]
 
-/** Arguments as the driver knows them: it takes only a Buffer for bytes. The same bytes, never a copy. */
-export function toDriverArguments(
-  args: readonly (string | Uint8Array | number)[],
-): (string | Buffer | number)[] {
-  return args.map((arg) =>
-    typeof arg !== 'object' || Buffer.isBuffer(arg)
-      ? arg
-      : Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength),
-  )
-}
-
 /** The text of a reply that is one; anything else is `undefined`. */
 export function textOf(reply: Reply | undefined): string | undefined {
   return Buffer.isBuffer(reply) ? reply.toString() : undefined

@@ -1,7 +1,8 @@
-import { Redis } from 'iovalkey'
+import { Command as DriverCommand, Redis } from 'iovalkey'
 import { type Address, nameOf } from './address.js'
 import type { ServerFacts } from './checks.js'
-import { type Command, type Reply, toDriverArguments } from './command.js'
+import type { Command, Reply } from './command.js'
+import { encodeCommand } from './encode-command.js'
 import { TransportFault } from './fault.js'
 import { greet } from './greet.js'
 import type { ConnectionSettings } from './options.js'
@@ -106,9 +107,9 @@ class DriverSocket implements Socket {
   send(command: Command, timeoutMs: number): Promise<Reply> {
     if (!this.isOpen) return Promise.reject(new TransportFault('unsent', `Not connected to ${this.name}`))
     this.#cork()
-    const [name, ...args] = command
     const sentAt = performance.now()
     return new Promise((resolve, reject) => {
+      const encoded = new EncodedCommand(command)
       let isSettled = false
       const onLate = () => {
         // Timers run before sockets are read: a process that was busy itself has the answer waiting there.
@@ -121,7 +122,8 @@ class DriverSocket implements Socket {
         isSettled = true
         clearTimeout(timer)
       }
-      this.#client.callBuffer(name, toDriverArguments(args)).then(
+      this.#client.sendCommand(encoded)
+      encoded.promise.then(
         (reply) => {
           settle()
           resolve(reply as Reply)
@@ -178,5 +180,19 @@ class DriverSocket implements Socket {
       return fault
     }
     return new TransportFault('connection_lost', `The connection to ${this.name} was lost: ${fault.message}`)
+  }
+}
+
+/** A command that we put on the wire ourselves: the driver would make several pieces of each argument. */
+class EncodedCommand extends DriverCommand {
+  readonly #bytes: Buffer
+
+  constructor(command: Command) {
+    super(command[0], [], { replyEncoding: null })
+    this.#bytes = encodeCommand(command)
+  }
+
+  override toWritable(): Buffer {
+    return this.#bytes
   }
 }

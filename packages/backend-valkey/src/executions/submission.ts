@@ -9,6 +9,7 @@ import {
 } from '@flowfabric/core'
 import type { SubmitItem, SubmitReply } from '../channel/work-items.js'
 import { pack } from '../records/packing.js'
+import { rememberFrozen } from '../records/remember-frozen.js'
 import type { Spec } from '../records/stored-execution.js'
 import type { Route } from '../routes/catalogue.js'
 
@@ -32,8 +33,15 @@ const packedPolicies = new Map<string, Uint8Array>()
 const POLICIES_MAX = 1_000
 
 function policyBytes(item: ExecutionSubmission): Uint8Array | null {
-  const policy = packPolicy(item)
-  if (policy === 0) return null
+  const { timeouts, retentionMs, maxReclaims, retry } = item
+  const isOnlyRetry = timeouts === undefined && retentionMs === undefined && maxReclaims === undefined
+  if (isOnlyRetry) return retry === undefined ? null : retryBytes(retry)
+  return packOnce(packPolicy(item))
+}
+
+const retryBytes = rememberFrozen((retry: RetryPolicy) => packOnce(packPolicy({ retry })))
+
+function packOnce(policy: ReturnType<typeof packPolicy>): Uint8Array {
   const text = JSON.stringify(policy)
   let bytes = packedPolicies.get(text)
   if (bytes === undefined) {
@@ -79,7 +87,7 @@ export function packSpec({
   retry,
   traceContext,
 }: Pick<ExecutionSubmission, 'tags' | 'retry' | 'traceContext'>): string {
-  if (tags === undefined && retry === undefined && traceContext === undefined) return ''
+  if (tags === undefined && traceContext === undefined) return retry === undefined ? '' : retrySpec(retry)
   const spec: Spec = {
     ...(tags !== undefined && { tags }),
     ...(retry !== undefined && { retry }),
@@ -87,6 +95,8 @@ export function packSpec({
   }
   return JSON.stringify(spec)
 }
+
+const retrySpec = rememberFrozen((retry: RetryPolicy) => JSON.stringify({ retry } satisfies Spec))
 
 /** What the submission is answered. */
 export function toSubmitOutcome(

@@ -10,38 +10,45 @@ import {
   type SubmitExecutions,
   type SubmitExecutionsResult,
 } from '@flowfabric/core'
+import { type Answering, gather } from '../channel/gathering.js'
+import type { SubmitReply } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
 import { createIdempotencyKeys, type IdempotencyKeys } from '../idempotency/keys.js'
 import type { Claimer } from '../leases/claimer.js'
+import { isOfItem, toItemError } from '../leases/item-error.js'
 import { toSubmitItem, toSubmitOutcome } from './submission.js'
-
-type SubmitOne = (namespace: Namespace, item: ExecutionSubmission) => Promise<SubmitExecutionOutcome>
 
 /** Accepts solo executions; what comes in one tick for one partition goes in one call, with the claims that wait there. */
 export function createSubmit(ctx: ValkeyContext, claimer: Claimer) {
-  const submitPlain: SubmitOne = async (namespace, item) => {
-    const { lane, kind, capabilities = [] } = item
+  const send: SendOne = (namespace, item, answering) => {
+    const { lane, kind, capabilities = anyCapabilities } = item
     const route = ctx.catalogue.intern({ namespace, lane, kind, capabilities })
-    const reply = await ctx.channel(partitionIndexOf(item.id)).submit(toSubmitItem(item, route))
-    return toSubmitOutcome(item, namespace, reply)
+    ctx.channel(partitionIndexOf(item.id)).submit(toSubmitItem(item, route), answering)
   }
-  const submitKeyed = createSubmitKeyed(createIdempotencyKeys(ctx), submitPlain)
+  const submitKeyed = createSubmitKeyed(createIdempotencyKeys(ctx), send)
 
   return async (params: SubmitExecutions): Promise<SubmitExecutionsResult> => {
     const errors = checkSubmitExecutions(params, await ctx.partitions())
     const { namespace, next } = params
-    const outcomes = Promise.all(
-      params.items.map(async (item, index): Promise<SubmitExecutionOutcome> => {
-        const error = errors[index]
-        if (error !== undefined) return { outcome: 'error', error }
-        try {
-          return await (item.idempotencyKey === undefined ? submitPlain : submitKeyed)(namespace, item)
-        } catch (fault) {
-          if (isItsOwn(fault)) return { outcome: 'error', error: fault }
-          throw fault
-        }
-      }),
-    )
+    const gathering = gather<SubmitExecutionOutcome>(params.items.length, toItemError)
+    for (const [index, item] of params.items.entries()) {
+      const error = errors[index]
+      if (error !== undefined) gathering.answer(index, { outcome: 'error', error })
+      else if (item.idempotencyKey === undefined) {
+        gathering.ask<SubmitReply>(
+          index,
+          (answering) => send(namespace, item, answering),
+          (reply) => toSubmitOutcome(item, namespace, reply),
+        )
+      } else {
+        gathering.ask<SubmitExecutionOutcome>(
+          index,
+          ({ resolve, reject }) => void submitKeyed(namespace, item).then(resolve, reject),
+          (outcome) => outcome,
+        )
+      }
+    }
+    const outcomes = gathering.all
     if (next === undefined) return { items: await outcomes, claimed: [] }
     const good = params.items.filter((_, index) => errors[index] === undefined)
     const isKeyed = good.some(({ idempotencyKey }) => idempotencyKey !== undefined)
@@ -55,9 +62,13 @@ export function createSubmit(ctx: ValkeyContext, claimer: Claimer) {
   }
 }
 
+type SendOne = (namespace: Namespace, item: ExecutionSubmission, answering: Answering<SubmitReply>) => void
+
+const anyCapabilities: readonly string[] = []
+
 /** The recorded key says by which id it is submitted. */
-function createSubmitKeyed(keys: IdempotencyKeys, submit: SubmitOne): SubmitOne {
-  return async (namespace, item) => {
+function createSubmitKeyed(keys: IdempotencyKeys, send: SendOne) {
+  return async (namespace: Namespace, item: ExecutionSubmission): Promise<SubmitExecutionOutcome> => {
     const reservation = await keys.reserve({
       namespace,
       key: item.idempotencyKey ?? '',
@@ -68,22 +79,21 @@ function createSubmitKeyed(keys: IdempotencyKeys, submit: SubmitOne): SubmitOne 
     })
     if (reservation === 'conflict') return { outcome: 'idempotency_conflict' }
     try {
-      const outcome = await submit(namespace, { ...item, id: reservation.target as ExecutionId })
+      const reserved = { ...item, id: reservation.target as ExecutionId }
+      const reply = await new Promise<SubmitReply>((resolve, reject) =>
+        send(namespace, reserved, { resolve, reject }),
+      )
+      const outcome = toSubmitOutcome(reserved, namespace, reply)
       if (outcome.outcome !== 'accepted' && outcome.outcome !== 'duplicate') await keys.forget(reservation)
       return outcome
     } catch (fault) {
       // What may have been carried out is relied on. Otherwise it's as if it had not been asked for; who asks again hears
       // why it fails better than why this does.
-      if (isItsOwn(fault) || isEngineError(fault, 'store_full'))
-        await keys.forget(reservation).catch(() => {})
+      const isItsOwn = isEngineError(fault) && isOfItem(fault)
+      if (isItsOwn || isEngineError(fault, 'store_full')) await keys.forget(reservation).catch(() => {})
       throw fault
     }
   }
-}
-
-/** Of the item, not of the store, and nothing was done. */
-function isItsOwn(fault: unknown): fault is Extract<SubmitExecutionOutcome, { outcome: 'error' }>['error'] {
-  return isEngineError(fault) && (fault.kind === 'validation' || fault.kind === 'corruption')
 }
 
 function partitionOf(outcome: SubmitExecutionOutcome): readonly number[] {

@@ -34,6 +34,7 @@ export interface ReadyPartition {
 }
 
 interface PartitionState {
+  readonly tag: string
   isKnown: boolean
   edges: number
   readonly ready: Map<string, { count: number; edges: number }>
@@ -41,12 +42,14 @@ interface PartitionState {
 }
 
 export function createReadyMap(tags: readonly string[]): ReadyMap {
-  const states = new Map<string, PartitionState>(
-    tags.map((tag) => [tag, { isKnown: false, edges: 0, ready: new Map(), lookedAt: 0 }]),
+  // A list beside the map: claims go through all of them again and again.
+  const states = tags.map(
+    (tag): PartitionState => ({ tag, isKnown: false, edges: 0, ready: new Map(), lookedAt: 0 }),
   )
+  const byTag = new Map(states.map((state) => [state.tag, state]))
   let looks = 0
   const stateOf = (tag: string): PartitionState => {
-    const state = states.get(tag)
+    const state = byTag.get(tag)
     if (state === undefined) throw new Error(`${tag} is no partition of this deployment`)
     return state
   }
@@ -70,7 +73,7 @@ export function createReadyMap(tags: readonly string[]): ReadyMap {
       stateOf(tag).isKnown = false
     },
     forgetAll() {
-      for (const state of states.values()) state.isKnown = false
+      for (const state of states) state.isKnown = false
     },
     note(tag, edges, ready) {
       const state = stateOf(tag)
@@ -78,11 +81,11 @@ export function createReadyMap(tags: readonly string[]): ReadyMap {
     },
     find(rids) {
       const found: (ReadyPartition & { readonly lookedAt: number })[] = []
-      for (const [tag, { ready, lookedAt }] of states) {
+      for (const { tag, ready, lookedAt } of states) {
         if (ready.size === 0) continue
-        const served = [...ready].filter(([rid]) => rids.has(rid))
-        if (served.length === 0) continue
-        found.push({ tag, ready: new Map(served.map(([rid, { count }]) => [rid, count])), lookedAt })
+        const served = new Map<string, number>()
+        for (const [rid, { count }] of ready) if (rids.has(rid)) served.set(rid, count)
+        if (served.size > 0) found.push({ tag, ready: served, lookedAt })
       }
       return found.sort((a, b) => a.lookedAt - b.lookedAt)
     },
@@ -94,6 +97,6 @@ export function createReadyMap(tags: readonly string[]): ReadyMap {
       const { ready } = stateOf(tag)
       for (const rid of rids) if ((ready.get(rid)?.edges ?? 0) <= edges) ready.delete(rid)
     },
-    unknown: () => [...states].flatMap(([tag, { isKnown }]) => (isKnown ? [] : [tag])),
+    unknown: () => states.filter(({ isKnown }) => !isKnown).map(({ tag }) => tag),
   }
 }

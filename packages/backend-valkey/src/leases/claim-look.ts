@@ -1,29 +1,23 @@
-import {
-  type ClaimedExecution,
-  type ClaimRequest,
-  type LaneShares,
-  limits,
-  type SharingLane,
-} from '@flowfabric/core'
+import { type ClaimRequest, type LaneShares, limits, type SharingLane } from '@flowfabric/core'
 import type { ClaimedPart, Credit, LaneNote } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
 import type { ReadyMap, ReadyPartition } from '../hints/ready-map.js'
 import type { Credits, CreditWant } from '../lanes/credits.js'
 import { learnRoutes } from '../routes/route-of.js'
 import { allot, type LaneShare } from './allotment.js'
-import { toClaimedEach } from './claimed.js'
+import { type RankedExecution, toRankedEach } from './claimed.js'
 import type { Served } from './served-routes.js'
 
 /** What one look of a claim got so far, in one round of calls after the other. */
 export interface ClaimLook {
-  readonly claimed: readonly ClaimedExecution[]
+  readonly claimed: readonly RankedExecution[]
   readonly isFull: boolean
   /** Another process serves the instance by now: what it claims has to be asked for anew. */
   readonly isElsewhere: boolean
   /** One call to each of these partitions, sent together. Lanes that are capped may take a second one. */
   ask(found: readonly ReadyPartition[]): Promise<void>
   /** Charges the lanes for what was handed out. */
-  end(): readonly ClaimedExecution[]
+  end(): readonly RankedExecution[]
 }
 
 export interface LookParts {
@@ -52,7 +46,7 @@ export function createLook(
   request: ClaimRequest,
   served: Served,
 ): ClaimLook {
-  const claimed: ClaimedExecution[] = []
+  const claimed: RankedExecution[] = []
   const handles = new Set<string>()
   const byLane = new Map<string, number>()
   const places = new Set<string>()
@@ -106,12 +100,13 @@ export function createLook(
       if (!places.has(tag)) ctx.claims.clear(request, tag)
       stall(map, tag, asked, part)
     }
-    for (const each of await toClaimedEach(ctx, index, part.handed)) {
+    for (const ranked of await toRankedEach(ctx, index, part.handed)) {
+      const { handle, namespace, lane: name } = ranked.claimed
       // A call that was sent again since its answer was lost tells also what earlier rounds got there.
-      if (handles.has(each.handle)) continue
-      handles.add(each.handle)
-      claimed.push(each)
-      const lane = `${each.namespace}/${each.lane}`
+      if (handles.has(handle)) continue
+      handles.add(handle)
+      claimed.push(ranked)
+      const lane = `${namespace}/${name}`
       byLane.set(lane, (byLane.get(lane) ?? 0) + 1)
     }
     return part
@@ -238,7 +233,7 @@ function only<Value>(
  */
 async function settleAll<Answer>(
   calls: readonly Promise<Answer>[],
-  claimed: readonly ClaimedExecution[],
+  claimed: readonly unknown[],
 ): Promise<readonly (Answer | undefined)[]> {
   const settled = await Promise.allSettled(calls)
   const failed = settled.find((each) => each.status === 'rejected')

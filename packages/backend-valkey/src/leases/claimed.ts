@@ -15,23 +15,30 @@ import {
   attemptOf,
   numberAt,
   readStored,
-  specOf,
+  type StoredExecution,
   tagsOf,
   textAt,
   timeAt,
+  traceOf,
 } from '../records/stored-execution.js'
 import { readStep } from '../records/stored-step.js'
-import { routeOf } from '../routes/route-of.js'
+import type { Route } from '../routes/catalogue.js'
+import { knownRouteOf, routeOf } from '../routes/route-of.js'
 
-/** What a claim handed out, for its worker. */
-export async function toClaimed(
-  ctx: Pick<ValkeyContext, 'catalogue' | 'invoke'>,
+/** What a claim handed out, and its place among what others were. */
+export interface RankedExecution {
+  readonly claimed: ClaimedExecution
+  readonly score: number
+  readonly sequence: number
+}
+
+function toRanked(
   partition: number,
   handed: HandedOut,
-): Promise<ClaimedExecution> {
-  const { id, record, input } = handed
-  const stored = readStored(record, id)
-  const route = await routeOf(ctx, partition, stored)
+  stored: StoredExecution,
+  route: Route,
+): RankedExecution {
+  const { id, input } = handed
   const { fields } = stored
   const attempt = must(attemptOf(stored), `the attempt of ${id}`)
   const executionId = makeExecutionId(partition, id)
@@ -61,23 +68,33 @@ export async function toClaimed(
     steps: handed.steps.map(readStep),
     stepsTruncated: handed.stepsTruncated,
     tags: tagsOf(stored),
-    traceContext: specOf(stored).trace ?? null,
+    traceContext: traceOf(stored),
   }
-  places.set(claimed, { score: numberAt(fields, X.score), sequence: numberAt(fields, X.seq) })
-  return claimed
+  return { claimed, score: numberAt(fields, X.score), sequence: numberAt(fields, X.seq) }
 }
 
-/** One that does not decode is left to its lease's timer, and told only when there is nothing else to answer. */
-export async function toClaimedEach(
+/**
+ * What a claim handed out, for its worker. One that does not decode is left to its lease's timer, and told only when there
+ * is nothing else to answer.
+ */
+export async function toRankedEach(
   ctx: Pick<ValkeyContext, 'catalogue' | 'invoke'>,
   partition: number,
   handed: readonly HandedOut[],
-): Promise<readonly ClaimedExecution[]> {
-  const settled = await Promise.allSettled(handed.map((each) => toClaimed(ctx, partition, each)))
-  const claimed = settled.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
-  const failed = settled.find((each) => each.status === 'rejected')
-  if (failed !== undefined && claimed.length === 0) throw failed.reason
-  return claimed
+): Promise<readonly RankedExecution[]> {
+  const ranked: RankedExecution[] = []
+  const faults: unknown[] = []
+  for (const each of handed) {
+    try {
+      const stored = readStored(each.record, each.id)
+      const route = knownRouteOf(ctx, stored) ?? (await routeOf(ctx, partition, stored))
+      ranked.push(toRanked(partition, each, stored, route))
+    } catch (fault) {
+      faults.push(fault)
+    }
+  }
+  if (faults.length > 0 && ranked.length === 0) throw faults[0]
+  return ranked
 }
 
 export function toUpstream(
@@ -93,19 +110,9 @@ export function toUpstream(
   }
 }
 
-interface Place {
-  readonly score: number
-  readonly sequence: number
-}
-
-const places = new WeakMap<ClaimedExecution, Place>()
-
 /** Best first: by score, and where it is the same, by the order of acceptance. */
-export function inOrder(claimed: readonly ClaimedExecution[]): readonly ClaimedExecution[] {
-  const placeOf = (each: ClaimedExecution): Place =>
-    must(places.get(each), 'the place of a claimed execution')
-  return [...claimed].sort((a, b) => {
-    const [one, other] = [placeOf(a), placeOf(b)]
-    return one.score - other.score || one.sequence - other.sequence
-  })
+export function inOrder(ranked: readonly RankedExecution[]): readonly ClaimedExecution[] {
+  return [...ranked]
+    .sort((one, other) => one.score - other.score || one.sequence - other.sequence)
+    .map(({ claimed }) => claimed)
 }

@@ -18,6 +18,7 @@ import {
   partitionIndexOf,
   uuidOf,
 } from '@flowfabric/core'
+import { gather } from '../channel/gathering.js'
 import type { EndItem, EndReply } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
 import type { Claimer } from './claimer.js'
@@ -38,25 +39,30 @@ export function createFinisher(ctx: ValkeyContext, claimer: Claimer) {
     const { flow } = await ctx.partitions()
     // Joins see the ends of one call together.
     const group = {}
-    const items = handles.map(async (handle, index): Promise<Outcome | ItemError> => {
-      if (isEngineError(handle)) return { outcome: 'error', error: handle }
+    const gathering = gather<Outcome | ItemError>(handles.length, toItemError)
+    const touched: number[] = []
+    for (const [index, handle] of handles.entries()) {
+      if (isEngineError(handle)) {
+        gathering.answer(index, { outcome: 'error', error: handle })
+        continue
+      }
       const partition = partitionIndexOf(handle.executionId)
       // No partition, and so no execution.
-      if (partition >= flow) return { outcome: 'stale_lease' } as Outcome
-      try {
-        const item = toEndItem(handle, namespaces, endOf(index))
-        return toOutcome(await ctx.channel(partition).end(item, group)) as Outcome
-      } catch (fault) {
-        return toItemError(fault)
+      if (partition >= flow) {
+        gathering.answer(index, { outcome: 'stale_lease' } as Outcome)
+        continue
       }
-    })
-    const touched = handles.flatMap((handle) => {
-      const partition = isEngineError(handle) ? flow : partitionIndexOf(handle.executionId)
-      return partition < flow ? [partition] : []
-    })
+      touched.push(partition)
+      gathering.ask<EndReply>(
+        index,
+        (answering) =>
+          ctx.channel(partition).end(toEndItem(handle, namespaces, endOf(index)), group, answering),
+        (reply) => toOutcome(reply) as Outcome,
+      )
+    }
     // Behind its own ends, so that it sees what they freed.
-    const claimed = next === undefined ? [] : claimer.claimWith(next, touched, Promise.allSettled(items))
-    const [outcomes, leases] = await Promise.all([Promise.all(items), orNothing(claimed)])
+    const claimed = next === undefined ? [] : claimer.claimWith(next, touched, gathering.ended)
+    const [outcomes, leases] = await Promise.all([gathering.all, orNothing(claimed)])
     return { items: outcomes, claimed: leases }
   }
   return {

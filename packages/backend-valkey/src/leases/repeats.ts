@@ -4,7 +4,7 @@ import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import { tagsOf } from '../maintenance/prepare.js'
 import type { ClaimKey } from './claim-memory.js'
-import { inOrder, toClaimedEach } from './claimed.js'
+import { inOrder, type RankedExecution, toRankedEach } from './claimed.js'
 
 /**
  * What the claim got when it was sent before, as far as it is still held: nothing as a rule, and then without a call. All
@@ -38,7 +38,7 @@ async function ask(
   tag: string,
   adopts: boolean,
   tells: boolean,
-): Promise<readonly ClaimedExecution[]> {
+): Promise<readonly RankedExecution[]> {
   const { instanceId, claimId } = claim
   const { reply, bytes } = await ctx.invoke({
     name: 'leases_held',
@@ -50,7 +50,7 @@ async function ask(
   // The latest last, since the first are forgotten first.
   for (const held of [...asList(claims)].reverse()) ctx.claims.note({ instanceId, claimId: held }, tag)
   const partition = Number(tag.slice('fp:'.length))
-  return toClaimedEach(
+  return toRankedEach(
     ctx,
     partition,
     asList(leases).map((each) => readHanded(each, bytes)),

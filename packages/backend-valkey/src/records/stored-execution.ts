@@ -100,7 +100,20 @@ export function specOf({ fields }: StoredExecution): Spec {
 /** Tags may have been changed since the submission. */
 export function tagsOf(stored: StoredExecution): Tags {
   const changed = textAt(stored.fields, X.tags)
-  return changed === '' ? (specOf(stored).tags ?? {}) : (JSON.parse(changed) as Tags)
+  return changed === '' ? (statedIn(stored, 'tags') ?? {}) : (JSON.parse(changed) as Tags)
+}
+
+export function traceOf(stored: StoredExecution): string | null {
+  return statedIn(stored, 'trace') ?? null
+}
+
+/**
+ * Most state neither tags nor a trace, and what else they say is not parsed for that. Quotes within texts are escaped, so
+ * what does not hold the field's name does not hold the field.
+ */
+function statedIn<Field extends keyof Spec>(stored: StoredExecution, field: Field): Spec[Field] | undefined {
+  const isStated = textAt(stored.fields, X.spec).includes(`"${field}":`)
+  return isStated ? specOf(stored)[field] : undefined
 }
 
 export function failureAt(fields: readonly unknown[], place: number): Failure | null {

@@ -9,10 +9,21 @@ import type { Route } from './catalogue.js'
 export async function routeOf(
   ctx: Pick<ValkeyContext, 'catalogue' | 'invoke'>,
   partition: number,
-  { fields }: StoredExecution,
+  stored: StoredExecution,
 ): Promise<Route> {
-  const rid = textAt(fields, X.rid)
-  return ctx.catalogue.get(rid) ?? (await learnRoute(ctx, partition, rid))
+  return knownRouteOf(ctx, stored) ?? (await learnRoute(ctx, partition, ridOf(stored)))
+}
+
+/** The route of a stored execution, where this process has met it. */
+export function knownRouteOf(
+  { catalogue }: Pick<ValkeyContext, 'catalogue'>,
+  stored: StoredExecution,
+): Route | undefined {
+  return catalogue.get(ridOf(stored))
+}
+
+function ridOf({ fields }: StoredExecution): string {
+  return textAt(fields, X.rid)
 }
 
 async function learnRoute(

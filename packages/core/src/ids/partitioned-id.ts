@@ -53,7 +53,7 @@ export function createPartitionedIdGrammar<Id extends Brand<string, string>>(
 
 /** The index of the id's partition in the flow family. */
 export function partitionIndexOf(id: PartitionedId): number {
-  return Number(id.slice(TAG_START.length, id.indexOf('}')))
+  return partitionIndexIn(id)
 }
 
 /** The tag of the id's partition. */
@@ -69,12 +69,15 @@ export function uuidOf(id: PartitionedId): string {
 const PARTITION_INDEX_COUNT = 65_536
 /** All of the grammar but the index's range, so that the usual case costs one match. */
 const PARTITIONED_ID_PATTERN =
-  /^\{fp:(0|[1-9][0-9]{0,4})\}:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+  /^\{fp:(?:0|[1-9][0-9]{0,4})\}:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+function partitionIndexIn(text: string): number {
+  return Number(text.slice(TAG_START.length, text.indexOf('}')))
+}
 
 function findPartitionedIdFault(text: unknown): IdFault | undefined {
   if (typeof text !== 'string') return 'not_a_text'
-  const match = PARTITIONED_ID_PATTERN.exec(text)
-  if (match !== null && Number(match[1]) < PARTITION_INDEX_COUNT) return undefined
+  if (PARTITIONED_ID_PATTERN.test(text) && partitionIndexIn(text) < PARTITION_INDEX_COUNT) return undefined
   if (findUuidFault(text) === undefined) return 'without_partition'
   const end = text.indexOf(SEPARATOR)
   const scanned = scanPartitionTag(end < 0 ? text : text.slice(0, end + 1))

@@ -5,13 +5,25 @@ const utf8 = new TextEncoder()
 /** The checksum, 0…65535. Vector: `crc16Text('123456789')` is 0x31C3. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0
-  for (const byte of bytes) crc = ((crc << 8) & 0xffff) ^ (CRC16_TABLE[(crc >>> 8) ^ byte] ?? 0)
+  for (const byte of bytes) crc = addByte(crc, byte)
   return crc
 }
 
 /** The checksum of a text's UTF-8 bytes. */
 export function crc16Text(text: string): number {
-  return crc16(utf8.encode(text))
+  let crc = 0
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code > ASCII_MAX) return crc16(utf8.encode(text))
+    crc = addByte(crc, code)
+  }
+  return crc
+}
+
+const ASCII_MAX = 0x7f
+
+function addByte(crc: number, byte: number): number {
+  return ((crc << 8) & 0xffff) ^ (CRC16_TABLE[(crc >>> 8) ^ byte] ?? 0)
 }
 
 function buildTable(): Uint16Array {

@@ -107,10 +107,9 @@ function seriesOf(family: Family, labels: Labels): Series {
 }
 
 function keyOf(labels: Labels): string {
-  return Object.keys(labels)
-    .sort()
-    .map((name) => `${name}=${labels[name]}`)
-    .join(',')
+  let key = ''
+  for (const name of Object.keys(labels).sort()) key += `${name}=${labels[name]},`
+  return key
 }
 
 function readFamily(family: Family): MetricFamily {

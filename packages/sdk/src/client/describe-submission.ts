@@ -1,5 +1,5 @@
 import type { ExecutionId, ExecutionSubmission, LaneId } from '@flowfabric/core'
-import { describeWork } from '../flows/graph-builder.js'
+import { describeWork, type Work } from '../flows/graph-builder.js'
 import { hashCanonically } from '../payload/canonical-json.js'
 import { type Codec, encodePayload } from '../payload/codec.js'
 import { validate } from '../schema/validate.js'
@@ -16,30 +16,48 @@ export function describeSubmission(
 ): ExecutionSubmission | Promise<ExecutionSubmission> {
   const checked = validate(task.input, input, `input of ${task.kind}`)
   const encoded = encodePayload(codec, input)
-  const work = options === undefined ? describePlainWork(task) : describeWork(task, options)
+  const work = describeWork(task, options)
   const { id, idempotencyKey, idempotencyTtlMs } = options ?? noOptions
   // Only what may be sent again by another call needs a hash of what it says: a repeat of this one has the same bytes.
   const inputHash = id === undefined && idempotencyKey === undefined ? undefined : hashCanonically(input)
-  const finish = (bytes: ExecutionSubmission['input']): ExecutionSubmission => ({
-    ...work,
-    id: id ?? mint(work.lane),
-    input: bytes,
-    ...(inputHash !== undefined && { inputHash, idempotencyKey, idempotencyTtlMs }),
-  })
+  const finish = (bytes: ExecutionSubmission['input']): ExecutionSubmission =>
+    makeSubmission(work, {
+      id: id ?? mint(work.lane),
+      input: bytes,
+      inputHash,
+      idempotencyKey,
+      idempotencyTtlMs: inputHash === undefined ? undefined : idempotencyTtlMs,
+    })
   if (checked instanceof Promise || encoded instanceof Promise) {
     return Promise.all([encoded, checked]).then(([bytes]) => finish(bytes))
   }
   return finish(encoded)
 }
 
-const noOptions: SubmitOptions = {}
-const plainWorks = new WeakMap<AnyTask, ReturnType<typeof describeWork>>()
-
-/** What most submits say, made once for each task. */
-function describePlainWork(task: AnyTask): ReturnType<typeof describeWork> {
-  const known = plainWorks.get(task)
-  if (known !== undefined) return known
-  const work = describeWork(task, noOptions)
-  plainWorks.set(task, work)
-  return work
+/** Every field is named, in one order: what is alike in shape is read at once by all who check and store it. */
+function makeSubmission(
+  work: Work,
+  own: Omit<ExecutionSubmission, keyof Work>,
+): Record<keyof ExecutionSubmission, unknown> & ExecutionSubmission {
+  return {
+    id: own.id,
+    kind: work.kind,
+    lane: work.lane,
+    input: own.input,
+    inputHash: own.inputHash,
+    priority: work.priority,
+    capabilities: work.capabilities,
+    tags: work.tags,
+    retry: work.retry,
+    timeouts: work.timeouts,
+    startAtMs: work.startAtMs,
+    delayMs: work.delayMs,
+    retentionMs: work.retentionMs,
+    maxReclaims: work.maxReclaims,
+    traceContext: work.traceContext,
+    idempotencyKey: own.idempotencyKey,
+    idempotencyTtlMs: own.idempotencyTtlMs,
+  }
 }
+
+const noOptions: SubmitOptions = {}

@@ -17,7 +17,7 @@ export async function submitExecution<Output>(
   core: ClientCore,
   task: AnyTask,
   input: unknown,
-  options: SubmitOptions = {},
+  options?: SubmitOptions,
 ): Promise<ExecutionHandle<Output>> {
   const loading = core.placement.prepare()
   if (loading !== undefined) await loading
@@ -38,11 +38,10 @@ export async function submitExecutions<Input, Output>(
   options?: SubmitOptions | ((input: Input, index: number) => SubmitOptions),
 ): Promise<readonly Submitted<Output>[]> {
   await core.placement.prepare()
-  const described = await Promise.all(
-    inputs.map((input, index) =>
-      describeOrRefuse(core, task, input, typeof options === 'function' ? options(input, index) : options),
-    ),
+  const describing = inputs.map((input, index) =>
+    describeOrRefuse(core, task, input, typeof options === 'function' ? options(input, index) : options),
   )
+  const described = await allOf(describing)
   const good = described.filter((each): each is ExecutionSubmission => !isEngineError(each))
   const outcomes = await core.submits.addAll(good)
   let next = 0
@@ -51,18 +50,30 @@ export async function submitExecutions<Input, Output>(
   )
 }
 
-async function describeOrRefuse(
+/** A promise only where `describeSubmission` answers one. */
+function describeOrRefuse(
   core: ClientCore,
   task: AnyTask,
   input: unknown,
   options: SubmitOptions | undefined,
-): Promise<ExecutionSubmission | EngineError> {
+): ExecutionSubmission | EngineError | Promise<ExecutionSubmission | EngineError> {
   try {
-    return await describeSubmission(core.codec, task, input, options, core.placement.mint)
+    const described = describeSubmission(core.codec, task, input, options, core.placement.mint)
+    return described instanceof Promise ? described.catch(refuseOrReject) : described
   } catch (error) {
-    if (isEngineError(error)) return error
-    throw error
+    return refuseOrReject(error)
   }
+}
+
+function refuseOrReject(error: unknown): EngineError | Promise<never> {
+  return isEngineError(error) ? error : Promise.reject(error)
+}
+
+/** Waits only for what has to be waited for: most lists hold no promise. */
+function allOf<Value>(
+  list: readonly (Value | Promise<Value>)[],
+): readonly Value[] | Promise<readonly Value[]> {
+  return list.some((each) => each instanceof Promise) ? Promise.all(list) : (list as readonly Value[])
 }
 
 function readOutcome<Output>(

@@ -26,10 +26,12 @@ export class GraphBuilder {
   /** Checks of inputs by schemas that are asynchronous. */
   readonly checks: Promise<unknown>[] = []
   readonly #names = new Set<string>()
+  /** The number that the next node of a kind is named with, unless somebody has named one so. */
+  readonly #numbers = new Map<string, number>()
   readonly #upstreams = new Set<string>()
 
-  addNode(task: AnyTask, input: unknown, options: NodeOptions = {}, joined?: Joined, runOn?: RunOn): NodeRef {
-    const name = this.#takeName(options.name, task.kind)
+  addNode(task: AnyTask, input: unknown, options?: NodeOptions, joined?: Joined, runOn?: RunOn): NodeRef {
+    const name = this.#takeName(options?.name, task.kind)
     const checked = validate(task.input, input, `input of node ${name}`)
     if (checked instanceof Promise) {
       checked.catch(() => undefined)
@@ -74,10 +76,11 @@ export class GraphBuilder {
       this.#names.add(wanted)
       return wanted
     }
-    for (let number = 1; ; number++) {
+    for (let number = this.#numbers.get(kind) ?? 1; ; number++) {
       const name = number === 1 ? kind : `${kind}-${number}`
       if (this.#names.has(name)) continue
       this.#names.add(name)
+      this.#numbers.set(kind, number + 1)
       return name
     }
   }
@@ -89,11 +92,26 @@ function readJoin(joined: Joined, runOn: RunOn | undefined): JoinSpec | undefine
   return Object.keys(join).length === 0 ? undefined : join
 }
 
-/** What a node or an execution says of itself: the task's policies, then the options. Absent fields are left out. */
-export function describeWork(
-  task: AnyTask,
-  options: WorkOptions,
-): Omit<GraphNode, 'name' | 'input' | 'join'> {
+/** What a node or an execution says of itself. */
+export type Work = Omit<GraphNode, 'name' | 'input' | 'join'>
+
+/** The task's policies, then the options. Absent fields are left out. */
+export function describeWork(task: AnyTask, options?: WorkOptions): Work {
+  return options === undefined ? describePlainWork(task) : describeWorkWith(task, options)
+}
+
+const plainWorks = new WeakMap<AnyTask, Work>()
+
+/** What most work says, made once for each task. */
+function describePlainWork(task: AnyTask): Work {
+  const known = plainWorks.get(task)
+  if (known !== undefined) return known
+  const work = describeWorkWith(task, {})
+  plainWorks.set(task, work)
+  return work
+}
+
+function describeWorkWith(task: AnyTask, options: WorkOptions): Work {
   const { spec } = task
   const capabilities =
     options.capabilities === undefined ? spec.capabilities : parseCapabilities(options.capabilities)

@@ -7,7 +7,6 @@ import {
   isEngineError,
   makeExecutionId,
 } from '@flowfabric/core'
-import { deriveUuid } from '../payload/derive-uuid.js'
 import type { Graph } from './graph.js'
 
 /**
@@ -16,10 +15,10 @@ import type { Graph } from './graph.js'
  */
 export function validateGraph(graph: Graph): void {
   if (graph.nodes.length === 0) throw engineError('empty_flow', `The flow ${graph.name} has no nodes`)
-  const names = new Map<string, string>()
+  const ids = new Map<string, ExecutionId>()
   const idOf = (name: string): ExecutionId => {
-    const id = makeExecutionId(0, deriveUuid('name', name))
-    names.set(id, name)
+    const id = ids.get(name) ?? standInId(ids.size)
+    ids.set(name, id)
     return id
   }
   const seen = new Set<string>()
@@ -39,8 +38,14 @@ export function validateGraph(graph: Graph): void {
   try {
     checkGraph({ nodes, edges })
   } catch (error) {
+    const names = new Map([...ids].map(([name, id]) => [id as string, name]))
     throw isEngineError(error) ? nameNodes(error, names) : error
   }
+}
+
+/** Nodes are checked before they have ids. */
+function standInId(number: number): ExecutionId {
+  return makeExecutionId(0, `00000000-0000-0000-0000-${number.toString(16).padStart(12, '0')}`)
 }
 
 /** The same error with names in place of the ids that stood for them. */

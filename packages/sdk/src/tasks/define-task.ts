@@ -102,11 +102,21 @@ export function implementTask<Input, Output, Upstream, Parsed>(
 /** Fills in a retry policy; nothing at all stays nothing, and means the store's default. */
 export function resolveRetry(retry: RetryOptions | undefined): RetryPolicy | undefined {
   if (retry === undefined) return undefined
-  if (retry === false) return { ...defaultRetryPolicy, maxAttempts: 1 }
+  if (retry === false) return freezePolicy({ ...defaultRetryPolicy, maxAttempts: 1 })
   const stated = Object.entries(retry.backoff ?? {}).filter(([, value]) => value !== undefined)
-  return {
+  return freezePolicy({
     maxAttempts: retry.maxAttempts ?? defaultRetryPolicy.maxAttempts,
     backoff: { ...defaultRetryPolicy.backoff, ...Object.fromEntries(stated) },
     nonRetryable: retry.nonRetryable ?? defaultRetryPolicy.nonRetryable,
-  }
+  })
+}
+
+/** A copy that nobody can change, so that whoever sends it may remember what they made of it. */
+function freezePolicy({ maxAttempts, backoff, nonRetryable }: RetryPolicy): RetryPolicy {
+  return Object.freeze({
+    maxAttempts,
+    backoff: Object.freeze({ ...backoff }),
+    // What is no list is refused when it is submitted.
+    nonRetryable: Array.isArray(nonRetryable) ? Object.freeze([...nonRetryable]) : nonRetryable,
+  })
 }
