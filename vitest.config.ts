@@ -15,8 +15,6 @@ interface Project {
   /** The same for a project that is about no store: unless `FF_BACKEND` names another, see `test/support/chosen-store.ts`. */
   usualBackend?: string
   timeoutMs?: number
-  /** Test files share the modules of their worker, and so one PGlite: to load and to start these costs more than most files. */
-  shared?: boolean
   /** After all others, so that what it starts has the machine for itself. */
   last?: boolean
   /** Before all others in a soak, whose end would else wait for its few long files. */
@@ -37,23 +35,11 @@ const projects: Record<string, Project> = {
   },
   // The model has no tables to break: what needs those is in files named `*.store.test.ts`.
   'conformance:model': { include: ['test/conformance/**/!(*.store).test.ts'], backend: 'model' },
-  'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite', shared: true },
-  'conformance:postgres18': {
-    include: ['test/conformance/**/*.test.ts'],
-    backend: 'postgres18',
-    shared: true,
-  },
-  'conformance:postgres15': {
-    include: ['test/conformance/**/*.test.ts'],
-    backend: 'postgres15',
-    shared: true,
-  },
-  'conformance:valkey': { include: ['test/conformance/**/*.test.ts'], backend: 'valkey', shared: true },
-  'conformance:valkeyCluster': {
-    include: ['test/conformance/**/*.test.ts'],
-    backend: 'valkeyCluster',
-    shared: true,
-  },
+  'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite' },
+  'conformance:postgres18': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres18' },
+  'conformance:postgres15': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres15' },
+  'conformance:valkey': { include: ['test/conformance/**/*.test.ts'], backend: 'valkey' },
+  'conformance:valkeyCluster': { include: ['test/conformance/**/*.test.ts'], backend: 'valkeyCluster' },
   // What only that store has: plans, migrations, its own API.
   postgres: { include: ['test/postgres/**/*.test.ts'], backend: 'postgres18', timeoutMs: 60_000 },
   valkey: { include: ['test/valkey/**/*.test.ts'], timeoutMs: 60_000 },
@@ -106,7 +92,7 @@ export default defineConfig({
     maxWorkers: 2,
     passWithNoTests: true,
     projects: Object.entries(projects).map(([name, project]) => {
-      const { include, timeoutMs = 30_000, shared = false, last = false, longest = false } = project
+      const { include, timeoutMs = 30_000, last = false, longest = false } = project
       return {
         plugins: planted,
         resolve: { conditions },
@@ -115,7 +101,8 @@ export default defineConfig({
           name,
           include,
           pool: 'forks' as const,
-          isolate: !shared,
+          // The files of a worker share their modules, and so one PGlite: to load and to start these costs more than most files.
+          isolate: false,
           sequence: { groupOrder: last ? 2 : isSoak && longest ? 0 : 1 },
           testTimeout: timeoutMs * patience,
           hookTimeout: Math.max(timeoutMs, 60_000),

@@ -49,13 +49,8 @@ let valkey
 const work = await mkdtemp(join(tmpdir(), 'flowfabric-packages-'))
 try {
   const packed = await pack()
-  for (const [name, { tarball }] of packed) await lint(name, tarball)
-  valkey = await startValkey()
-  for (const set of sets) {
-    const project = await installAlone(set, packed)
-    server ??= await startServer(project)
-    await typeCheckAndRun(set, project)
-  }
+  // Side by side: each of the two leaves most of its work to one other process at a time.
+  await Promise.all([lintAll(packed), tryAll(packed)])
 } finally {
   server?.process.kill('SIGKILL')
   await valkey?.stop()
@@ -84,6 +79,19 @@ async function pack() {
     if (!paths.includes('README.md')) problems.push(`${name}: ships no README.md`)
   }
   return packed
+}
+
+async function lintAll(packed) {
+  for (const [name, { tarball }] of packed) await lint(name, tarball)
+}
+
+async function tryAll(packed) {
+  valkey = await startValkey()
+  for (const set of sets) {
+    const project = await installAlone(set, packed)
+    server ??= await startServer(project)
+    await typeCheckAndRun(set, project)
+  }
 }
 
 async function publishedFolders() {

@@ -6,6 +6,10 @@ import { operations } from './operations/index.js'
 /** The clock of a test store is moved, never refused. */
 const neverRefused = new Set(['maintenance.advanceTime'])
 
+export function expectEveryOperation(tallies: Tallies): void {
+  expect(Object.keys(operations).filter((operation) => !tallies.has(operation))).toEqual([])
+}
+
 /** A long run reaches both answers of everything. */
 export function expectEveryOperationBothWays(tallies: Tallies): void {
   const missing = Object.keys(operations).flatMap((operation) => {

@@ -13,6 +13,7 @@ const linesPerFile = 7
 
 let folder: string
 let tree: string
+let storeFolder: string
 let place: StorePlace
 let started: Run[]
 
@@ -20,6 +21,7 @@ beforeEach(async () => {
   place = await createStorePlace()
   folder = await mkdtemp(join(tmpdir(), 'flowfabric-census-'))
   tree = join(folder, 'tree')
+  storeFolder = join(folder, 'store')
   started = []
   await plantTree()
 })
@@ -55,7 +57,7 @@ interface Run {
 function start(args: readonly string[] = [], { paceMs = 20, env = place.env } = {}): Run {
   const child = spawn(
     process.execPath,
-    [program, '--store', join(folder, 'store'), '--tree', tree, '--port', '0', ...args],
+    [program, '--store', storeFolder, '--tree', tree, '--port', '0', ...args],
     {
       env: { ...inheritedEnv, ...env, CENSUS_PACE_MS: String(paceMs), FF_TOKEN: 'census-token' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -103,6 +105,7 @@ describe('the census', () => {
   })
 
   test('killed half-way goes on where it was, says so, and lists what ran twice', async () => {
+    await place.furnish(storeFolder)
     const first = start(['--once'], { paceMs: 250 })
     await printed(first, /▶ measure\[8\]/)
     first.process.kill('SIGKILL')
@@ -120,6 +123,7 @@ describe('the census', () => {
   })
 
   test('serves on after the report, and stops in order', async () => {
+    await place.furnish(storeFolder)
     const run = start()
     await printed(run, /until you stop it/)
     const url = /answers at (\S+)\/v1/.exec(run.output())?.[1]
@@ -131,6 +135,7 @@ describe('the census', () => {
   })
 
   test('keeps others from its folder', async () => {
+    await place.furnish(storeFolder)
     const env = { FF_BACKEND: 'pglite' }
     const run = start([], { env })
     await printed(run, /until you stop it/)

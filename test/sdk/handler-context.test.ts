@@ -1,8 +1,9 @@
 import { type AbortReason, allOf, defineFlow, defineTask, listOf, type } from '@flowfabric/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { until } from '../support/until.js'
-import { type RunningEngine, startEngine } from './running-engine.js'
+import { type RunningEngine, useEngine } from './running-engine.js'
 
+const startEngine = useEngine()
 let running: RunningEngine
 beforeEach(async () => {
   running = await startEngine()

@@ -27,15 +27,22 @@ interface OpenEngine {
   stop(): Promise<void>
 }
 
-let shared: Promise<OpenEngine> | undefined
-afterAll(async () => (await shared)?.stop())
+type StartEngine = (wrap?: (backend: FoundationBackend) => FoundationBackend) => Promise<RunningEngine>
 
-/** Over the model, or over what the running project names: opened once for each test file. */
-export async function startEngine(
-  wrap: (backend: FoundationBackend) => FoundationBackend = (backend) => backend,
-): Promise<RunningEngine> {
-  shared ??= backendName() === 'model' ? openModel() : openEmbedded()
-  const { engine, store } = await shared
+/** For the tests of one file: over the model, or over what the running project names. */
+export function useEngine(): StartEngine {
+  let shared: Promise<OpenEngine> | undefined
+  afterAll(async () => (await shared)?.stop())
+  return async (wrap = (backend) => backend) => {
+    shared ??= backendName() === 'model' ? openModel() : openEmbedded()
+    return runOn(await shared, wrap)
+  }
+}
+
+function runOn(
+  { engine, store }: OpenEngine,
+  wrap: (backend: FoundationBackend) => FoundationBackend,
+): RunningEngine {
   const namespace = parseNamespace(`test-${mintUuid()}`)
   const backend = wrap(engine.backend)
   const client = createClient({ connect: { backend, explain: engine.explain, namespace } })
@@ -70,7 +77,8 @@ async function openModel(): Promise<OpenEngine> {
 }
 
 async function openEmbedded(): Promise<OpenEngine> {
-  const place = await createStorePlace()
+  // A folder is there sooner than one in memory.
+  const place = await createStorePlace({ lasting: true })
   const embedded = await createEmbedded({ ...place.embedded, partitions: { flow: 4 } })
   await embedded.start()
   const stop = async () => {

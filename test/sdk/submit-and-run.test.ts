@@ -13,8 +13,9 @@ import {
 } from '@flowfabric/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type RunningEngine, startEngine } from './running-engine.js'
+import { type RunningEngine, useEngine } from './running-engine.js'
 
+const startEngine = useEngine()
 let running: RunningEngine
 beforeEach(async () => {
   running = await startEngine()

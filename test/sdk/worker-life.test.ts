@@ -1,8 +1,9 @@
 import { engineError, type FoundationBackend, type LeaseOperations } from '@flowfabric/core'
 import { createWorker, defineTask, type, type Worker } from '@flowfabric/sdk'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type RunningEngine, startEngine } from './running-engine.js'
+import { type RunningEngine, useEngine } from './running-engine.js'
 
+const startEngine = useEngine()
 let running: RunningEngine
 afterEach(() => running.close())
 

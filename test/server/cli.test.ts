@@ -20,6 +20,7 @@ const ask = (...args: readonly string[]) => run(args, { FF_URL: dev.url })
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'flowfabric-cli-'))
   place = await createStorePlace()
+  await place.furnish(join(folder, '.flowfabric'))
   dev = await startDev(folder, place.env)
 })
 afterAll(async () => {

@@ -17,6 +17,7 @@ let ids: Readonly<Record<'failing' | 'joined', string>>
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'flowfabric-inspect-'))
   place = await createStorePlace()
+  await place.furnish(join(folder, '.flowfabric'))
   const dev = await startDev(folder, place.env)
   try {
     ids = await runFlow(dev)

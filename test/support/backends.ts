@@ -111,7 +111,8 @@ async function openPostgres(
 ): Promise<Opened> {
   const { createPostgresBackend } = await import('@flowfabric/backend-postgres')
   const { inlineResolveEdges, hopMaxEdges } = options
-  const place = name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15)
+  const place =
+    name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15, partitions)
   const opened: FoundationBackend[] = []
   const reopen = () => {
     const backend = createPostgresBackend({
@@ -171,12 +172,12 @@ let schemaCount = 0
 
 /** One instance for all stores of the process, since its start costs more than most test files; a schema for each. */
 async function openPglite() {
-  const [{ PGlite }, { createPgConfig }, { default: pg }] = await Promise.all([
-    import('@electric-sql/pglite'),
+  const [{ startTestPglite }, { createPgConfig }, { default: pg }] = await Promise.all([
+    import('./servers/test-pglite.js'),
     import('@electric-sql/pglite/node-postgres'),
     import('pg'),
   ])
-  pglite ??= PGlite.create()
+  pglite ??= startTestPglite()
   const instance = await pglite
   // Never idle for too long: a client that ends would end the one session that all pools of the instance share.
   const pool = new pg.Pool(Object.assign(createPgConfig(instance), { idleTimeoutMillis: 0 }))
@@ -190,10 +191,13 @@ async function openPglite() {
 }
 
 /** A database for each store, on the run's shared server. */
-async function openServer(major: PostgresMajor) {
+async function openServer(major: PostgresMajor, partitions: PartitionConfig) {
   const { default: pg } = await import('pg')
-  const database = await createTestDatabase(major)
   const schema = 'flowfabric'
+  const database = await createTestDatabase(major, {
+    name: `prepared_${partitions.flow}_${partitions.budget}_${partitions.quota}`,
+    fill: (url) => prepareStore(url, schema, partitions),
+  })
   const pool = new pg.Pool({ connectionString: database.url, max: 2 })
   // The database goes with its test, and cuts what is still connected.
   pool.on('error', () => {})
@@ -203,6 +207,16 @@ async function openServer(major: PostgresMajor) {
   }
   const { url } = database
   return { options: { connectionString: url, schema }, pool: toSqlPool(pool), schema, url, close }
+}
+
+async function prepareStore(url: string, schema: string, partitions: PartitionConfig): Promise<void> {
+  const { createPostgresBackend } = await import('@flowfabric/backend-postgres')
+  const { maintenance } = createPostgresBackend({ connectionString: url, schema, partitions })
+  try {
+    await maintenance.prepare()
+  } finally {
+    await maintenance.close()
+  }
 }
 
 function toSqlPool(pool: import('pg').Pool): SqlPool {

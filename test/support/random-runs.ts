@@ -12,6 +12,8 @@ export function tally(tallies: Tallies, operation: string, outcome: string): voi
   tallies.set(operation, counts)
 }
 
+export const isReplay = process.env.FF_SEED !== undefined
+
 /** `FF_SEED` replays a run, with `FF_PATH` only its counter-example; without it `npm test` always takes the same seed and a soak a new one. */
 export function chooseSeed(): number {
   const given = process.env.FF_SEED
@@ -20,18 +22,25 @@ export function chooseSeed(): number {
 }
 
 interface RandomRunOptions {
-  readonly numRuns: number
-  /** Longest time in `npm test`. */
-  readonly shortMs: number
+  /** In `npm test`, however long they take: a busy machine must not be shown less. */
+  readonly shortRuns: number
+  /** At most, in a soak. */
+  readonly soakRuns: number
   /** Longest time in a soak; `FF_SOAK_MINUTES` overrules it. */
   readonly soakMs: number
   readonly tallies: Tallies
 }
 
-function timeLimitMs({ shortMs, soakMs }: RandomRunOptions): number {
-  if (!isSoak) return shortMs
+type Bounds = Pick<fc.Parameters, 'numRuns' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'>
+
+function boundsOf({ shortRuns, soakRuns, soakMs }: RandomRunOptions): Bounds {
+  if (!isSoak) return { numRuns: shortRuns }
   const minutes = process.env.FF_SOAK_MINUTES
-  return minutes === undefined ? soakMs : Number(minutes) * 60_000
+  return {
+    numRuns: soakRuns,
+    interruptAfterTimeLimit: minutes === undefined ? soakMs : Number(minutes) * 60_000,
+    markInterruptAsFailure: false,
+  }
 }
 
 /**
@@ -47,11 +56,9 @@ export async function runRandomly<Input>(
   const startedAt = performance.now()
   const path = process.env.FF_PATH
   const run = await fc.check(property, {
-    numRuns: options.numRuns,
+    ...boundsOf(options),
     seed,
     ...(path === undefined ? {} : { path, endOnFailure: true }),
-    interruptAfterTimeLimit: timeLimitMs(options),
-    markInterruptAsFailure: false,
   })
   const seconds = Math.round((performance.now() - startedAt) / 1_000)
   const line = `${name}: ${run.numRuns} runs with seed ${seed} in ${seconds} s, ${run.failed ? 'a difference' : 'no difference'}`

@@ -5,6 +5,7 @@ import type { EmbeddedOptions } from '@flowfabric/embedded'
 import { backendName } from './backends.js'
 import { startPostgres } from './servers/postgres.js'
 import { createTestDatabase } from './servers/test-database.js'
+import { furnishFolder } from './servers/test-pglite.js'
 import { startValkey } from './servers/valkey.js'
 import { openValkeyStore } from './servers/valkey-store.js'
 
@@ -13,6 +14,8 @@ export interface StorePlace {
   readonly embedded: Pick<EmbeddedOptions, 'store' | 'valkey'>
   /** The same as settings of a program. The folder of an embedded store is the program's own. */
   readonly env: Readonly<Record<string, string>>
+  /** Where the store is embedded, makes in a program's folder what takes its first start five seconds. */
+  furnish(folder: string): Promise<void>
   /** Removes the store, and all that is in it. */
   remove(): Promise<void>
 }
@@ -32,7 +35,8 @@ export async function createStorePlace({
   const isOwnServer = durable && process.env.FF_TEST_URL === undefined
   switch (name) {
     case 'pglite':
-      return placeOfPglite(lasting ? await mkdtemp(join(tmpdir(), 'flowfabric-store-')) : ':memory:')
+      if (!lasting) return placeOfPglite(':memory:', async () => {})
+      return placeInFolder(await mkdtemp(join(tmpdir(), 'flowfabric-store-')))
     case 'postgres18': {
       if (!isOwnServer) {
         const { url, drop } = await createTestDatabase(18)
@@ -54,18 +58,22 @@ export async function createStorePlace({
   }
 }
 
-function placeOfPglite(store: string): StorePlace {
-  return {
-    embedded: { store },
-    env: { FF_BACKEND: 'pglite' },
-    async remove() {
-      if (store !== ':memory:') await rm(store, { recursive: true, force: true })
-    },
-  }
+async function placeInFolder(folder: string): Promise<StorePlace> {
+  await furnishFolder(folder)
+  return placeOfPglite(folder, () => rm(folder, { recursive: true, force: true }))
+}
+
+function placeOfPglite(store: string, remove: () => Promise<void>): StorePlace {
+  return { embedded: { store }, env: { FF_BACKEND: 'pglite' }, furnish: furnishFolder, remove }
 }
 
 function placeOfPostgres(url: string, remove: () => Promise<void>): StorePlace {
-  return { embedded: { store: url }, env: { FF_BACKEND: 'postgres', FF_POSTGRES_URL: url }, remove }
+  return {
+    embedded: { store: url },
+    env: { FF_BACKEND: 'postgres', FF_POSTGRES_URL: url },
+    furnish: async () => {},
+    remove,
+  }
 }
 
 async function placeOfStore(name: 'valkey' | 'valkeyCluster'): Promise<StorePlace> {
@@ -89,6 +97,7 @@ function placeOfValkey(
       FF_VALKEY_CLUSTER: String(cluster),
       FF_VALKEY_KEY_PREFIX: keyPrefix,
     },
+    furnish: async () => {},
     remove,
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { TestProject } from 'vitest/node'
+import { makePgliteData, type PgliteData } from './pglite-data.js'
 import { type PostgresMajor, startPostgres } from './postgres.js'
 import { startValkey } from './valkey.js'
 import { startValkeyCluster } from './valkey-cluster.js'
@@ -7,7 +8,9 @@ import { openValkeyClient, removeKeys } from './valkey-keys.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Address of the run's one server of that major; absent when no selected project needs it. */
+    /** Absent when no selected project needs it. */
+    pgliteData: PgliteData | undefined
+    /** Address of the run's one server of that major; absent likewise. */
     postgresUrls: Partial<Record<PostgresMajor, string>>
     /** Address of the run's one standalone Valkey, without a database; absent likewise. */
     valkeyUrl: string | undefined
@@ -18,32 +21,33 @@ declare module 'vitest' {
   }
 }
 
-type SharedServer = PostgresMajor | 'valkey' | 'valkeyCluster'
+type Shared = 'pglite' | PostgresMajor | 'valkey' | 'valkeyCluster'
 
-/** Which projects use servers that a run shares beside that of the store that they test. */
-const serversOf: Record<string, SharedServer[]> = {
+/** What projects use of what a run shares, beside that of the store that they test. */
+const sharedOf: Record<string, Shared[]> = {
   postgres: [15],
   valkey: ['valkey', 'valkeyCluster'],
-  differential: [18, 'valkey', 'valkeyCluster'],
+  differential: ['pglite', 18, 'valkey', 'valkeyCluster'],
 }
 
 /** What a store that a project tests is on, see `backends.ts`. */
-const serverOfStore: Record<string, SharedServer> = {
+const sharedOfStore: Record<string, Shared> = {
+  pglite: 'pglite',
   postgres18: 18,
   postgres15: 15,
   valkey: 'valkey',
   valkeyCluster: 'valkeyCluster',
 }
 
-function serversOfProject({ name, config: { env } }: TestProject): SharedServer[] {
+function sharedOfProject({ name, config: { env } }: TestProject): Shared[] {
   const { FF_TEST_BACKEND, FF_TEST_URL } = env as Record<string, string | undefined>
-  const server = FF_TEST_URL === undefined ? serverOfStore[FF_TEST_BACKEND ?? ''] : undefined
-  return [...(serversOf[name] ?? []), ...(server === undefined ? [] : [server])]
+  const shared = FF_TEST_URL === undefined ? sharedOfStore[FF_TEST_BACKEND ?? ''] : undefined
+  return [...(sharedOf[name] ?? []), ...(shared === undefined ? [] : [shared])]
 }
 
 /** One of each for the whole run: its start costs more than most test files. */
 export default async function setup(root: TestProject): Promise<() => Promise<void>> {
-  const needed = new Set(root.vitest.projects.flatMap(serversOfProject))
+  const needed = new Set(root.vitest.projects.flatMap(sharedOfProject))
   const foreign = root.vitest.projects.map(foreignValkey).find((each) => each !== undefined)
   const runPrefix = `t${randomBytes(3).toString('hex')}`
   const started: { stop(): Promise<void> }[] = []
@@ -52,30 +56,46 @@ export default async function setup(root: TestProject): Promise<() => Promise<vo
     if (foreign !== undefined) await leaveEmpty(foreign, runPrefix)
   }
   const start = async <Server extends { stop(): Promise<void> }>(
-    server: Promise<Server>,
-  ): Promise<Server> => {
-    const running = await server
+    what: Shared,
+    begin: () => Promise<Server>,
+  ): Promise<Server | undefined> => {
+    if (!needed.has(what)) return undefined
+    const running = await begin()
     started.push(running)
     return running
   }
+  // All at once: each waits more than it computes.
+  const starting = [
+    start('pglite', makePgliteData).then((data) =>
+      root.provide('pgliteData', data && { folder: data.folder, file: data.file }),
+    ),
+    startPostgresMajors().then((urls) => root.provide('postgresUrls', urls)),
+    start('valkey', startValkey).then((server) => root.provide('valkeyUrl', server?.url)),
+    start('valkeyCluster', startValkeyCluster).then((cluster) =>
+      root.provide('valkeyClusterAddresses', cluster?.addresses),
+    ),
+  ]
+  root.provide('valkeyRunPrefix', runPrefix)
   try {
-    const postgresUrls: Partial<Record<PostgresMajor, string>> = {}
-    for (const major of [15, 18] as const) {
-      if (!needed.has(major)) continue
-      postgresUrls[major] = (await start(startPostgres({ major, durable: false }))).url
-    }
-    root.provide('postgresUrls', postgresUrls)
-    root.provide('valkeyRunPrefix', runPrefix)
-    root.provide('valkeyUrl', needed.has('valkey') ? (await start(startValkey())).url : undefined)
-    root.provide(
-      'valkeyClusterAddresses',
-      needed.has('valkeyCluster') ? (await start(startValkeyCluster())).addresses : undefined,
-    )
+    await Promise.all(starting)
   } catch (error) {
+    // What is still starting would be missed.
+    await Promise.allSettled(starting)
     await stop()
     throw error
   }
   return stop
+
+  async function startPostgresMajors(): Promise<Partial<Record<PostgresMajor, string>>> {
+    const majors = [15, 18] as const
+    const servers = await Promise.all(
+      majors.map(async (major) => {
+        const server = await start(major, () => startPostgres({ major, durable: false }))
+        return server === undefined ? [] : [[major, server.url] as const]
+      }),
+    )
+    return Object.fromEntries(servers.flat())
+  }
 }
 
 interface ForeignValkey {

@@ -207,11 +207,6 @@ async function halve(
   carryOut: (taken: Taken) => Promise<void>,
 ): Promise<void> {
   const size = ends.length + submits.length
-  if (isEngineError(error, 'store_full') && submits.length > 0 && ends.length + claims.length > 0) {
-    // Only new work needs room: what finishes work makes some.
-    for (const { answering } of submits) answering.reject(error)
-    return carryOut({ ends, submits: [], claims })
-  }
   const isShared = isEngineError(error) && error.code !== 'internal_error' && sharedKinds.includes(error.kind)
   if (isShared || size + claims.length <= 1) {
     for (const { answering } of [...ends, ...submits, ...claims]) answering.reject(error)

@@ -84,6 +84,7 @@ function createRounds(
   const line = keepConnected({
     open: (signal) => openSocket(address, settings, signal),
     onChange: changes.announce,
+    retryForMs: settings.retryForMs,
   })
 
   const reach = async (): Promise<Socket | undefined> => {

@@ -19,13 +19,15 @@ export interface LineOptions {
   onOpen?(socket: Socket): void
   /** Called when a connection was opened, when it ended, and when none could be opened. */
   onChange(): void
+  /** How long calls that find no connection wait for one. */
+  readonly retryForMs: number
 }
 
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 2_000
 
 /** Never gives up: whoever waits for the connection has a limit of its own. */
-export function keepConnected({ open, onOpen, onChange }: LineOptions): Line {
+export function keepConnected({ open, onOpen, onChange, retryForMs }: LineOptions): Line {
   let socket: Socket | undefined
   let fault: EngineError | undefined
   const closing = new AbortController()
@@ -66,7 +68,7 @@ export function keepConnected({ open, onOpen, onChange }: LineOptions): Line {
       }
       if (signal.aborted) break
       onChange()
-      await pause(pauseAfter(tries))
+      await pause(pauseAfter(tries, retryForMs))
     }
   }
   const running = run()
@@ -92,7 +94,9 @@ export function keepConnected({ open, onOpen, onChange }: LineOptions): Line {
 }
 
 /** Half of it by chance: many processes that lost the same server don't come back at the same moment. */
-function pauseAfter(tries: number): number {
-  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries)
+function pauseAfter(tries: number, retryForMs: number): number {
+  // A call that comes when the server is back must not have given up before the next try.
+  const longestUseful = Math.max(FIRST_PAUSE_MS, retryForMs / 2)
+  const longest = Math.min(LONGEST_PAUSE_MS, longestUseful, FIRST_PAUSE_MS * 2 ** tries)
   return longest * (0.5 + Math.random() / 2)
 }

@@ -37,6 +37,7 @@ function createNode(address: Address, settings: ConnectionSettings, onChange: ()
       facts = socket.facts
     },
     onChange,
+    retryForMs: settings.retryForMs,
   })
 
   return {

@@ -118,6 +118,7 @@ export function createSubscriber(
     open: (signal) => openSocket(address, settings, signal),
     onOpen: attach,
     onChange: () => {},
+    retryForMs: settings.retryForMs,
   })
 
   return {
