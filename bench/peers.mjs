@@ -46,24 +46,25 @@ export async function open(context, variant) {
   await embedded.start()
   const client = createClient({ connect: embedded.engine })
 
-  /** What to say when the store has recorded the end of an execution that runs now. */
+  /** What to say when the store has recorded the end of an attempt that runs now. The next one may begin before that. */
   const whenRecorded = new Map()
+  const keyOf = (id, attempt) => `${id} ${attempt}`
 
   const work = defineTask({
     kind: 'work',
     input: type(),
     retry: { maxAttempts: 3, backoff: { kind: 'fixed', initialMs: 0, maxMs: 0 } },
-    handler({ input, execution }) {
-      whenRecorded.set(execution.id, () => context.done(input.id))
+    handler({ input, execution, attempt }) {
+      whenRecorded.set(keyOf(execution.id, attempt.index), () => context.done(input.id))
       return context.handler(input)
     },
   })
   const node = defineTask({
     kind: 'node',
     input: type(),
-    handler({ input, execution }) {
+    handler({ input, execution, attempt }) {
       context.step(input.flow, input.index)
-      if (input.isLast) whenRecorded.set(execution.id, () => context.flowDone(input.flow))
+      if (input.isLast) whenRecorded.set(keyOf(execution.id, attempt.index), () => context.flowDone(input.flow))
     },
   })
   const chain = defineFlow('chain', (f, { id, nodes, payload }) => {
@@ -95,9 +96,10 @@ export async function open(context, variant) {
         tasks: [work, node],
         concurrency: context.concurrency,
         observer: {
-          recorded({ executionId }, { outcome }) {
-            const tell = whenRecorded.get(executionId)
-            whenRecorded.delete(executionId)
+          recorded({ executionId, attemptIndex }, { outcome }) {
+            const key = keyOf(executionId, attemptIndex)
+            const tell = whenRecorded.get(key)
+            whenRecorded.delete(key)
             if (outcome === 'completed') tell?.()
           },
         },
