@@ -64,7 +64,8 @@ export async function open(context, variant) {
     input: type(),
     handler({ input, execution, attempt }) {
       context.step(input.flow, input.index)
-      if (input.isLast) whenRecorded.set(keyOf(execution.id, attempt.index), () => context.flowDone(input.flow))
+      if (input.isLast)
+        whenRecorded.set(keyOf(execution.id, attempt.index), () => context.flowDone(input.flow))
     },
   })
   const chain = defineFlow('chain', (f, { id, nodes, payload }) => {
