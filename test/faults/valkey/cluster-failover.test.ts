@@ -111,7 +111,7 @@ it(`a Cluster whose primaries are killed ${kills} times under load loses only wh
   await Promise.all(deployments.flatMap(({ nodes }) => nodes.map((node) => node.stop())))
   for (const { keyPrefix, backend, ledger, lines, recoveriesMs } of deployments) {
     const durable = waits[keyPrefix] === undefined ? 'outside the window' : 'acknowledged'
-    const losses = await expectAsTold(backend, ledger, durable)
+    const losses = await expectAsTold(backend, ledger, durable, `waiting for ${keyPrefix}`)
     expectNoDefects(lines)
     const more = {
       kills,

@@ -62,6 +62,8 @@ export async function expectAsTold(
   ledger: Ledger,
   /** What waits for its durability is never lost; claims never wait. */
   durable: 'acknowledged' | 'outside the window',
+  /** Which of several deployments it is. */
+  which?: string,
 ): Promise<Losses> {
   const { partitions: counts } = await backend.maintenance.describe()
   const partitions: readonly PartitionTag[] = flowPartitions(counts.flow)
@@ -93,7 +95,9 @@ export async function expectAsTold(
     const attempts = await allAttempts(backend, namespace, id)
     for (const [place, end] of ends.entries()) {
       if (place === ends.length - 1 && isRecorded(end, execution, attempts)) continue
-      const text = `${id}: was said to have ended as ${JSON.stringify(end)}, is ${execution.publicState}, one of ${ends.length} such ends`
+      const kills = ledger.kills.filter(({ serves }) => serves(partitionIndexOf(id)))
+      const told = { end, ends, claims: ledger.claims.get(id), attempts, kills }
+      const text = `${id}: an end that was told is not what it is, ${execution.publicState}: ${JSON.stringify(told)}`
       note('ends', partitionIndexOf(id), end, text)
     }
   }
@@ -112,7 +116,7 @@ export async function expectAsTold(
     if (!isGone && !(ledger.kills.length > 0 && isPassing(error)))
       wrong.push(`a caller was told at ${Math.round(atMs)}: ${String(error)}`)
   }
-  expect(wrong).toEqual([])
+  expect(wrong, which).toEqual([])
   expect(await findViolations({ backend, namespace, partitions })).toEqual([])
   return lost
 }

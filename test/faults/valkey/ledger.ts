@@ -52,8 +52,8 @@ export class Ledger {
   readonly ends = new Map<ExecutionId, SeenEnd[]>()
   /** What runs have returned, by execution. */
   readonly results = new Map<ExecutionId, Set<string>>()
-  /** When the last run of an execution was over, and its end was sent. */
-  readonly #left = new Map<ExecutionId, number>()
+  /** When the run under a lease was over, and its end was sent. A lost lease's end may be told after a later run's. */
+  readonly #left = new Map<LeaseId, number>()
   /** What reached a caller that nothing may reach. */
   readonly errors: {
     readonly atMs: number
@@ -75,13 +75,19 @@ export class Ledger {
     add(this.claims, claimed.executionId, { atMs, ...leaseOf(claimed) })
   }
 
-  left(id: ExecutionId): void {
-    this.#left.set(id, performance.now())
+  /** The lease of the run that began last. */
+  leaseOf(id: ExecutionId): LeaseId | undefined {
+    return this.claims.get(id)?.at(-1)?.leaseId
+  }
+
+  left(lease: LeaseId): void {
+    this.#left.set(lease, performance.now())
   }
 
   ended(id: ExecutionId, outcome: SeenEnd['outcome'], claimed: ClaimedExecution): void {
-    const beganAtMs = this.#left.get(id) ?? 0
-    add(this.ends, id, { beganAtMs, atMs: performance.now(), outcome, by: leaseOf(claimed) })
+    const by = leaseOf(claimed)
+    const beganAtMs = this.#left.get(by.leaseId) ?? 0
+    add(this.ends, id, { beganAtMs, atMs: performance.now(), outcome, by })
   }
 
   cancelled(id: ExecutionId, beganAtMs: number): void {

@@ -62,10 +62,11 @@ export async function startNode(backend: FoundationBackend, ledger: Ledger, line
     logger,
     middleware: [
       async ({ execution }, next) => {
+        const lease = ledger.leaseOf(execution.id)
         try {
           return await next()
         } finally {
-          ledger.left(execution.id)
+          if (lease !== undefined) ledger.left(lease)
         }
       },
     ],
