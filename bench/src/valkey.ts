@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createEmbedded, type Embedded } from '@flowfabric/embedded'
 import { anyOf, createClient, createWorker, defineFlow, defineTask, type } from '@flowfabric/sdk'
@@ -216,15 +218,15 @@ async function idleCost(nextStore: NextStore, server: ValkeyServer): Promise<rea
 
 /** What functions do inside is no call of a client's. */
 async function countCalls({ port }: ValkeyServer): Promise<number> {
-  const client = new Redis({ host: '127.0.0.1', port })
-  const monitor = await client.monitor()
+  const socket = connect({ host: '127.0.0.1', port })
   let calls = 0
-  monitor.on('monitor', (_time, _args, source: string) => {
-    if (source !== 'lua') calls += 1
+  createInterface({ input: socket }).on('line', (line) => {
+    // `+OK` first, then `+<time> [<database> <address>] "<command>" …`, with `lua` for the address of a function.
+    if (line.includes('] "') && !line.includes(' lua] "')) calls += 1
   })
+  socket.write('MONITOR\r\n')
   await pause(IDLE_MS)
-  monitor.disconnect()
-  client.disconnect()
+  socket.destroy()
   return (calls * 1_000) / IDLE_MS
 }
 
