@@ -4,6 +4,7 @@ import {
   engineError,
   type FoundationBackend,
   mintClaimId,
+  mintExecutionId,
   mintInstanceId,
   mintUuid,
   parseKind,
@@ -39,6 +40,21 @@ async function claim(
 }
 
 const handlesOf = (leases: readonly ClaimedExecution[]) => leases.map(({ handle }) => handle)
+
+describe('a claim that goes with a submission', () => {
+  it('also gets what its process has not looked for yet', async () => {
+    const { store, two, worker } = await open()
+    const [elsewhere, own] = [mintExecutionId(0), mintExecutionId(1)]
+    await submitOne(store, { id: elsewhere })
+    const { namespace } = store
+    const { claimed } = await two.executions.submit({
+      namespace,
+      items: [store.aSolo({ id: own })],
+      next: worker.request({ max: 2 }),
+    })
+    expect(new Set(claimed.map(({ executionId }) => executionId))).toEqual(new Set([elsewhere, own]))
+  })
+})
 
 describe('a claim that comes again', () => {
   it('is answered the same by another process, which hands out nothing new for it', async () => {

@@ -72,7 +72,8 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
         if (current.claimed.length > before) fruitful += 1
         continue
       }
-      if (current?.claimed.length) break
+      // Where hints are heard, what they don't tell isn't there; a partition that nobody has looked at may have more.
+      if (current?.claimed.length && map.unknown().length === 0) break
       // What was heard meanwhile may be work, or that another process served the instance.
       if ((await isAllKnown(ctx, map)) && find().length === 0) {
         current?.end()
