@@ -38,6 +38,8 @@ export async function killStandalone({ name, kills, durability }: Kills): Promis
   const scene = await openServer(random, { durability, submitters, through })
   const { server, backend, nodes, ledger, lines, load } = scene
 
+  // What a power failure takes may not be the deployment itself: that is its operator's to prepare again.
+  await pause(windowMs)
   const recoveriesMs: number[] = []
   let cutBytes = 0
   for (let made = 0; made < kills; made += 1) {
