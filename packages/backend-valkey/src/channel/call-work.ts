@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Bytes, engineError, isEngineError } from '@flowfabric/core'
 import type { LibraryFunctions } from '../generated/functions.js'
 import { asList } from '../library/as-list.js'
+import { interned } from '../library/interned.js'
 import type { Durable, Invoke } from '../library/invoke.js'
 import { bytesAt, readHanded } from './handed-out.js'
 import type {
@@ -158,24 +159,6 @@ function readNotes(notes: Notes, index: number, claim: ClaimPart | undefined): r
     if (nth !== index + 1 || lane === undefined) return []
     return [{ lane, state: state === 'closed' || state === 'full' ? state : 'open', weight, active }]
   })
-}
-
-/** Things of which a call holds each once, and others point to by place from 1. */
-function interned<Item>(keyOf: (item: Item) => string) {
-  const places = new Map<string, number>()
-  const list: Item[] = []
-  return {
-    list,
-    placeOf(item: Item): number {
-      const key = keyOf(item)
-      let place = places.get(key)
-      if (place === undefined) {
-        place = list.push(item)
-        places.set(key, place)
-      }
-      return place
-    },
-  }
 }
 
 /**
