@@ -55,10 +55,27 @@ export function storeOptionsOf(settings: Settings) {
     store: storeOf(settings),
     schema: settings.postgresSchema,
     pooler: settings.postgresPooler,
-    valkey: { cluster: settings.valkeyCluster, keyPrefix: settings.valkeyKeyPrefix },
+    valkey: {
+      cluster: settings.valkeyCluster,
+      keyPrefix: settings.valkeyKeyPrefix,
+      durability: valkeyDurabilityOf(settings),
+    },
     durability: settings.durability,
     partitions: partitionsOf(settings),
   } satisfies Partial<EmbeddedOptions>
+}
+
+const waits = {
+  nothing: undefined,
+  replica: { replicas: 1 },
+  disk: { aof: { local: 1, replicas: 0 } },
+  'replica-disk': { aof: { local: 0, replicas: 1 } },
+  'disk-and-replica-disk': { aof: { local: 1, replicas: 1 } },
+} as const
+
+function valkeyDurabilityOf({ valkeyWaitFor, valkeyWaitTimeoutMs }: Settings) {
+  const wait = waits[valkeyWaitFor]
+  return wait && { for: ['submit', 'terminal'] as const, ...wait, timeoutMs: valkeyWaitTimeoutMs }
 }
 
 function storeOf({ backend, folder, postgresUrl, valkeyUrl }: Settings): string {

@@ -39,6 +39,15 @@ export const settingsSchema = z.strictObject({
     .meta({ secret: true }),
   valkeyCluster: onOff.default(false).describe('Whether that server is a node of a Cluster.'),
   valkeyKeyPrefix: z.string().default('ff').describe('What all keys in Valkey begin with.'),
+  valkeyWaitFor: z
+    .enum(['nothing', 'replica', 'disk', 'replica-disk', 'disk-and-replica-disk'])
+    .default('nothing')
+    .describe(
+      'What has to have a submission or an end before it is answered: a replica’s memory (`WAIT`), or the log on the primary’s disk, on a replica’s, or on both (`WAITAOF`).',
+    ),
+  valkeyWaitTimeoutMs: wholeNumber(1, 600_000)
+    .default(5_000)
+    .describe('How long it may take; then the answer is `timed_out`, and the change may be lost.'),
   durability: z
     .enum(['process-death', 'power-loss'])
     .default('process-death')
