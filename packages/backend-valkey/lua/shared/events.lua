@@ -77,21 +77,28 @@ function events.first(u)
   return first
 end
 
--- The id of the entry that holds this number; nil when it is gone.
+-- The entry that holds this number; nil when it is gone.
 local function entry_of(u, number)
   local last = string.format('%.0f-18446744073709551615', number)
   local found = redis.call('XREVRANGE', u.key.idx .. 'events', last, '-', 'COUNT', 1)
   if not found[1] then return nil end
   local first, count = numbers_of(found[1][1])
-  return first + count > number and found[1][1] or nil
+  return first + count > number and found[1] or nil
+end
+
+-- When the event of this number happened; nil when it is gone.
+function events.time_of(u, number)
+  local entry = entry_of(u, number)
+  return entry and tonumber(entry[2][2])
 end
 
 -- Entries from the one that holds a number on: [first number, time, place of its events] each, until they hold so many
 -- events or bytes. Answers also whether that was all; nil when the number is not kept any more.
 function events.read(u, number, count_max, bytes_max, bytes)
   if number > u.events then return {}, true end
-  local from = entry_of(u, number)
-  if not from then return nil end
+  local holder = entry_of(u, number)
+  if not holder then return nil end
+  local from = holder[1]
   local entries, size = {}, 0
   while true do
     local found = redis.call('XRANGE', u.key.idx .. 'events', from, '+', 'COUNT', ENTRIES_AT_ONCE)

@@ -1,7 +1,7 @@
 import { type EngineEvent, type EventFilter, engineError, limits, type ReadEvents } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
-import type { Positions } from './cursor.js'
+import type { Position, Positions } from './cursor.js'
 import { readEntry } from './stored-events.js'
 
 export interface EventPage {
@@ -26,9 +26,10 @@ export async function readBounds(
 ): Promise<Positions> {
   const bounds = await Promise.all(
     partitions.map(async (partition) => {
-      const { reply } = await ctx.invoke({ name: 'events_read', tag: `fp:${partition}`, args: [0, 1, 1] })
-      const [, first, last] = reply
-      return [partition, from === 'now' ? last + 1 : first] as const
+      const { reply } = await ctx.invoke({ name: 'events_read', tag: `fp:${partition}`, args: [0, 0, 1, 1] })
+      const [, first, last, lastAtMs] = reply
+      const position = from === 'now' ? { next: last + 1, seenAtMs: lastAtMs } : { next: first, seenAtMs: 0 }
+      return [partition, position] as const
     }),
   )
   return new Map(bounds)
@@ -51,7 +52,7 @@ export async function readPage(
   const positions = new Map(from)
   const chosen: EngineEvent[] = []
   const queues = await Promise.all(
-    partitions.map((partition) => readQueue(ctx, partition, from.get(partition) ?? 1, count)),
+    partitions.map((partition) => readQueue(ctx, partition, from.get(partition) ?? start, count)),
   )
   for (;;) {
     const starved = merge(queues, positions, chosen, params, limit)
@@ -60,11 +61,13 @@ export async function readPage(
     await Promise.all(
       starved.map(async (place) => {
         const { partition } = queues[place] ?? { partition: 0 }
-        queues[place] = await readQueue(ctx, partition, positions.get(partition) ?? 1, count)
+        queues[place] = await readQueue(ctx, partition, positions.get(partition) ?? start, count)
       }),
     )
   }
 }
+
+const start: Position = { next: 1, seenAtMs: 0 }
 
 /** What was read of a partition and not chosen yet. */
 interface Queue {
@@ -76,15 +79,23 @@ interface Queue {
   at: number
 }
 
-async function readQueue(ctx: Reader, partition: number, next: number, count: number): Promise<Queue> {
+async function readQueue(
+  ctx: Reader,
+  partition: number,
+  { next, seenAtMs }: Position,
+  count: number,
+): Promise<Queue> {
   const { reply, bytes } = await ctx.invoke({
     name: 'events_read',
     tag: `fp:${partition}`,
-    args: [next, count, BYTES_MAX],
+    args: [next, seenAtMs, count, BYTES_MAX],
   })
-  const [isKept, , , entries, isAll] = reply
+  const [isKept, , , , entries, isAll] = reply
   if (!isKept) {
-    throw engineError('cursor_expired', `Events of partition ${partition} after the cursor were removed`)
+    throw engineError(
+      'cursor_expired',
+      `Events of partition ${partition} after the cursor were removed, or the store has lost what it points to`,
+    )
   }
   const events = asList(entries).flatMap(([first, atMs, place]) =>
     readEntry({ partition, first, atMs, packed: bytes[place - 1] ?? new Uint8Array() }, next),
@@ -98,7 +109,7 @@ async function readQueue(ctx: Reader, partition: number, next: number, count: nu
  */
 function merge(
   queues: readonly Queue[],
-  positions: Map<number, number>,
+  positions: Map<number, Position>,
   chosen: EngineEvent[],
   { namespace, filter }: ReadEvents,
   limit: number,
@@ -112,7 +123,7 @@ function merge(
     const event = best?.events[best.at]
     if (best === undefined || event === undefined) return []
     best.at += 1
-    positions.set(best.partition, event.number + 1)
+    positions.set(best.partition, { next: event.number + 1, seenAtMs: event.atMs })
     if (event.namespace === namespace && passes(event, filter)) chosen.push(event)
   }
   return []

@@ -15,8 +15,8 @@ export interface LibraryFunctions {
   engines_beat: { args: [engine: string, label: string, goes: boolean, aliveMs: number]; reply: [nowMs: number, engines: [engine: string, label: string, startedMs: number, seenMs: number][]] }
   /** All engines that are known. */
   engines_list: { args: []; reply: [engine: string, label: string, startedMs: number, seenMs: number][] }
-  /** The partition's events from a number on, entry by entry, up to so many or so many bytes; with `next` 0 only what there is. `isKept` false: events of those numbers are gone, or never were. */
-  events_read: { args: [next: number, countMax: number, bytesMax: number]; reply: [isKept: boolean, first: number, last: number, entries: [first: number, atMs: number, events: number][], isAll: boolean] }
+  /** The partition's events from a number on, entry by entry, up to so many or so many bytes; with `next` 0 only what there is. `isKept` false: events of those numbers are gone, or never were, or the one before them is not of that time (0: unknown). */
+  events_read: { args: [next: number, seenAtMs: number, countMax: number, bytesMax: number]; reply: [isKept: boolean, first: number, last: number, lastAtMs: number, entries: [first: number, atMs: number, events: number][], isAll: boolean] }
   /** Ends an execution as cancelled; one that runs is asked first when there is a grace. */
   executions_cancel: { args: [namespace: string, id: string, graceMs: number]; reply: unknown[] }
   /** Changes the priority of what is not terminal. */
