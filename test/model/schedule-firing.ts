@@ -121,7 +121,7 @@ export function startNow(
     items.push({ outcome: 'started', scheduleId: schedule.id, tickMs, started: id })
     return
   }
-  items.push({ outcome: 'error', scheduleId: schedule.id, tickMs, started: null, code })
+  items.push({ outcome: 'refused', scheduleId: schedule.id, tickMs, started: null, code })
   schedule.running = schedule.running.filter((each) => each.id !== id)
   schedule.lastRefusal = { tickMs, code, atMs: model.clock.nowMs() }
   if (triggerKey !== undefined) schedule.triggers = schedule.triggers.filter(({ key }) => key !== triggerKey)

@@ -204,7 +204,7 @@ function trigger(model: Model, schedule: ScheduleRecord, params: TriggerSchedule
   items.push(...fire(model, schedule, limits.scheduleTicksPerCall).items)
   changed(model, schedule)
   const codes = new Map(
-    items.flatMap(({ tickMs, code, outcome }) => (outcome === 'error' ? [[tickMs, code ?? '']] : [])),
+    items.flatMap(({ tickMs, code, outcome }) => (outcome === 'refused' ? [[tickMs, code ?? '']] : [])),
   )
   return {
     outcome: 'triggered',

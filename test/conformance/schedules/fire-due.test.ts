@@ -96,12 +96,12 @@ describe('schedules.fireDue', () => {
     expect(await schedule.pass(1)).toMatchObject([{ outcome: 'started', tickMs: first - (first % minute) }])
   })
 
-  it('a lane that takes nothing shows as an error, and the ticks after it start again', async () => {
+  it('a lane that takes nothing shows with its code, and the ticks after it start again', async () => {
     const { backend, namespace } = store()
     const schedule = await ScheduleDriver.create(store())
     await backend.lanes.setState({ namespace, lane: schedule.lane, state: 'draining' })
     const [refused] = await schedule.passTick()
-    expect(refused).toMatchObject({ outcome: 'error', code: 'lane_not_accepting', started: null })
+    expect(refused).toMatchObject({ outcome: 'refused', code: 'lane_not_accepting', started: null })
     const nowMs = await store().nowMs()
     const lastRefusal = { tickMs: refused?.tickMs, code: 'lane_not_accepting', atMs: nowMs }
     expect(await schedule.read()).toMatchObject({ running: [], lastRefusal })

@@ -53,8 +53,8 @@ export interface ScheduleOperations {
 
   /**
    * Start what is due, exactly once per tick in a fleet; oldest first, at most `max` ticks. Takes a partition of the quota
-   * family. What another runner was quicker with is `lost_race`. A refusal is an item's error with its code, and
-   * uses up its tick; a store that cannot be reached leaves it for the next call.
+   * family. What another runner was quicker with is `lost_race`. Work that is refused, such as by a lane that
+   * drains, uses up its tick and nothing else: the next one starts again.
    */
   fireDue(params: ScanRequest): Promise<ScanResult<ScheduleFireItem>>
 }
@@ -182,15 +182,19 @@ export const scheduleFireOutcomes = [
   'skipped',
   'buffered',
   'missed',
+  'refused',
   'lost_race',
   'error',
 ] as const
 
 export interface ScheduleFireItem {
-  /** `missed`: it and those after it were older than the catch-up window. */
+  /**
+   * `missed`: it and those after it were older than the catch-up window. `refused`: its work was, by the code; the tick is used
+   * up. `error`: the store could not do it, and the next call will try again.
+   */
   readonly outcome: (typeof scheduleFireOutcomes)[number]
   readonly scheduleId: ScheduleId
-  /** By the timing, not by the clock; of `lost_race` and of an `error` of the whole schedule the next one. */
+  /** By the timing, not by the clock; where a whole schedule is meant, its next one. */
   readonly tickMs: number
   readonly started: ScheduledId | null
   readonly code?: string | undefined

@@ -198,7 +198,7 @@ function describe(
 ): ScheduleFireItem {
   if (outcome?.outcome === 'started') return { ...itemOf(schedule, tickMs), started: id }
   const code = outcome?.code ?? 'unexpected_answer'
-  return { ...itemOf(schedule, tickMs), outcome: 'error', code }
+  return { ...itemOf(schedule, tickMs), outcome: isUnsure(outcome) ? 'error' : 'refused', code }
 }
 
 function isUnsure(outcome: StartOutcome | undefined): boolean {

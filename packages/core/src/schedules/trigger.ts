@@ -31,7 +31,9 @@ export async function triggerSchedule(parts: TriggerParts, params: TriggerSchedu
   const { schedule, nowMs, fires } = taken
   const { items, dueAtMs } = await parts.runner.takeOn(schedule, nowMs, limits.scheduleTicksPerCall)
   const codes = new Map(
-    items.flatMap(({ outcome, tickMs, code = '' }) => (outcome === 'error' ? [[tickMs, code] as const] : [])),
+    items.flatMap(({ outcome, tickMs, code = '' }) =>
+      outcome === 'refused' ? [[tickMs, code] as const] : [],
+    ),
   )
   const started = fires.filter(({ tickMs }) => !codes.has(tickMs)).map(({ id }) => id)
   const refused = fires.flatMap(({ tickMs }) => {
