@@ -200,6 +200,7 @@ export const pendingOwners = {
   projection: { scanner: 'flow_projector', movedBy: 'resolution.projectSummaries' },
   retention: { scanner: 'retention_trimmer', movedBy: 'maintenance.trimRetention' },
   upkeep: { scanner: 'store_upkeep', movedBy: 'maintenance.upkeep' },
+  schedules: { scanner: 'schedule_runner', movedBy: 'schedules.fireDue' },
   lane_copies: { scanner: 'lane_sync', movedBy: 'lanes.syncCopies' },
 } as const
 

@@ -51,7 +51,7 @@ export function createExecutions(model: Model): ExecutionOperations {
         const errors = checkSubmitExecutions(params, model.partitions)
         const items = params.items.map((item, index): SubmitExecutionOutcome => {
           const error = errors[index]
-          return error ? { outcome: 'error', error } : submit(model, params.namespace, item)
+          return error ? { outcome: 'error', error } : submitExecution(model, params.namespace, item)
         })
         return { items, claimed: claimNext(model, params.next) }
       }),
@@ -149,7 +149,11 @@ export function createExecutions(model: Model): ExecutionOperations {
   }
 }
 
-function submit(model: Model, namespace: Namespace, item: ExecutionSubmission): SubmitExecutionOutcome {
+export function submitExecution(
+  model: Model,
+  namespace: Namespace,
+  item: ExecutionSubmission,
+): SubmitExecutionOutcome {
   const content = { target: item.id, kind: item.kind, content: item.inputHash ?? hashInput(item.input) }
   const known = lookUpKey(model, namespace, item.idempotencyKey, content)
   if (known === 'conflict') return { outcome: 'idempotency_conflict' }

@@ -10,6 +10,7 @@ import { createMaintenance } from './maintenance.js'
 import { createProjection } from './projection.js'
 import { createReconciling } from './reconciling.js'
 import { createEngines, createWorkers } from './registries.js'
+import { createSchedules } from './schedules.js'
 import { createStore, type Model, type ModelOptions } from './store.js'
 
 /**
@@ -35,6 +36,7 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     lanes: createLanes(store),
     workers: createWorkers(store),
     engines: createEngines(store),
+    schedules: createSchedules(store),
     events: createEvents(store),
     maintenance: createMaintenance(store),
   }

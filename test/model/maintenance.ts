@@ -9,6 +9,7 @@ import {
   type PendingWork,
   type PrepareParams,
   type PulseResult,
+  partitionOfTag,
   partitionTagOf,
   readPartitionConfig,
   vectorViolations,
@@ -17,6 +18,7 @@ import { flowTagOf } from './feed.js'
 import { laneOf } from './lane-records.js'
 import { isDispatchable } from './resolution.js'
 import { hasExpired, trimRetention } from './retention.js'
+import { nextScheduleIn } from './schedule-records.js'
 import { type Model, operate } from './store.js'
 import { drainTimers, nextTimerIn } from './timers.js'
 
@@ -27,6 +29,7 @@ export function createMaintenance(model: Model): MaintenanceOperations {
         checkPulse(params, model.partitions)
         const nowMs = model.clock.nowMs()
         const partitions = params.partitions.map((partition) => {
+          if (partitionOfTag(partition).family === 'quota') return pulseOfSchedules(model, partition)
           const nextDueAtMs = nextTimerIn(model, partition)
           return { partition, pending: pendingIn(model, partition, nextDueAtMs), nextDueAtMs }
         })
@@ -127,6 +130,12 @@ function pendingIn(model: Model, partition: PartitionTag, nextDueAtMs: number | 
 
 /** Lanes that hand out work, and whose oldest claimable execution has waited longer than this. */
 const WAITING_MS = 250
+
+function pulseOfSchedules(model: Model, partition: PartitionTag): PulseResult['partitions'][number] {
+  const nextDueAtMs = nextScheduleIn(model, partition)
+  const isDue = nextDueAtMs !== null && nextDueAtMs <= model.clock.nowMs()
+  return { partition, pending: isDue ? ['schedules'] : [], nextDueAtMs }
+}
 
 function waitingLanes(model: Model): PulseResult['waitingLanes'] {
   const nowMs = model.clock.nowMs()

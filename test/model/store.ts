@@ -16,6 +16,7 @@ import {
 import { type Clock, createClock } from './clock.js'
 import { createRandom, type Random } from './random.js'
 import type { ExecutionRecord, FlowRecord, IdempotencyRecord, LaneRecord, OutboxEntry } from './records.js'
+import type { ScheduleRecord } from './schedule-records.js'
 
 export interface ModelOptions {
   readonly partitions?: Partial<PartitionConfig> | undefined
@@ -48,6 +49,7 @@ export interface Model {
   readonly workers: Map<InstanceId, WorkerView>
   readonly engines: Map<InstanceId, EngineView>
   readonly idempotencyKeys: Map<string, IdempotencyRecord>
+  readonly schedules: Map<string, ScheduleRecord>
   readonly outbox: Map<EntryId, OutboxEntry>
   /** Entries that the running step left, which it may resolve itself. */
   fresh: OutboxEntry[]
@@ -84,6 +86,7 @@ export function createStore(options: ModelOptions): Model {
     workers: new Map(),
     engines: new Map(),
     idempotencyKeys: new Map(),
+    schedules: new Map(),
     outbox: new Map(),
     fresh: [],
     feed: [],

@@ -68,5 +68,6 @@ export async function pass(
   backend: ModelBackend,
 ): Promise<{ readonly report: ScanReport; readonly seen: Seen }> {
   const { context, seen } = contextOf(backend)
-  return { report: await scanner.scanPartition(context, partition), seen }
+  const first = makePartitionTag(scanner.family, 0)
+  return { report: await scanner.scanPartition(context, first), seen }
 }

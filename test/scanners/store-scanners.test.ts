@@ -1,6 +1,7 @@
 import {
   defaultLane,
   type ExecutionSubmission,
+  makePartitionTag,
   mintClaimId,
   mintExecutionId,
   mintInstanceId,
@@ -58,7 +59,7 @@ describe('on an empty store', () => {
       const report =
         scanner.scope === 'pulse'
           ? scanner.readPulse(context, await model.maintenance.pulse({ partitions: [partition] }))
-          : await scanner.scanPartition(context, partition)
+          : await scanner.scanPartition(context, makePartitionTag(scanner.family, 0))
       expect(report).toMatchObject({ processed: 0, errors: 0 })
       expect(seen).toEqual({ counts: {}, observed: {}, hints: [], lines: [] })
     },

@@ -69,6 +69,37 @@ describe('over HTTP', () => {
     expect((await handle.attempts()).map(({ state }) => state)).toEqual(['ended_success'])
   })
 
+  test('a schedule is put, read, triggered and deleted as in process', async () => {
+    await startWorker({ tasks: [part] })
+    const put = await client.schedules.put({ label: 'hourly', everyMs: 3_600_000 }, part, 5)
+    expect(put).toMatchObject({ id: client.schedules.idOf('hourly'), overlap: 'skip' })
+    const { schedule, nextFiresMs } = await client.schedules.get(put.id)
+    expect(schedule).toEqual(put)
+    expect(nextFiresMs).toHaveLength(10)
+    const { started, isDuplicate } = await client.schedules.trigger(put.id, { key: 'one' })
+    expect(isDuplicate).toBe(false)
+    expect(await client.handle(String(started[0]), part).result({ timeoutMs: 5_000 })).toEqual({
+      squared: 25,
+    })
+    expect(await client.schedules.trigger(put.id, { key: 'one' })).toMatchObject({
+      isDuplicate: true,
+      started,
+    })
+    const range = { from: 0, to: 3_600_000, key: 'one' }
+    await expect(client.schedules.backfill(put.id, range)).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    })
+    const past = await client.schedules.backfill(put.id, { ...range, key: 'past' })
+    expect(past.started).toHaveLength(2)
+    expect(await client.schedules.pause(put.id, 'enough')).toBe(true)
+    expect((await client.schedules.list()).items).toMatchObject([
+      { id: put.id, paused: true, pauseReason: 'enough' },
+    ])
+    expect(await client.schedules.resume(put.id)).toBe(true)
+    expect(await client.schedules.delete(put.id)).toBe(true)
+    await expect(client.schedules.get(put.id)).rejects.toMatchObject({ code: 'schedule_not_found' })
+  })
+
   test('a flow hands results down and answers its own', async () => {
     const flow = defineFlow('squares', (f, input: readonly number[]) => ({
       total: f.map(input, part).join(sum),

@@ -43,6 +43,36 @@ describe('flowfabric dev', () => {
 })
 
 describe('the commands that talk to a server', () => {
+  it('list, show, pause, resume, trigger, backfill and delete a schedule', async () => {
+    const token = (await readFile(join(folder, '.flowfabric', 'token'), 'utf8')).trim()
+    const made = await fetch(`${dev.url}/v1/schedules`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        label: 'at night',
+        timing: { kind: 'cron', expression: '0 0 3 * * *', timeZone: 'Europe/Berlin' },
+        work: { kind: 'execution', spec: { kind: 'clean' } },
+        overlap: 'allow_all',
+      }),
+    })
+    const { schedule } = (await made.json()) as { schedule: { id: string } }
+    const { id } = schedule
+    expect((await ask('schedules')).out).toMatch(
+      new RegExp(`${id} +at night +0 0 3 \\* \\* \\* Europe/Berlin`),
+    )
+    expect(await ask('schedules', 'pause', id, '--reason', 'later')).toMatchObject({ code: 0, out: 'paused' })
+    expect((await ask('schedules', 'show', id)).out).toMatch(/state +paused: later/)
+    expect(await ask('schedules', 'resume', id)).toMatchObject({ code: 0, out: 'resumed' })
+    expect((await ask('schedules', 'trigger', id, '--key', 'one')).out).toMatch(/^triggered\n\{fp:/)
+    expect((await ask('schedules', 'trigger', id, '--key', 'one')).out).toMatch(/^duplicate\n\{fp:/)
+    const past = ['--from', '2026-01-01T00:00:00Z', '--to', '2026-01-02T23:00:00Z', '--json'] as const
+    const backfilled = await ask('schedules', 'trigger', id, ...past)
+    expect(JSON.parse(backfilled.out)).toMatchObject({ outcome: 'triggered', started: { length: 2 } })
+    expect(await ask('schedules', 'trigger', id, '--from', 'then')).toMatchObject({ code: 2 })
+    expect(await ask('schedules', 'delete', id)).toMatchObject({ code: 0, out: 'deleted' })
+    expect(await ask('schedules', 'delete', id)).toMatchObject({ code: 4 })
+  })
+
   it('submit, list, show, explain, cancel and replay an execution', async () => {
     const submitted = await ask('submit', 'hello', '--input', '{"name":"world"}', '--json')
     expect(submitted.code).toBe(0)

@@ -22,6 +22,7 @@ import { createMaintenance } from './maintenance/index.js'
 import { readPartitions } from './maintenance/prepare.js'
 import { type PostgresBackendOptions, readSettings } from './options.js'
 import { createResolution } from './resolution/index.js'
+import { createSchedules } from './schedules/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -37,16 +38,19 @@ export interface PostgresBackend extends FoundationBackend {
 export function createPostgresBackend(options: PostgresBackendOptions): PostgresBackend {
   const { ctx, close } = createContext(options)
   const claimer = createClaimer(ctx)
+  const executions = createExecutions(ctx, claimer)
+  const flows = createFlows(ctx)
   return {
     kind: 'postgres',
-    executions: createExecutions(ctx, claimer),
+    executions,
     leases: createLeases(ctx, claimer),
     attempts: createAttempts(ctx),
-    flows: createFlows(ctx),
+    flows,
     resolution: createResolution(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
+    schedules: createSchedules(ctx, { executions, flows }),
     events: createEvents(ctx),
     maintenance: createMaintenance(ctx, close),
     inspect: (id) => inspectExecution(ctx, id),

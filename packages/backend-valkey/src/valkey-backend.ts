@@ -30,6 +30,7 @@ import { createBackgroundDispatch, dispatchOnce } from './resolution/background.
 import { createResolution } from './resolution/index.js'
 import { createCatalogue } from './routes/catalogue.js'
 import { learnRoutes } from './routes/route-of.js'
+import { createSchedules } from './schedules/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -48,16 +49,19 @@ export interface ValkeyBackend extends FoundationBackend {
 export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBackend {
   const { ctx, close } = createContext(options)
   const claimer = createClaimer(ctx)
+  const executions = createExecutions(ctx, claimer)
+  const flows = createFlows(ctx)
   return {
     kind: 'valkey',
-    executions: createExecutions(ctx, claimer),
+    executions,
     leases: createLeases(ctx, claimer),
     attempts: createAttempts(ctx),
-    flows: createFlows(ctx),
+    flows,
     resolution: createResolution(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
+    schedules: createSchedules(ctx, { executions, flows }),
     events: createEvents(ctx),
     maintenance: createMaintenance(ctx, close),
     inspect: (id) => inspectExecution(ctx, id),

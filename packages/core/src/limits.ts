@@ -165,6 +165,42 @@ export const limits = {
   /** A reservation that isn't confirmed by a claim lapses after this. */
   reservationTtlMs: 10_000,
 
+  // Schedules.
+  /** The shortest interval. `invalid_schedule`. */
+  scheduleIntervalMsMin: 1_000,
+  /** A cron text. `invalid_schedule`. */
+  scheduleExpressionCharsMax: 256,
+  /** What a tick starts, as it is stored. `payload_too_large`. */
+  scheduleWorkBytesMax: 2_097_152,
+  /** How far a fire may be moved. */
+  scheduleJitterMsMax: 86_400_000,
+  /** How far back missed ticks are caught up, unless the schedule says otherwise. */
+  scheduleCatchUpMsDefault: 86_400_000,
+  /** A shorter window would lose ticks to the death of a partition's owner. */
+  scheduleCatchUpMsMin: 30_000,
+  /** Next fire times that `schedules.get` shows. */
+  scheduleNextFires: 10,
+  /** Ticks of one schedule that one call takes. */
+  scheduleTicksPerCall: 100,
+  /** What a schedule remembers as running. */
+  scheduleRunningMax: 100,
+  /** Ticks that wait for what runs. More are skipped. */
+  scheduleBufferedMax: 1_000,
+  /** Ticks of one backfill. `limit_exceeded`. */
+  scheduleBackfillTicksMax: 1_000,
+  /** Backfills of a schedule under way. `limit_exceeded`. */
+  scheduleBackfillsMax: 10,
+  /** Trigger keys that a schedule remembers, and for how long. */
+  scheduleTriggersKept: 100,
+  scheduleTriggerKeyTtlMs: 86_400_000,
+  /** A start that was recorded and not confirmed is repeated by others after this. */
+  scheduleStartRepeatMs: 5_000,
+  /** Between two looks whether what waits may start. */
+  scheduleLookMsMin: 250,
+  scheduleLookMsMax: 10_000,
+  /** Writes of one record that lose to others before a call gives up. `contention`. */
+  scheduleTriesMax: 20,
+
   // The feed and retention.
   /** Events that a partition keeps. A reader behind that gets `cursor_expired`. */
   feedLengthMax: 100_000,

@@ -17,6 +17,7 @@ import { type IndexReconcilerOptions, indexReconciler } from './index-reconciler
 import { laneSync } from './lane-sync.js'
 import { type ReadyAnnouncerOptions, readyAnnouncer } from './ready-announcer.js'
 import { retentionTrimmer } from './retention-trimmer.js'
+import { scheduleRunner } from './schedule-runner.js'
 import { storeUpkeep } from './store-upkeep.js'
 import { timers } from './timers.js'
 import { type WorkerReaperOptions, workerReaper } from './worker-reaper.js'
@@ -29,6 +30,7 @@ interface BatchOptions {
 export interface FoundationScannerOptions {
   readonly timers?: BatchOptions | undefined
   readonly completionDispatcher?: BatchOptions | undefined
+  readonly scheduleRunner?: BatchOptions | undefined
   readonly edgeCancelDispatcher?: EdgeCancelDispatcherOptions | undefined
   readonly edgeCancelReconciler?: EdgeCancelReconcilerOptions | undefined
   readonly cancelReconciler?: CancelReconcilerOptions | undefined
@@ -43,7 +45,7 @@ export interface FoundationScannerOptions {
 }
 
 /**
- * Every scanner that the executions, leases, flows, lanes and registries need, the most urgent ones first.
+ * Every scanner that the executions, leases, flows, lanes, schedules and registries need, the most urgent ones first.
  * Throws `invalid_configuration`, for one when the edge-cancel reconciler would run more often than its dispatcher: it
  * would then judge what the dispatcher has had no time to do.
  */
@@ -60,6 +62,7 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
   return [
     completionDispatcher(options.completionDispatcher),
     timers(options.timers),
+    scheduleRunner(options.scheduleRunner),
     edgeCancelDispatcher(options.edgeCancelDispatcher),
     cancelReconciler(options.cancelReconciler),
     laneSync(options.laneSync),

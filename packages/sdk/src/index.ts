@@ -3,6 +3,13 @@ export type { ExecutionEnd, FlowEnd } from './client/ends.js'
 export type { ExecutionHandle, ResultOptions } from './client/execution-handle.js'
 export type { CancelFlowOptions, FlowHandle, ReplayFlowOptions } from './client/flow-handle.js'
 export type { EventBatch, FollowOptions } from './client/follow-events.js'
+export type {
+  Interval,
+  RecurringOptions,
+  SchedulePlan,
+  Schedules,
+  WallClock,
+} from './client/schedules.js'
 export type { FlowSubmitOptions } from './client/submit-flow.js'
 export type { SubmitOptions, TaskInput, WorkOptions } from './client/submit-options.js'
 export type {

@@ -2,6 +2,7 @@ import { isEngineError } from '@flowfabric/core'
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
 import { addListing } from './commands/listing.js'
+import { addScheduling } from './commands/scheduling.js'
 import { addServing } from './commands/serving.js'
 import { addShowing } from './commands/showing.js'
 import { addSteering } from './commands/steering.js'
@@ -46,6 +47,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addListing(program, terminal)
   addShowing(program, flow, terminal)
   addSteering(program, terminal)
+  addScheduling(program, terminal)
   addTailing(program, terminal)
   return program
 }

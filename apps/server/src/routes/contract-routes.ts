@@ -1,5 +1,13 @@
 import type { FoundationBackend } from '@flowfabric/core'
-import { type IdMint, submitExecution, type WireOperation, wire } from '@flowfabric/core/wire'
+import {
+  backfillSchedule,
+  createSchedule,
+  type IdMint,
+  resumeSchedule,
+  submitExecution,
+  type WireOperation,
+  wire,
+} from '@flowfabric/core/wire'
 import type { FastifyInstance } from 'fastify'
 import { serveOperation } from './serve-operation.js'
 
@@ -8,7 +16,7 @@ import { serveOperation } from './serve-operation.js'
  * their own.
  */
 export function serveContract(app: FastifyInstance, backend: FoundationBackend, mint: IdMint): void {
-  const { executions, leases, attempts, flows, lanes, workers, maintenance } = backend
+  const { executions, leases, attempts, flows, lanes, schedules, workers, maintenance } = backend
   const serve = <Params, Answer>(
     operation: WireOperation<Params, Answer>,
     carry: (params: Params) => Promise<Answer>,
@@ -62,5 +70,16 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
   serve(wire.lanes.configure, (params) => lanes.configure(params))
   serve(wire.lanes.list, (params) => lanes.list(params))
   serve(wire.lanes.setState, (params) => lanes.setState(params))
+
+  serve(createSchedule, (params) => schedules.put(params))
+  serve(wire.schedules.put, (params) => schedules.put(params))
+  serve(wire.schedules.get, (params) => schedules.get(params))
+  serve(wire.schedules.list, (params) => schedules.list(params))
+  serve(wire.schedules.delete, (params) => schedules.delete(params))
+  serve(wire.schedules.pause, (params) => schedules.pause(params))
+  serve(resumeSchedule, (params) => schedules.pause(params))
+  serve(wire.schedules.trigger, (params) => schedules.trigger(params))
+  serve(backfillSchedule, (params) => schedules.trigger(params))
+
   serve(wire.maintenance.describe, () => maintenance.describe())
 }

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { formatUuid, makeExecutionId, parseFlowId } from '@flowfabric/core'
+import { deriveUuid, makeExecutionId, parseFlowId } from '@flowfabric/core'
 import type { IdMint } from '@flowfabric/core/wire'
 import type { Engine } from '@flowfabric/engine'
 
@@ -17,14 +16,4 @@ export function createIdMint(engine: Engine): IdMint {
     },
     keyedFlowId: (namespace, key) => parseFlowId(deriveUuid('flow', namespace, key)),
   }
-}
-
-/** A UUID (version 8) that follows from its parts alone. Parts are length-prefixed: ('a', 'bc') and ('ab', 'c') differ. */
-function deriveUuid(...parts: readonly string[]): string {
-  const digest = createHash('sha256')
-  for (const part of parts) digest.update(`${part.length}:${part}`)
-  const bytes = digest.digest().subarray(0, 16)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return formatUuid(bytes)
 }

@@ -5,6 +5,8 @@ import {
   makePartitionTag,
   must,
   type Namespace,
+  type Partition,
+  type PartitionFamily,
   type PartitionTag,
   type PendingWork,
   type PulseResult,
@@ -33,31 +35,80 @@ interface PulseRow {
     | null
 }
 
-/** The cheap look: one statement of index probes over all partitions asked for. */
+interface QuotaPulseRow {
+  readonly partition_key: number
+  readonly now: number
+  readonly schedules_due_at: number | null
+}
+
+/** The cheap look: one statement of index probes over all partitions asked for, and another for those of the quota family. */
 export async function pulse(
   ctx: PostgresContext,
   params: { readonly partitions: readonly PartitionTag[] },
 ): Promise<PulseResult> {
-  const indexes = checkPulse(params, await ctx.partitions())
+  const asked = checkPulse(params, await ctx.partitions())
+  const [flows, quotas] = await Promise.all([pulseOfFlows(ctx, asked), pulseOfQuotas(ctx, asked)])
+  return {
+    nowMs: flows.nowMs ?? quotas.nowMs ?? (await readNow(ctx)),
+    partitions: asked.map(({ family, index }) =>
+      must((family === 'quota' ? quotas : flows).byIndex.get(index), `the pulse of ${family} ${index}`),
+    ),
+    waitingLanes: flows.waitingLanes,
+  }
+}
+
+interface FamilyPulse {
+  readonly nowMs: number | undefined
+  readonly byIndex: ReadonlyMap<number, PulseResult['partitions'][number]>
+}
+
+async function pulseOfFlows(
+  ctx: PostgresContext,
+  asked: readonly Partition[],
+): Promise<FamilyPulse & Pick<PulseResult, 'waitingLanes'>> {
+  const indexes = indexesOf(asked, 'flow')
+  if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map(), waitingLanes: [] }
   const rows = await ctx.db.query<PulseRow>(
     `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, retention, upkeep, waiting
      from ff.pulse_of($1::integer[], $2::integer, $3::bigint, $4::bigint, $5::bigint)`,
     [indexes, FOLD_ROWS, WAITING_MS, UNNUMBERED_MS, limits.feedAgeMsMax],
   )
-  const byIndex = new Map(rows.map((row) => [row.partition_key, row]))
-  const first = rows[0]
+  const pulses = rows.map((row) => ({
+    partition: makePartitionTag('flow', row.partition_key),
+    pending: pendingOf(row),
+    nextDueAtMs: row.next_due_at,
+  }))
   return {
-    nowMs: first?.now ?? (await readNow(ctx)),
-    partitions: indexes.map((index) => {
-      const row = must(byIndex.get(index), `the pulse of partition ${index}`)
-      return {
-        partition: makePartitionTag('flow', index),
-        pending: pendingOf(row),
-        nextDueAtMs: row.next_due_at,
-      }
-    }),
+    nowMs: rows[0]?.now,
+    byIndex: new Map(rows.map(({ partition_key }, place) => [partition_key, must(pulses[place], 'a pulse')])),
     waitingLanes: rows.flatMap(({ waiting }) => waiting ?? []),
   }
+}
+
+async function pulseOfQuotas(ctx: PostgresContext, asked: readonly Partition[]): Promise<FamilyPulse> {
+  const indexes = indexesOf(asked, 'quota')
+  if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map() }
+  const rows = await ctx.db.query<QuotaPulseRow>(
+    'select partition_key, now, schedules_due_at from ff.pulse_of_quotas($1::integer[])',
+    [indexes],
+  )
+  return {
+    nowMs: rows[0]?.now,
+    byIndex: new Map(
+      rows.map(({ partition_key, now, schedules_due_at }) => [
+        partition_key,
+        {
+          partition: makePartitionTag('quota', partition_key),
+          pending: schedules_due_at !== null && schedules_due_at <= now ? ['schedules'] : [],
+          nextDueAtMs: schedules_due_at,
+        },
+      ]),
+    ),
+  }
+}
+
+function indexesOf(asked: readonly Partition[], family: PartitionFamily): readonly number[] {
+  return asked.flatMap((partition) => (partition.family === family ? [partition.index] : []))
 }
 
 function pendingOf(row: PulseRow): PendingWork[] {

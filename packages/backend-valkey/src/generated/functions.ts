@@ -153,6 +153,8 @@ export interface LibraryFunctions {
   maintenance_mark: { args: []; reply: boolean }
   /** Makes a partition ready for use, once. With a time its clock stands still from the beginning, which is for tests alone. */
   maintenance_partition_init: { args: [layout: number, timeMs: number]; reply: string }
+  /** When the next work of a partition of the quota family is due: of its schedules (0: none). */
+  maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number] }
   /** Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited longer than that. Such a route is announced again, in case the first message was lost. */
   maintenance_pulse: { args: [waitingMs: number, feedAgeMs: number]; reply: [pending: string[], nextDueMs: number, waiting: [rid: string, readyMs: number][]] }
   /** What a process needs to know before it claims here for the first time: which routes have work, and all routes. */
@@ -187,6 +189,18 @@ export interface LibraryFunctions {
   resolution_release: { args: [entry: string, max: number]; reply: number }
   /** Ends a flow as the judgement of its graph says, if it is still as it was when that was read. Answers its letter then, '' where there is nothing to settle any more, and `moved` when it is to be read again. An entry goes with either of the first two. */
   resolution_settle: { args: [flow: string, entry: string, generation: number, revision: number, change: number, state: string]; reply: string }
+  /** Makes a schedule unless it is there. Answers whether it did. */
+  schedules_create: { args: [name: string, dueMs: number, progress: string, label: string, definition: string, work: string]; reply: boolean }
+  /** Schedules that are due, the longest due first, and when the next of the others is (0: none). One that cannot be read is told of without its texts, and is not due again for a while. */
+  schedules_due: { args: [max: number, brokenAgainMs: number]; reply: [rows: [name: string, label: string, version: number, dueMs: number, definition: string, progress: string, work: string][], nextDueMs: number] }
+  /** A namespace's schedules in the partition, by label (as bytes), then id, from behind a place on. */
+  schedules_list: { args: [namespace: string, afterLabel: string, afterId: string, limit: number]; reply: [name: string, label: string, version: number, dueMs: number, definition: string, progress: string][] }
+  /** The record of a schedule: empty where there is none. */
+  schedules_read: { args: [name: string]; reply: [name: string, label: string, version: number, dueMs: number, definition: string, progress: string, work: string] | [] }
+  /** Removes a schedule if it is at that version. Answers whether it did. */
+  schedules_remove: { args: [name: string, expected: number]; reply: boolean }
+  /** Writes a schedule if it is at that version, which it raises. What is '' stays. Answers whether it did. */
+  schedules_write: { args: [name: string, expected: number, dueMs: number, progress: string, label: string, definition: string, work: string]; reply: boolean }
   /** As `work`, for a tick that brings submissions: without memory for new work the server refuses all of it, undone. */
   work_accept: { args: [spaces: string[][], ends: [execution: string, attempt: number, lease: string, epoch: number, space: number, op: string, wish: string, at: number, failure: unknown, result: number][], routes: [rid: string, text: string, lane: string][], items: [id: string, route: number, priority: number, startMs: number, delayMs: number, policy: number, spec: string, hash: string, input: number][], claims: [instance: string, worker: string, claim: string, ttlMs: number, max: number, base: string, isRepeat: boolean, lanes: [lane: string, virtual: number, epoch: number, credit: number, seq: number, rids: string[]][], routes: number][]]; reply: [ends: unknown[][], submissions: unknown[][], claims: unknown[][][], notes: [claim: number, lane: number, state: string, weight: number, active: number][]] }
   /** What a worker's tick brings to a partition: ends of attempts, submissions and claims, in this order, as one step: a claim may get what was brought with it before it ever waited. One that fails leaves all of it undone. */
@@ -208,7 +222,7 @@ export interface LibraryFunctions {
 }
 
 /** Which functions only read, so that a repeat of a lost call is always the same. */
-export const readOnlyFunctions: ReadonlySet<string> = new Set(["attempts_list","attempts_load_steps","attempts_load_upstream","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_ready","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","workers_list"])
+export const readOnlyFunctions: ReadonlySet<string> = new Set(["attempts_list","attempts_load_steps","attempts_load_upstream","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_quotas","maintenance_ready","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","workers_list"])
 
 /** Which functions keep their answers by the id of the request, for a repeat of a lost call. */
-export const requestFunctions: ReadonlySet<string> = new Set(["executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","lanes_write","maintenance_advance"])
+export const requestFunctions: ReadonlySet<string> = new Set(["executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","lanes_write","maintenance_advance","schedules_create","schedules_remove","schedules_write"])

@@ -21,17 +21,22 @@ export async function pulse(
   ctx: ValkeyContext,
   params: { readonly partitions: readonly PartitionTag[] },
 ): Promise<PulseResult> {
-  const indexes = checkPulse(params, await ctx.partitions())
+  const asked = checkPulse(params, await ctx.partitions())
   const [pulses, hasLaneCopies] = await Promise.all([
-    Promise.all(indexes.map((index) => pulseOf(ctx, index))),
+    Promise.all(
+      asked.map(({ family, index }) =>
+        family === 'quota' ? pulseOfQuotas(ctx, index) : pulseOf(ctx, index),
+      ),
+    ),
     // Changes of lanes belong to no partition, and so are the first one's.
-    indexes.includes(0) && hasUnfinishedChanges(ctx),
+    asked.some(({ family, index }) => family === 'flow' && index === 0) && hasUnfinishedChanges(ctx),
   ])
   return {
     nowMs: pulses[0]?.nowMs ?? (await readServerTimeMs(ctx)),
-    partitions: pulses.map(({ index, pending, nextDueAtMs }) => ({
-      partition: makePartitionTag('flow', index),
-      pending: index === 0 && hasLaneCopies ? [...pending, 'lane_copies'] : pending,
+    partitions: pulses.map(({ partition, pending, nextDueAtMs }) => ({
+      partition,
+      pending:
+        partition === makePartitionTag('flow', 0) && hasLaneCopies ? [...pending, 'lane_copies'] : pending,
       nextDueAtMs,
     })),
     waitingLanes: oldestByLane(pulses.flatMap(({ waiting }) => waiting)),
@@ -44,7 +49,7 @@ interface WaitingRoute {
 }
 
 interface PartitionPulse {
-  readonly index: number
+  readonly partition: PartitionTag
   readonly nowMs: number
   readonly pending: readonly PendingWork[]
   readonly nextDueAtMs: number | null
@@ -61,7 +66,7 @@ async function pulseOf(ctx: ValkeyContext, index: number): Promise<PartitionPuls
   const routes = asList(waiting)
   if (routes.some(([rid]) => ctx.catalogue.get(rid) === undefined)) await learnRoutes(ctx, index)
   return {
-    index,
+    partition: makePartitionTag('flow', index),
     nowMs: news.nowMs,
     pending: asList(pending) as readonly PendingWork[],
     nextDueAtMs: nextDueMs === 0 ? null : nextDueMs,
@@ -69,6 +74,19 @@ async function pulseOf(ctx: ValkeyContext, index: number): Promise<PartitionPuls
       const route = ctx.catalogue.get(rid)
       return route === undefined ? [] : [{ route, readyAtMs }]
     }),
+  }
+}
+
+async function pulseOfQuotas(ctx: ValkeyContext, index: number): Promise<PartitionPulse> {
+  const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_quotas', tag: `q:${index}`, args: [] })
+  const [dueMs] = reply
+  const { nowMs } = news
+  return {
+    partition: makePartitionTag('quota', index),
+    nowMs,
+    pending: dueMs !== 0 && dueMs <= nowMs ? ['schedules'] : [],
+    nextDueAtMs: dueMs === 0 ? null : dueMs,
+    waiting: [],
   }
 }
 

@@ -59,6 +59,7 @@ export type FoundationRole =
   | 'lanes'
   | 'workers'
   | 'engines'
+  | 'schedules'
   | 'events'
   | 'maintenance'
 
@@ -74,6 +75,7 @@ export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attem
 
 /** What a client needs, in process or over HTTP. */
 export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'> & {
+  readonly schedules: Omit<ScheduleOperations, 'fireDue'>
   readonly attempts: Pick<AttemptOperations, 'list' | 'loadSteps'>
   readonly events: EventOperations
   /** Whoever mints an id must know the partition counts. */

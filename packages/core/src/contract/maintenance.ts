@@ -5,7 +5,10 @@ import type { ScanRequest, ScanResult } from './conventions.js'
 
 /** What keeps a store healthy, and what tells how it is. */
 export interface MaintenanceOperations {
-  /** The cheap look that makes idling cheap: which kinds of work are pending in these partitions, and when the next is due. One round trip. */
+  /**
+   * The cheap look that makes idling cheap: which kinds of work are pending in these partitions, and when the next is due.
+   * Of the flow and the quota family. One round trip for each family.
+   */
   pulse(params: { readonly partitions: readonly PartitionTag[] }): Promise<PulseResult>
 
   /**
@@ -63,6 +66,7 @@ export const pendingWorks = [
   'retention',
   'upkeep',
   'lane_copies',
+  'schedules',
 ] as const
 export type PendingWork = (typeof pendingWorks)[number]
 
@@ -72,7 +76,7 @@ export interface PulseResult {
     readonly partition: PartitionTag
     /** Kinds of work that are pending now. */
     readonly pending: readonly PendingWork[]
-    /** When the next timer is due, if any. */
+    /** When the next timer is due, or in the quota family the next schedule, if any. */
     readonly nextDueAtMs: number | null
   }[]
   /** Lanes whose best claimable execution in the asked partitions has waited longer than 250 ms; others may be named too. */

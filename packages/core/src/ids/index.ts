@@ -1,6 +1,7 @@
 export { type AttemptId, isAttemptId, mintAttemptId, parseAttemptId } from './attempt-id.js'
 export { type BudgetId, isBudgetId, mintBudgetId, parseBudgetId } from './budget-id.js'
 export { type ClaimId, isClaimId, mintClaimId, parseClaimId } from './claim-id.js'
+export { deriveUuid } from './derive-uuid.js'
 export { type EdgeId, isEdgeId, mintEdgeId, parseEdgeId } from './edge-id.js'
 export { type EntryId, isEntryId, makeEntryId, mintEntryId, parseEntryId } from './entry-id.js'
 export {

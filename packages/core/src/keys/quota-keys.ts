@@ -53,9 +53,19 @@ export class QuotaKeys {
     return `${this.#prefix('namespace')}${namespace}`
   }
 
-  /** HASH: a schedule. */
-  schedule(scheduleId: ScheduleId): string {
-    return `${this.#prefix('schedule')}${scheduleId}`
+  /** HASH: a schedule: its texts, its version, when it is due. */
+  schedule(namespace: Namespace, scheduleId: ScheduleId): string {
+    return `${this.#prefix('schedule')}${namespace}/${scheduleId}`
+  }
+
+  /** ZSET: `<namespace>/<id>` of schedules, by when somebody has to look at them. */
+  schedulesDue(): string {
+    return `${this.#prefix('idx')}schedules_due`
+  }
+
+  /** ZSET: `<label>` NUL `<id>` of a namespace's schedules, in the order of their bytes. */
+  schedulesByLabel(namespace: Namespace): string {
+    return `${this.#prefix('idx')}schedules:${namespace}`
   }
 
   /** HASH: a durable bulk operation, with its progress. */
@@ -98,7 +108,7 @@ export class QuotaKeys {
     return `${this.#prefix('audit')}${namespace}`
   }
 
-  /** ZSET: everything in the partition that falls due (schedules, deliveries, expiries), by time in ms. */
+  /** ZSET: everything in the partition that falls due (deliveries, expiries), by time in ms. */
   timers(): string {
     return `${this.#prefix('idx')}timers`
   }

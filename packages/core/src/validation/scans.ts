@@ -4,6 +4,7 @@ import { parseEntryId, partitionIndexOf } from '../ids/index.js'
 import { limits } from '../limits.js'
 import {
   makePartitionTag,
+  type Partition,
   type PartitionConfig,
   type PartitionFamily,
   type PartitionTag,
@@ -24,14 +25,18 @@ export function checkScanRequest(
   return checkPartition(params.partition, counts, family)
 }
 
-/** Checks what `pulse` takes. Answers the indexes, in the order of the tags. */
+/** Checks what `pulse` takes. Answers the partitions, of the flow and the quota family, in the order of the tags. */
 export function checkPulse(
   params: { readonly partitions: readonly PartitionTag[] },
   counts: PartitionConfig,
-): readonly number[] {
+): readonly Partition[] {
   checkObject(params, '')
-  checkList(params.partitions, 'partitions', counts.flow)
-  return params.partitions.map((tag) => checkPartition(tag, counts, 'flow'))
+  checkList(params.partitions, 'partitions', counts.flow + counts.quota)
+  return params.partitions.map((tag) => {
+    const { family } = partitionOfTag(parsePartitionTag(tag))
+    const asked = family === 'quota' ? 'quota' : 'flow'
+    return { family: asked, index: checkPartition(tag, counts, asked) }
+  })
 }
 
 /** Checks what `dispatchCompletion` takes. */

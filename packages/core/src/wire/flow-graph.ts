@@ -16,7 +16,8 @@ const policySchema = z.strictObject({
   onImpossible: onDecided.optional().describe('Of `all_of`; default `let_run`.'),
 })
 
-const joinSchema = z.strictObject({
+/** How a node's incoming edges are joined. */
+export const joinSchema = z.strictObject({
   policy: policySchema.optional(),
   runOn: z.enum(runOns).optional(),
   settled: z.boolean().optional(),

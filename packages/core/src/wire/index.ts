@@ -5,6 +5,7 @@ import * as flows from './flows.js'
 import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
+import * as schedules from './schedules.js'
 import * as submissions from './submissions.js'
 import * as workers from './workers.js'
 
@@ -23,6 +24,7 @@ export type { IdMint, ReadCall, WireCall, WireOperation, WireRequest, WireSchema
 export { readPayload, type WirePayload, writePayload } from './payload.js'
 export { readWire } from './read.js'
 export { readRefusal, refusalOf } from './refusal.js'
+export { backfillSchedule, createSchedule, resumeSchedule } from './schedules.js'
 export { submitExecution } from './submissions.js'
 
 /** Every operation of the contract that crosses HTTP, by role and name: what the client sends and the server serves. */
@@ -75,6 +77,14 @@ export const wire = {
     heartbeat: workers.heartbeatWorker,
     list: workers.listWorkers,
     drain: workers.drainWorker,
+  },
+  schedules: {
+    put: schedules.putSchedule,
+    get: schedules.getSchedule,
+    list: schedules.listSchedules,
+    delete: schedules.deleteSchedule,
+    pause: schedules.pauseSchedule,
+    trigger: schedules.triggerSchedule,
   },
   events: { read: events.readEvents },
   maintenance: { describe: describeStore },

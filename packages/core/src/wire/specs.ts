@@ -65,7 +65,8 @@ export function readSpec(wire: WireSpec): Omit<ExecutionSpec, 'id'> {
   }
 }
 
-export function writeSpec(spec: ExecutionSpec): WireSpec {
+/** Any part of a spec that holds an input. */
+export function writeSpec(spec: Omit<ExecutionSpec, 'id'> & { readonly id?: ExecutionSpec['id'] }): WireSpec {
   const { input, retry, capabilities, ...rest } = spec
   const { json, base64 } = writePayload(input)
   return {

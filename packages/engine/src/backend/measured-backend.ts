@@ -21,6 +21,7 @@ const roleNames = [
   'lanes',
   'workers',
   'engines',
+  'schedules',
   'events',
   'maintenance',
 ] as const satisfies readonly Exclude<keyof FoundationBackend, 'kind'>[]

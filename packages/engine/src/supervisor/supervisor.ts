@@ -120,8 +120,8 @@ export class Supervisor {
       if (!this.#slots.has(partition)) this.#slots.set(partition, this.#slotsFor(partition))
     }
     this.#options.metrics.partitionsOwned.set(partitions.length)
-    // Pulses speak of flow partitions; the others' scanners run by interval.
-    this.#pulses.watch(partitions.filter((partition) => partitionOfTag(partition).family === 'flow'))
+    // Pulses speak of flow and quota partitions; the others' scanners run by interval.
+    this.#pulses.watch(partitions.filter((partition) => partitionOfTag(partition).family !== 'budget'))
   }
 
   /** Hints about partitions of others are theirs. */
@@ -132,7 +132,7 @@ export class Supervisor {
     const nowMs = this.#options.clock.nowMs()
     for (const slot of slots) {
       slot.stir(nowMs)
-      if (hint.type === 'due' && slot.scanner.wakesOn.includes('timers')) {
+      if (hint.type === 'due' && slot.scanner.wakesOn.includes('due')) {
         this.#aims.bringForward(slot, hint.dueAtMs)
       } else if (slot.scanner.wakesOn.includes(hint.type)) this.#wake(slot)
     }
@@ -165,7 +165,7 @@ export class Supervisor {
       for (const slot of this.#slots.get(partition) ?? []) {
         if (pending.length > 0) slot.stir(nowMs)
         if (pending.some((work) => slot.scanner.wakesOn.includes(work))) slot.want()
-        if (nextDueAtMs !== null && slot.scanner.wakesOn.includes('timers') && !slot.isRunning) {
+        if (nextDueAtMs !== null && slot.scanner.wakesOn.includes('due') && !slot.isRunning) {
           if (!this.#futileAims.has(slot)) this.#aims.bringForward(slot, nextDueAtMs)
         }
       }

@@ -26,6 +26,7 @@ import { createExecutionHandle, type ExecutionHandle } from './execution-handle.
 import { createFlowHandle, type FlowHandle } from './flow-handle.js'
 import { type EventBatch, type FollowOptions, followEvents } from './follow-events.js'
 import { Placement } from './placement.js'
+import { createSchedules, type Schedules } from './schedules.js'
 import { submitExecution, submitExecutions } from './submit-execution.js'
 import { type FlowSubmitOptions, submitFlow } from './submit-flow.js'
 import type { SubmitOptions, TaskInput } from './submit-options.js'
@@ -69,6 +70,9 @@ export interface Client {
   count(filter?: ExecutionFilter): Promise<number>
   listFlows(params?: Omit<ListFlows, 'namespace'>): Promise<Page<Flow>>
 
+  /** What starts tasks and flows by the clock. */
+  readonly schedules: Schedules
+
   /** The change feed, batch by batch, until the signal is aborted. */
   events(options?: FollowOptions): AsyncGenerator<EventBatch>
 
@@ -109,6 +113,7 @@ export function createClient(options: ClientOptions): Client {
     list: (params = {}) => callSafely(() => backend.executions.list({ namespace, ...params })),
     count: async (filter) => (await callSafely(() => backend.executions.count({ namespace, filter }))).count,
     listFlows: (params = {}) => callSafely(() => backend.flows.list({ namespace, ...params })),
+    schedules: createSchedules(core),
     events: (params = {}) => followEvents(backend.events, namespace, params),
     async mintId(lane = 'default') {
       await core.placement.prepare()

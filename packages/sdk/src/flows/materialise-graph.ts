@@ -1,4 +1,5 @@
 import {
+  deriveUuid,
   type ExecutionId,
   type FlowEdge,
   type FlowId,
@@ -7,7 +8,6 @@ import {
 } from '@flowfabric/core'
 import { hashCanonically } from '../payload/canonical-json.js'
 import { type Codec, encodePayload } from '../payload/codec.js'
-import { deriveUuid } from '../payload/derive-uuid.js'
 import type { Graph, GraphNode } from './graph.js'
 
 export interface Materialisation {

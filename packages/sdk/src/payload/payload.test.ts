@@ -1,8 +1,6 @@
-import { isUuid } from '@flowfabric/core'
 import { describe, expect, test } from 'vitest'
 import { formatCanonicalJson, hashCanonically } from './canonical-json.js'
 import { decodePayload, encodePayload, jsonCodec } from './codec.js'
-import { deriveUuid } from './derive-uuid.js'
 
 describe('the canonical hash', () => {
   test('does not depend on the order of keys, at any depth', () => {
@@ -33,20 +31,5 @@ describe('the JSON codec', () => {
   test('reads bytes that lie inside a larger buffer', () => {
     const bytes = new TextEncoder().encode('xx{"a":1}yy').subarray(2, 9)
     expect(jsonCodec.decode(bytes)).toEqual({ a: 1 })
-  })
-})
-
-describe('a derived UUID', () => {
-  test('follows from its parts alone', () => {
-    expect(isUuid(deriveUuid('a', 'b'))).toBe(true)
-    expect(deriveUuid('a', 'b')).toBe(deriveUuid('a', 'b'))
-    expect(deriveUuid('a', 'b')[14]).toBe('8')
-  })
-
-  test('tells parts apart by where they end', () => {
-    expect(
-      new Set([deriveUuid('a', 'bc'), deriveUuid('ab', 'c'), deriveUuid('abc'), deriveUuid('a', 'b', 'c')])
-        .size,
-    ).toBe(4)
   })
 })

@@ -1,4 +1,5 @@
 import {
+  deriveUuid,
   type ExecutionId,
   hashInput,
   makeExecutionId,
@@ -9,7 +10,6 @@ import {
 import { callSafely } from '../calls/call-safely.js'
 import { refusalError } from '../calls/refusals.js'
 import { describeSubmission } from '../client/describe-submission.js'
-import { deriveUuid } from '../payload/derive-uuid.js'
 import type { SpawnedOptions } from '../tasks/handler-context.js'
 import type { AnyTask } from '../tasks/task.js'
 import type { HeldLease } from './held-lease.js'

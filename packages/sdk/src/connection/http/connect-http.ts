@@ -19,6 +19,7 @@ export function connectHttp(
     attempts: bindRole(caller, wire.attempts),
     flows: bindRole(caller, wire.flows),
     lanes: { ...bindRole(caller, wire.lanes), syncCopies: refuseScan },
+    schedules: bindRole(caller, wire.schedules),
     workers: { ...bindRole(caller, wire.workers), reapDead: refuseScan },
     events: { ...bindRole(caller, wire.events), listen: (params) => hints.listen(params) },
     maintenance: { describe: () => caller.call(wire.maintenance.describe, undefined) },

@@ -1,0 +1,12 @@
+--- Removes a schedule if it is at that version. Answers whether it did.
+-- @flags allow-oom
+-- @repeat request
+-- @args name: string, expected: int
+-- @reply boolean
+-- @errors corruption schema_mismatch
+return function(u, a)
+  local known = schedules.get(u, a[1])
+  if not known or known[3] ~= a[2] then return false end
+  schedules.remove(u, a[1], known)
+  return true
+end

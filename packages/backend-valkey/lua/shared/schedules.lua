@@ -1,0 +1,90 @@
+-- Schedules, in the partition of the quota family that their names hash to: a hash each, whose texts are written and read by
+-- the processes alone; an index of who is due when, and for each namespace one by label. A name is `<namespace>/<id>`.
+
+local NEVER = -1
+
+local function key_of(u, name)
+  return u.key.root .. ':schedule:' .. u.key.tag .. ':' .. name
+end
+
+local function due_index(u)
+  return u.key.idx .. 'schedules_due'
+end
+
+-- All members have the same score, so that they stand in the order of their bytes: labels hold no NUL.
+local function label_index(u, name)
+  return u.key.idx .. 'schedules:' .. string.match(name, '^[^/]+')
+end
+
+local function label_member(name, label)
+  return label .. '\0' .. string.match(name, '[^/]+$')
+end
+
+-- [name, label, version, due or -1, definition, progress, work] or nil.
+function schedules.get(u, name)
+  local found = redis.call('HMGET', key_of(u, name), 'label', 'version', 'due', 'definition', 'progress', 'work')
+  if not found[1] and not found[2] then return nil end
+  local version, due = tonumber(found[2] or ''), tonumber(found[3] or '')
+  if not (found[1] and version and due and found[4] and found[5] and found[6]) then
+    call.refuse('corruption', key_of(u, name))
+  end
+  return { name, found[1], version, due, found[4], found[5], found[6] }
+end
+
+-- Writes it at that version; what is '' stays as `known` has it. All keys are asked for their type before the first write.
+function schedules.write(u, name, known, version, due, progress, label, definition, work)
+  redis.call('ZCARD', due_index(u))
+  redis.call('ZCARD', label_index(u, name))
+  local key = key_of(u, name)
+  if label ~= '' then
+    redis.call('HSET', key, 'label', label, 'version', version, 'due', due, 'progress', progress, 'definition', definition, 'work', work)
+  else
+    redis.call('HSET', key, 'version', version, 'due', due, 'progress', progress)
+  end
+  if due == NEVER then redis.call('ZREM', due_index(u), name) else redis.call('ZADD', due_index(u), due, name) end
+  if label == '' or (known and known[2] == label) then return end
+  if known then redis.call('ZREM', label_index(u, name), label_member(name, known[2])) end
+  redis.call('ZADD', label_index(u, name), 0, label_member(name, label))
+end
+
+function schedules.remove(u, name, known)
+  redis.call('ZCARD', due_index(u))
+  redis.call('ZCARD', label_index(u, name))
+  redis.call('UNLINK', key_of(u, name))
+  redis.call('ZREM', due_index(u), name)
+  redis.call('ZREM', label_index(u, name), label_member(name, known[2]))
+end
+
+-- Names of those that are due, the longest due first, and when the one behind them is; 0 if there is none.
+function schedules.due(u, max)
+  local found, names, next_due = redis.call('ZRANGE', due_index(u), 0, max, 'WITHSCORES'), {}, 0
+  for place = 1, #found, 2 do
+    local at = tonumber(found[place + 1])
+    if at > u.now or #names == max then
+      next_due = at
+      break
+    end
+    names[#names + 1] = found[place]
+  end
+  return names, next_due
+end
+
+-- When the first is due; 0 if none is.
+function schedules.first(u)
+  return tonumber(redis.call('ZRANGE', due_index(u), 0, 0, 'WITHSCORES')[2] or 0)
+end
+
+-- One that cannot be read must not stand before the others for ever; one that is gone is no longer due.
+function schedules.put_off(u, name, is_gone, by_ms)
+  if is_gone then redis.call('ZREM', due_index(u), name) else redis.call('ZADD', due_index(u), u.now + by_ms, name) end
+end
+
+-- Names of the namespace's schedules from behind a place on, by label, then id.
+function schedules.list(u, namespace, label, id, limit)
+  local from = label == '' and '-' or '(' .. label .. '\0' .. id
+  local names = {}
+  for _, member in ipairs(redis.call('ZRANGE', label_index(u, namespace .. '/'), from, '+', 'BYLEX', 'LIMIT', 0, limit)) do
+    names[#names + 1] = namespace .. '/' .. string.sub(member, -36)
+  end
+  return names
+end
