@@ -22,6 +22,7 @@ import { createMaintenance } from './maintenance/index.js'
 import { readPartitions } from './maintenance/prepare.js'
 import { type PostgresBackendOptions, readSettings } from './options.js'
 import { createResolution } from './resolution/index.js'
+import { createStreams } from './streams/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -44,6 +45,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     attempts: createAttempts(ctx),
     flows: createFlows(ctx),
     resolution: createResolution(ctx),
+    streams: createStreams(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),

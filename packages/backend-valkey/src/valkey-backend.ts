@@ -30,6 +30,7 @@ import { createBackgroundDispatch, dispatchOnce } from './resolution/background.
 import { createResolution } from './resolution/index.js'
 import { createCatalogue } from './routes/catalogue.js'
 import { learnRoutes } from './routes/route-of.js'
+import { createStreams } from './streams/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -55,6 +56,7 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     attempts: createAttempts(ctx),
     flows: createFlows(ctx),
     resolution: createResolution(ctx),
+    streams: createStreams(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
