@@ -1,12 +1,6 @@
 import type { AttemptRecordState, EndedBy } from '../contract/attempts.js'
 import type { Bytes, Page } from '../contract/conventions.js'
-import type {
-  Frame,
-  FramesTail,
-  ReadFrames,
-  StreamClosed,
-  TailFrames,
-} from '../contract/streams.js'
+import type { Frame, FramesTail, ReadFrames, StreamClosed, TailFrames } from '../contract/streams.js'
 import { engineError } from '../errors/engine-error.js'
 import type { ExecutionId } from '../ids/index.js'
 import { limits } from '../limits.js'

@@ -5,6 +5,7 @@ import * as flows from './flows.js'
 import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
+import * as streams from './streams.js'
 import * as submissions from './submissions.js'
 import * as workers from './workers.js'
 
@@ -23,6 +24,7 @@ export type { IdMint, ReadCall, WireCall, WireOperation, WireRequest, WireSchema
 export { readPayload, type WirePayload, writePayload } from './payload.js'
 export { readWire } from './read.js'
 export { readRefusal, refusalOf } from './refusal.js'
+export { writeFrame } from './streams.js'
 export { submitExecution } from './submissions.js'
 
 /** Every operation of the contract that crosses HTTP, by role and name: what the client sends and the server serves. */
@@ -68,6 +70,12 @@ export const wire = {
     list: flows.listFlows,
     cancel: flows.cancelFlow,
     replay: flows.replayFlow,
+  },
+  streams: {
+    append: streams.appendFrames,
+    read: streams.readFrames,
+    tail: streams.tailFrames,
+    readSummary: streams.readSummary,
   },
   lanes: { configure: lanes.configureLane, list: lanes.listLanes, setState: lanes.setLaneState },
   workers: {
