@@ -84,7 +84,7 @@ describe('ctx.emit', () => {
       async handler({ emit, sleep, step }) {
         await step('first', () => emit('before'))
         void emit('again, since it is in no step')
-        await sleep(20)
+        await sleep(1_000)
         await emit('after')
       },
     })

@@ -210,6 +210,10 @@ describe('the stream of frames', () => {
     const { path } = await start()
     const stream = await openStream(`${path}/stream`)
     const waiting = server.call('GET', `${path}/stream?waitMs=30000`)
+    await until('both wait', async () => {
+      const metrics = await (await fetch(`${server.url}/metrics`)).text()
+      return metrics.includes('flowfabric_http_waiting 2')
+    })
     const startedAt = performance.now()
     await server.server.stop()
     expect(performance.now() - startedAt).toBeLessThan(5_000)

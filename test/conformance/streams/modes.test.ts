@@ -206,5 +206,5 @@ describe('the modes of a stream', () => {
 
 /** Objects one in the other, so many. */
 function nested(depth: number): string {
-  return '{"a":'.repeat(depth - 1) + '{}' + '}'.repeat(depth - 1)
+  return `${'{"a":'.repeat(depth - 1)}{}${'}'.repeat(depth - 1)}`
 }
