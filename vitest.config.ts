@@ -53,7 +53,7 @@ const projects: Record<string, Project> = {
   differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000, longest: true },
   // Over the model too, among the unit tests.
   'sdk:store': {
-    include: ['test/sdk/{submit-and-run,handler-context,worker-life,schedules}.test.ts'],
+    include: ['test/sdk/{submit-and-run,handler-context,frames,worker-life,schedules}.test.ts'],
     usualBackend: 'pglite',
     timeoutMs: 60_000,
   },

@@ -68,11 +68,11 @@ export function chooseCall(
 
 /** A question about nothing teaches little: until there is something, it is made instead. */
 function withSomethingToAskAbout(world: World, op: string): string {
-  const needsHandle = /^leases\.(?!claim|revoke)|^attempts\.record/.test(op)
+  const needsHandle = /^leases\.(?!claim|revoke)|^attempts\.record|^streams\.append/.test(op)
   if (needsHandle && world.handles.length === 0)
     return world.executions.length === 0 ? 'executions.submit' : 'leases.claim'
   if (/^flows\./.test(op) && world.flows.length === 0) return op === 'flows.createDraft' ? op : 'flows.submit'
-  if (/^(executions|attempts)\./.test(op) && world.executions.length === 0) return 'executions.submit'
+  if (/^(executions|attempts|streams)\./.test(op) && world.executions.length === 0) return 'executions.submit'
   return op
 }
 

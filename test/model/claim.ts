@@ -126,6 +126,7 @@ function beginAttempt(x: ExecutionRecord, nowMs: number): AttemptEntry {
     usedMs: 0,
     hasEffects: false,
     putDown: null,
+    stream: null,
     // Whose it is follows from the lease, for a new attempt as for one that goes on.
   } satisfies Partial<AttemptEntry> as AttemptEntry
   x.attempts.push(attempt)

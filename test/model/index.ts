@@ -12,6 +12,7 @@ import { createReconciling } from './reconciling.js'
 import { createEngines, createWorkers } from './registries.js'
 import { createSchedules } from './schedules.js'
 import { createStore, type Model, type ModelOptions } from './store.js'
+import { createStreams } from './streams.js'
 
 /**
  * The reference model: what every store means, in plain maps, without indexes, caches or batches. Where it and a store
@@ -33,6 +34,7 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     attempts: createAttempts(store),
     flows: createFlows(store),
     resolution: { ...createDispatching(store), ...createReconciling(store), ...createProjection(store) },
+    streams: createStreams(store),
     lanes: createLanes(store),
     workers: createWorkers(store),
     engines: createEngines(store),

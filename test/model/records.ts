@@ -30,6 +30,8 @@ import type {
   RetryPolicy,
   StateVector,
   StepRecord,
+  StoredFrame,
+  StreamHead,
   Tags,
   Timeouts,
   WorkerId,
@@ -128,10 +130,20 @@ export interface AttemptEntry {
   failure: Failure | null
   /** Active time under earlier leases of this attempt. */
   usedMs: number
-  /** It recorded progress or a step, or went on from a delay: it can't be yielded. */
+  /** It recorded progress, a step or a frame, or went on from a delay: it can't be yielded. */
   hasEffects: boolean
   /** How its holder put it down, and what that call answered. */
   putDown: { readonly operation: PutDown; readonly answer: { readonly outcome: string } } | null
+  /** Since its first frame was asked for. */
+  stream: AttemptStream | null
+}
+
+export interface AttemptStream {
+  head: StreamHead
+  /** Those that are kept, each in order. */
+  readonly durable: StoredFrame[]
+  readonly capped: StoredFrame[]
+  patchedAtMs: number | null
 }
 
 export type PutDown = 'complete' | 'fail' | 'delay' | 'yield'

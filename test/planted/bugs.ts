@@ -300,7 +300,7 @@ const embeddings: Readonly<Record<string, { readonly module: string; inside(text
 
 /** Names of fields as the build writes them: by their place in the record. */
 function withPlaces(text: string): string {
-  return text.replaceAll(/\b([XAPFGLWS])\.(\w+)/g, (whole, letter: string, field: string) => {
+  return text.replaceAll(/\b([XAPFGLWSH])\.(\w+)/g, (whole, letter: string, field: string) => {
     const layout = Object.values(layouts).find((each) => each.letter === letter)
     const place = Object.keys(layout?.fields ?? {}).indexOf(field)
     if (place < 0) throw new Error(`${whole} is no field`)

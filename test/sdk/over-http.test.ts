@@ -122,6 +122,29 @@ describe('over HTTP', () => {
     expect(performance.now() - began).toBeLessThan(900)
   })
 
+  test('frames are followed as they come, and make a summary', async () => {
+    let goOn = () => {}
+    const pause = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const talking = defineTask({
+      kind: 'talking',
+      async handler({ emit, summary }) {
+        await Promise.all([emit({ token: 'a' }, { type: 'token' }), summary({ tokens: 1 })])
+        await pause
+        void emit(null)
+      },
+    })
+    await startWorker({ tasks: [talking] })
+    const handle = await client.submit(talking)
+    const seen: unknown[] = []
+    for await (const { data } of handle.stream()) {
+      if (seen.push(data) === 2) goOn()
+    }
+    expect(seen).toEqual([{ token: 'a' }, { tokens: 1 }, null])
+    expect(await handle.summary()).toMatchObject({ document: { tokens: 1 }, patchCount: 1 })
+  })
+
   test('steps, progress, submits and spawns are recorded', async () => {
     const parent = defineTask({
       kind: 'parent',

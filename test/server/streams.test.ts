@@ -100,6 +100,128 @@ describe('the event stream', () => {
   })
 })
 
+describe('the stream of frames', () => {
+  const worker = {
+    claimId: '0190a5f0-7a4c-7cc3-98c4-dc0c0c070011',
+    workerId: 'w',
+    instanceId: '0190a5f0-7a4c-7cc3-98c4-dc0c0c070012',
+    lanes: ['feed'],
+    kinds: ['x'],
+    waitMs: 20_000,
+  }
+  async function start() {
+    const id = String((await submit()).json.id)
+    const { json } = await server.call('POST', '/v1/claims', { body: worker })
+    const [lease] = json.leases as readonly { readonly handle: string }[]
+    const handle = String(lease?.handle)
+    const append = (items: readonly object[]) =>
+      server.call('POST', '/v1/leases/frames', {
+        body: { items: items.map((item) => ({ handle, mode: 'durable', ...item })) },
+      })
+    const complete = () =>
+      server.call('POST', '/v1/leases/complete', { body: { items: [{ handle, result: null }] } })
+    return { path: `/v1/executions/${encodeURIComponent(id)}`, append, complete }
+  }
+  const framesIn = (events: readonly SseEvent[]) =>
+    events
+      .filter(({ event }) => event === 'frame')
+      .map(({ data }) => JSON.parse(data ?? '{}') as Record<string, unknown>)
+
+  it('carries frames as they come, goes on after Last-Event-ID, and says why it ends', async () => {
+    const { path, append, complete } = await start()
+    const stream = await openStream(`${path}/stream`)
+    expect(stream.response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    const appended = await append([
+      { frameNumber: 0, frame: { token: 'a' }, type: 'token' },
+      { frameNumber: 1, frameBase64: 'AP8=' },
+    ])
+    expect(appended.json.items).toMatchObject([{ outcome: 'appended' }, { outcome: 'appended' }])
+    const seen = framesIn(await stream.take(2))
+    expect(seen).toMatchObject([
+      { frameNumber: 0, frame: { token: 'a' }, type: 'token', mode: 'durable', attemptIndex: 0 },
+      { frameNumber: 1, frameBase64: 'AP8=', type: null },
+    ])
+    expect(stream.events.map(({ id }) => id).filter(Boolean)).toEqual(seen.map(({ cursor }) => cursor))
+    stream.close()
+
+    await append([{ frameNumber: 2, frame: 'c' }])
+    const again = await openStream(`${path}/stream`, { 'last-event-id': String(seen[0]?.cursor) })
+    expect(framesIn(await again.take(2)).map(({ frameNumber }) => frameNumber)).toEqual([1, 2])
+    await complete()
+    const all = await again.take(3)
+    expect(all.at(-1)).toMatchObject({ event: 'closed', data: '{"closed":"attempt_ended"}' })
+    expect(await again.take(4)).toHaveLength(3)
+
+    // Who comes back for more is told that there is none.
+    const over = await openStream(`${path}/stream`, { 'last-event-id': String(all.at(-1)?.id) })
+    expect(over.response.status).toBe(204)
+  })
+
+  it('is a page of JSON for who asks for JSON, also by attempt and by range', async () => {
+    const { path, append, complete } = await start()
+    await append([0, 1, 2].map((frameNumber) => ({ frameNumber, frame: frameNumber })))
+    const waiting = server.call('GET', `${path}/stream?across=true&limit=2&waitMs=20000`)
+    const first = (await waiting).json
+    expect(first).toMatchObject({ outcome: 'frames', frames: [{ frame: 0 }, { frame: 1 }], closed: null })
+    await complete()
+    const cursor = encodeURIComponent(String(first.cursor))
+    const rest = await server.call('GET', `${path}/stream?across=true&cursor=${cursor}`)
+    expect(rest.json).toMatchObject({ frames: [{ frame: 2 }], closed: 'execution_terminal' })
+    const page = await server.call('GET', `${path}/frames?attempt=0&limit=1`)
+    expect(page.json).toMatchObject({ items: [{ frame: 0 }] })
+    expect((await server.call('GET', `${path}/frames?attempt=1`)).status).toBe(404)
+  })
+
+  it('has the summary document', async () => {
+    const { path, append } = await start()
+    expect((await server.call('GET', `${path}/summary`)).json).toMatchObject({ document: {}, patchCount: 0 })
+    const { json } = await append([
+      { mode: 'summary', frameNumber: 0, frame: { a: { b: 1, c: null } } },
+      { mode: 'summary', frameNumber: 1, frame: 'text' },
+      { mode: 'summary', frameNumber: 1, frameBase64: 'AP8=' },
+      { mode: 'summary', frameNumber: 1 },
+      { mode: 'summary', frameNumber: 3, frame: {} },
+    ])
+    expect(json.items).toMatchObject([
+      { outcome: 'appended' },
+      { outcome: 'error', error: { code: 'invalid_patch' } },
+      { outcome: 'error', error: { code: 'payload_opaque' } },
+      { outcome: 'error', error: { code: 'invalid_params' } },
+      { outcome: 'frame_out_of_order', expectedFrameNumber: 1 },
+    ])
+    expect((await server.call('GET', `${path}/summary?attempt=0`)).json).toMatchObject({
+      document: { a: { b: 1 } },
+      patchCount: 1,
+    })
+  })
+
+  it('refuses a bad cursor as a problem, before it begins', async () => {
+    const { path } = await start()
+    const { response } = await openStream(`${path}/stream`, { 'last-event-id': 'nonsense' })
+    expect(response.status).toBe(400)
+    const unknown = await server.call(
+      'GET',
+      '/v1/executions/fp-0-0190a5f0-7a4c-7cc3-98c4-dc0c0c070099/stream',
+    )
+    expect(unknown.json.code).toBe('execution_not_found')
+  })
+
+  it('ends at once with a shutdown', async () => {
+    const { path } = await start()
+    const stream = await openStream(`${path}/stream`)
+    const waiting = server.call('GET', `${path}/stream?waitMs=30000`)
+    await until('both wait', async () => {
+      const metrics = await (await fetch(`${server.url}/metrics`)).text()
+      return metrics.includes('flowfabric_http_waiting 2')
+    })
+    const startedAt = performance.now()
+    await server.server.stop()
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    expect((await waiting).json).toMatchObject({ frames: [], closed: null })
+    expect(await stream.take(1)).toEqual([])
+  })
+})
+
 describe('the stream of hints', () => {
   it('tells that something ended', async () => {
     const stream = await openStream('/v1/hints')

@@ -8,6 +8,7 @@ import type {
   FlowId,
   FlowNodeView,
   FoundationBackend,
+  Frame,
   Namespace,
   Page,
   StepRecord,
@@ -56,6 +57,28 @@ export function allSteps(
   executionId: ExecutionId,
 ): Promise<StepRecord[]> {
   return all((cursor) => backend.attempts.loadSteps({ namespace, executionId, cursor, limit: 1_000 }))
+}
+
+/** The frames of one attempt after the other. */
+export async function allFrames(
+  backend: FoundationBackend,
+  namespace: Namespace,
+  executionId: ExecutionId,
+): Promise<Frame[]> {
+  const frames: Frame[] = []
+  let cursor: string | undefined
+  for (;;) {
+    const tail = await backend.streams.tail({
+      namespace,
+      executionId,
+      acrossAttempts: true,
+      cursor,
+      limit: 1_000,
+    })
+    frames.push(...tail.frames)
+    if (tail.frames.length === 0) return frames
+    cursor = tail.cursor
+  }
 }
 
 /** Every event of the namespace that the feed still holds. */

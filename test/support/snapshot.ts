@@ -13,7 +13,7 @@ import {
   type Namespace,
   type ResultOutcome,
 } from '@flowfabric/core'
-import { allAttempts, allEvents, allExecutions, allFlows, allNodes, allSteps } from './listing.js'
+import { allAttempts, allEvents, allExecutions, allFlows, allFrames, allNodes, allSteps } from './listing.js'
 
 /**
  * A canonical picture of a namespace, taken through public operations only, the same on every store. Left out is what two
@@ -46,15 +46,19 @@ export async function takeSnapshot(
   const results = await readResults(backend, namespace, ids)
   const pictures = executions.map(async (execution) => {
     const { id } = execution
-    const [attempts, steps] = await Promise.all([
+    const [attempts, steps, frames, summary] = await Promise.all([
       allAttempts(backend, namespace, id),
       allSteps(backend, namespace, id),
+      allFrames(backend, namespace, id),
+      backend.streams.readSummary({ namespace, executionId: id }),
     ])
     return {
       ...pictureExecution(execution),
       result: pictureResult(results.get(id)),
       attempts: attempts.map(pictureAttempt),
       steps: steps.map((step) => ({ ...step, result: hex(step.result) })),
+      frames: frames.map((frame) => ({ ...frame, frame: hex(frame.frame) })),
+      summary: { ...summary, document: hex(summary.document) },
       events: feed
         .filter((event) => event.type === 'execution' && event.executionId === id)
         .map(pictureEvent),

@@ -1,4 +1,5 @@
 import {
+  type AppendFrameOutcome,
   type ClaimedExecution,
   type ClaimRequest,
   type CompleteOutcome,
@@ -17,6 +18,7 @@ import {
   type RecordStepOutcome,
   type RenewOutcome,
   type StepType,
+  type StreamMode,
   type YieldOutcome,
 } from '@flowfabric/core'
 import { bytesOf } from './builders.js'
@@ -108,6 +110,23 @@ export class WorkerDriver {
     const item = { handle, name, type, result: result === null ? null : bytesOf(result) }
     const { items } = await this.store.backend.attempts.recordStep({ ...this.#scope, items: [item] })
     return must(items[0], 'an answer')
+  }
+
+  /** Appends texts as frames that are numbered from `from`, one after the other. */
+  async emit(
+    handle: Handle,
+    from: number,
+    frames: readonly string[],
+    { mode = 'durable', type }: { readonly mode?: StreamMode; readonly type?: string } = {},
+  ): Promise<readonly AppendFrameOutcome[]> {
+    const items = frames.map((frame, place) => ({
+      handle,
+      mode,
+      frameNumber: from + place,
+      frame: bytesOf(frame),
+      type,
+    }))
+    return (await this.store.backend.streams.append({ ...this.#scope, items })).items
   }
 
   get #scope(): { readonly namespaces: readonly Namespace[] } {

@@ -16,8 +16,9 @@ begin
   delete from execution where partition_key = p_partition and id = any(p_ids);
 end $$;
 
--- The next solo executions past their retention.
-create function trim_executions(p_partition integer, p_max integer) returns integer
+-- The next solo executions past their retention. Answers how many went; null where so many of their frames went that the rest
+-- is left for another transaction.
+create function trim_executions(p_partition integer, p_max integer, p_frames_max integer) returns integer
 language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
@@ -30,6 +31,7 @@ begin
     order by x.due_at limit p_max for update skip locked
   ) x;
   if v_ids is null then return 0; end if;
+  if not remove_streams(p_partition, v_ids, p_frames_max) then return null; end if;
   delete from completion_event c where c.partition_key = p_partition and c.execution_id = any(v_ids);
   perform remove_executions(p_partition, v_ids);
   return cardinality(v_ids);
@@ -37,7 +39,7 @@ end $$;
 
 -- One batch of a flow past its retention: members first, the flow with the last of them. Answers null when the flow is
 -- not to go, else whether it is gone.
-create function trim_flow(p_partition integer, p_flow uuid, p_max integer) returns boolean
+create function trim_flow(p_partition integer, p_flow uuid, p_max integer, p_frames_max integer) returns boolean
 language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
@@ -56,6 +58,7 @@ begin
     return null;
   end if;
   select array_agg(x.id) into v_ids from (select id from execution where flow_id = p_flow limit p_max) x;
+  if not remove_streams(p_partition, v_ids, p_frames_max) then return false; end if;
   if v_ids is not null then perform remove_executions(p_partition, v_ids); end if;
   if cardinality(v_ids) = p_max then return false; end if;
   delete from completion_event c where c.flow_id = p_flow;

@@ -23,6 +23,7 @@ import { readPartitions } from './maintenance/prepare.js'
 import { type PostgresBackendOptions, readSettings } from './options.js'
 import { createResolution } from './resolution/index.js'
 import { createSchedules } from './schedules/index.js'
+import { createStreams } from './streams/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -47,6 +48,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     attempts: createAttempts(ctx),
     flows,
     resolution: createResolution(ctx),
+    streams: createStreams(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),

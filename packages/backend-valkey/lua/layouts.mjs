@@ -201,6 +201,22 @@ export const layouts = {
       active: 'its active executions here, as long as it is capped',
     },
   },
+  /** What is kept of an attempt's stream beside its frames. `H` in Lua. */
+  stream: {
+    letter: 'H',
+    fields: {
+      next: 'number of its next frame',
+      epoch: 'of the lease under which the last one came',
+      base: "number that that lease's first frame got",
+      durable: 'frames',
+      durable_bytes: '',
+      capped: 'frames of the other modes, as many as are kept',
+      capped_bytes: '',
+      patches: 'that its document is made of',
+      patched: 'ms; 0: never',
+      written: 'ms of the last append; with `next` what tells one head from another',
+    },
+  },
   /** In which indexes an execution is, as `project.of` answers it; never stored. `W` in Lua. */
   projection: {
     letter: 'W',

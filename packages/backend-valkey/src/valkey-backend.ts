@@ -31,6 +31,7 @@ import { createResolution } from './resolution/index.js'
 import { createCatalogue } from './routes/catalogue.js'
 import { learnRoutes } from './routes/route-of.js'
 import { createSchedules } from './schedules/index.js'
+import { createStreams } from './streams/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -58,6 +59,7 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     attempts: createAttempts(ctx),
     flows,
     resolution: createResolution(ctx),
+    streams: createStreams(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),

@@ -154,6 +154,20 @@ export const limits = {
   frameBytesMax: 65_536,
   /** Frames of one append. */
   frameBatchMax: 256,
+  /** Durable frames of an attempt. `stream_full`. */
+  streamFramesMax: 10_000,
+  /** Durable frames of an attempt, in all. `stream_full`. */
+  streamBytesMax: 8_388_608,
+  /** Other frames that an attempt keeps: the newest. Older ones go when the next comes. */
+  cappedFramesMax: 1_000,
+  /** The same in bytes. */
+  cappedBytesMax: 1_048_576,
+  /** For how long at most such a frame is kept when another one comes. */
+  cappedAgeMsMax: 3_600_000,
+  /** The summary document of an attempt. `stream_full`. */
+  summaryBytesMax: 65_536,
+  /** Frames of one page, in all, unless its first is longer. */
+  streamPageBytesMax: 4_194_304,
 
   // Budgets and quotas.
   /** Dimensions of a budget. `too_many_dimensions`. */

@@ -1,6 +1,6 @@
 export { type Client, type ClientOptions, createClient, type Submitted } from './client/create-client.js'
 export type { ExecutionEnd, FlowEnd } from './client/ends.js'
-export type { ExecutionHandle, ResultOptions } from './client/execution-handle.js'
+export type { ExecutionHandle, ResultOptions, Summary } from './client/execution-handle.js'
 export type { CancelFlowOptions, FlowHandle, ReplayFlowOptions } from './client/flow-handle.js'
 export type { EventBatch, FollowOptions } from './client/follow-events.js'
 export type {
@@ -10,6 +10,7 @@ export type {
   Schedules,
   WallClock,
 } from './client/schedules.js'
+export type { StreamFrame, StreamOptions } from './client/follow-frames.js'
 export type { FlowSubmitOptions } from './client/submit-flow.js'
 export type { SubmitOptions, TaskInput, WorkOptions } from './client/submit-options.js'
 export type {
@@ -57,6 +58,7 @@ export {
 export type {
   AttemptInfo,
   ContextLog,
+  EmitOptions,
   ExecutionInfo,
   HandlerContext,
   SpawnedOptions,

@@ -190,7 +190,7 @@ describe('fencing', () => {
   it("does not know another namespace's lease", async () => {
     const { id, lease } = await start()
     const namespaces = [parseNamespace('foreign')]
-    const { leases, attempts } = store().backend
+    const { leases, attempts, streams } = store().backend
     const { handle } = lease
     const answers = await Promise.all([
       leases.renew({ namespaces, items: [{ handle, leaseTtlMs: 5_000 }] }),
@@ -200,9 +200,13 @@ describe('fencing', () => {
       leases.yield({ namespaces, items: [{ handle }] }),
       attempts.recordProgress({ namespaces, items: [{ handle, percent: 1 }] }),
       attempts.recordStep({ namespaces, items: [{ handle, name: 'x', type: 'step', result: null }] }),
+      streams.append({
+        namespaces,
+        items: [{ handle, mode: 'durable', frameNumber: 0, frame: new Uint8Array() }],
+      }),
     ])
     const items: readonly unknown[] = answers.flatMap((answer): readonly unknown[] => answer.items)
-    expect(items).toEqual(Array(7).fill({ outcome: 'stale_lease' }))
+    expect(items).toEqual(Array(8).fill({ outcome: 'stale_lease' }))
     expect(await readOne(store(), id)).toMatchObject({ publicState: 'active', progress: null })
   })
 

@@ -33,6 +33,8 @@ describe('maintenance.trimRetention', () => {
     const worker = new WorkerDriver(store())
     const { handle } = await worker.claimOne()
     await worker.step(handle, 'x', 'y')
+    await worker.emit(handle, 0, ['a', 'b'])
+    await worker.emit(handle, 2, ['{"a":1}'], { mode: 'summary' })
     await worker.complete(handle, 'out')
     await store().settle()
     return id
@@ -84,7 +86,16 @@ describe('maintenance.trimRetention', () => {
       expect(Object.values(lane.depth).every((n) => n === 0)).toBe(true)
     }
     expect((await backend.executions.count({ namespace })).count).toBe(0)
-    for (const read of [backend.attempts.list, backend.attempts.loadSteps, backend.attempts.loadUpstream]) {
+    const { attempts, streams } = backend
+    const reads = [
+      attempts.list,
+      attempts.loadSteps,
+      attempts.loadUpstream,
+      streams.read,
+      streams.tail,
+      streams.readSummary,
+    ]
+    for (const read of reads) {
       expect(await codeOf(read({ namespace, executionId }))).toBe('execution_not_found')
     }
     expect(await codeOf(backend.flows.get({ namespace, flowId: flow.flowId }))).toBe('flow_not_found')

@@ -6,6 +6,7 @@ import * as executions from './executions.js'
 import * as flows from './flows.js'
 import * as leases from './leases.js'
 import * as registries from './registries.js'
+import * as streams from './streams.js'
 import * as time from './time.js'
 
 export interface Operation {
@@ -51,6 +52,10 @@ export const operations: Readonly<Record<string, Operation>> = {
   'attempts.list': of(1, attempts.list),
   'attempts.loadSteps': of(1, attempts.loadSteps),
   'attempts.loadUpstream': of(1, attempts.loadUpstream),
+  'streams.append': of(6, streams.append),
+  'streams.read': of(1, streams.read),
+  'streams.tail': of(2, streams.tail),
+  'streams.readSummary': of(1, streams.readSummary),
   'lanes.configure': of(2, registries.configureLane),
   'lanes.setState': of(3, registries.setLaneState),
   'lanes.list': of(2, registries.listLanes),

@@ -50,6 +50,8 @@ export async function populate(store: TestStore): Promise<Populated> {
   const { handle } = await worker.claimOne()
   await worker.step(handle, 'a step', 'its result')
   await worker.progress(handle, 10)
+  await worker.emit(handle, 0, ['a durable frame'])
+  await worker.emit(handle, 1, ['{"a":1}'], { mode: 'summary' })
   const ended = await submitOne(store, { priority: 1 })
   await worker.complete((await worker.claimOne()).handle, long)
   const waiting = await submitOne(store, { idempotencyKey: 'key', tags: { 'a.b': 'c' } })
@@ -69,6 +71,7 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   const { backend, namespace, partitions } = store
   const { executions, leases, attempts, flows, lanes, workers, engines, events, resolution, maintenance } =
     backend
+  const { streams } = backend
   const scope = { namespaces: [namespace] }
   const [partition] = partitions as [(typeof partitions)[number]]
   const scan = { partition, max: 100 }
@@ -87,6 +90,8 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
     await call('executions.explainFacts', () => executions.explainFacts({ namespace, id }))
     await call('attempts.list', () => attempts.list({ namespace, executionId: id }))
     await call('attempts.loadSteps', () => attempts.loadSteps({ namespace, executionId: id }))
+    await call('streams.tail', () => streams.tail({ namespace, executionId: id, acrossAttempts: true }))
+    await call('streams.readSummary', () => streams.readSummary({ namespace, executionId: id }))
   }
   await call('executions.getResult', () => executions.getResult({ namespace, ids: each }))
   await call('executions.list', () => executions.list({ namespace }))
@@ -139,6 +144,17 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('leases.renew', () => leases.renew({ ...scope, items: [{ handle, leaseTtlMs: 30_000 }] }))
   await call('attempts.recordStep', () =>
     attempts.recordStep({ ...scope, items: [{ handle, name: 'another', type: 'step', result: null }] }),
+  )
+  await call('streams.append', () =>
+    streams.append({
+      ...scope,
+      items: (['durable', 'summary', 'best_effort'] as const).map((mode, place) => ({
+        handle,
+        mode,
+        frameNumber: 2 + place,
+        frame: bytesOf('{}'),
+      })),
+    }),
   )
   await call('attempts.recordProgress', () =>
     attempts.recordProgress({ ...scope, items: [{ handle, percent: 20 }] }),

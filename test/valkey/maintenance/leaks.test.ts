@@ -36,6 +36,8 @@ describe('what is trimmed', () => {
       await backend.executions.cancel({ namespace, id: cancelled.id })
       const first = await worker.claimOne({ lanes: [large.lane], max: 1 })
       await worker.step(first.handle, 'paid', 'receipt')
+      await worker.emit(first.handle, 0, ['a', 'b'])
+      await worker.emit(first.handle, 2, ['{"a":1}'], { mode: 'summary' })
       await backend.leases.complete({
         namespaces: [namespace],
         items: [{ handle: first.handle, result: new Uint8Array(5_000) }],
@@ -43,8 +45,9 @@ describe('what is trimmed', () => {
       await backend.executions.replay({ namespace, id: large.id, input: bytesOf('new') })
       for (let n = 0; n < 2; n += 1) {
         const [lease] = await worker.claim({ lanes: [retried.lane] })
-        if (lease !== undefined)
-          await worker.fail(lease.handle, { retry: n === 0 ? { afterMs: 0 } : 'never' })
+        if (lease === undefined) continue
+        await worker.emit(lease.handle, 0, ['a'], { mode: 'best_effort' })
+        await worker.fail(lease.handle, { retry: n === 0 ? { afterMs: 0 } : 'never' })
       }
       await worker.complete((await worker.claimOne({ lanes: [large.lane] })).handle)
       await store.settle()
@@ -63,6 +66,8 @@ describe('what is trimmed', () => {
         join: { after: Object.fromEntries(names.map((name) => [name, name])) },
       }
       const flow = await FlowDriver.submit(store, plan)
+      await flow.start('n0')
+      await new WorkerDriver(store).emit(flow.lease('n0').handle, 0, ['{"a":1}'], { mode: 'summary' })
       await flow.cancel('cancel_all')
       await store.settle()
       expect((await flow.flow()).state).toBe('cancelled')

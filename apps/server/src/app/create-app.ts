@@ -6,6 +6,7 @@ import { serveContract } from '../routes/contract-routes.js'
 import { serveEvents } from '../routes/event-routes.js'
 import { serveHealth } from '../routes/health-routes.js'
 import { createIdMint } from '../routes/id-mint.js'
+import { serveFrames } from '../routes/stream-routes.js'
 import { serveWaits } from '../routes/waiting-routes.js'
 import { measureHttp } from '../telemetry/http-metrics.js'
 import { version } from '../version.js'
@@ -59,6 +60,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   serveContract(app, engine.backend, mint)
   serveWaits(app, engine, mint, waits)
   serveEvents(app, engine, mint, waits)
+  serveFrames(app, engine, mint, waits)
   serveHealth(app, engine, waits)
   measureHttp(app, registry, waits)
   serveDocs(app)

@@ -1,4 +1,4 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 
 export interface SseMessage {
   /** What the client sends as Last-Event-ID when it comes back. */
@@ -13,6 +13,17 @@ export interface SseStream {
   /** Resolves when there is room for more: a slow reader slows its own stream down and fills no memory. */
   send(message: SseMessage): Promise<void>
   end(): void
+}
+
+/** Whether the client wants a stream rather than a page. */
+export function acceptsStream(request: FastifyRequest): boolean {
+  return (request.headers.accept ?? '').includes('text/event-stream')
+}
+
+/** The id of the last message that a client that comes back has got. */
+export function lastEventId(request: FastifyRequest): string | undefined {
+  const header = request.headers['last-event-id']
+  return header === undefined || header === '' ? undefined : String(header)
 }
 
 /** Begins the stream. The signal fires when the client goes away or the server closes. */

@@ -12,11 +12,11 @@ import type { FastifyInstance } from 'fastify'
 import { serveOperation } from './serve-operation.js'
 
 /**
- * The routes that are the contract's operations as they stand. A claim, a result and the feed wait, and have files of
- * their own.
+ * The routes that are the contract's operations as they stand. A claim, a result, a stream and the feed wait, and have files
+ * of their own.
  */
 export function serveContract(app: FastifyInstance, backend: FoundationBackend, mint: IdMint): void {
-  const { executions, leases, attempts, flows, lanes, schedules, workers, maintenance } = backend
+  const { executions, leases, attempts, flows, streams, lanes, schedules, workers, maintenance } = backend
   const serve = <Params, Answer>(
     operation: WireOperation<Params, Answer>,
     carry: (params: Params) => Promise<Answer>,
@@ -66,6 +66,10 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
   serve(wire.leases.yield, (params) => leases.yield(params))
   serve(wire.attempts.recordProgress, (params) => attempts.recordProgress(params))
   serve(wire.attempts.recordStep, (params) => attempts.recordStep(params))
+
+  serve(wire.streams.append, (params) => streams.append(params))
+  serve(wire.streams.read, (params) => streams.read(params))
+  serve(wire.streams.readSummary, (params) => streams.readSummary(params))
 
   serve(wire.lanes.configure, (params) => lanes.configure(params))
   serve(wire.lanes.list, (params) => lanes.list(params))

@@ -2,10 +2,10 @@ import type { EventsPage } from '@flowfabric/core'
 import { limits, type ReadEvents } from '@flowfabric/core'
 import { executionEvents, flowEvents, type IdMint, type WireOperation, wire } from '@flowfabric/core/wire'
 import type { Engine } from '@flowfabric/engine'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Waits } from '../app/closing.js'
 import { toEngineError } from '../app/problem.js'
-import { openSse } from '../app/sse.js'
+import { acceptsStream, lastEventId, openSse } from '../app/sse.js'
 import { describeRoute, fastifyPath } from './serve-operation.js'
 
 /**
@@ -111,12 +111,3 @@ function serveHints(app: FastifyInstance, engine: Engine, waits: Waits): void {
 
 /** Hints that wait for a slow reader of one stream. */
 const HINTS_QUEUED_MAX = 1_000
-
-function acceptsStream(request: FastifyRequest): boolean {
-  return (request.headers.accept ?? '').includes('text/event-stream')
-}
-
-function lastEventId(request: FastifyRequest): string | undefined {
-  const header = request.headers['last-event-id']
-  return header === undefined || header === '' ? undefined : String(header)
-}

@@ -28,6 +28,7 @@ const remoteTypes: ReadonlySet<Hint['type']> = new Set([
   'attention',
   'due',
   'events',
+  'frames',
 ])
 
 /**
@@ -142,7 +143,8 @@ function keyOf(hint: Hint): string {
     case 'ended':
       return `ended ${hint.id}`
     case 'attention':
-      return `attention ${hint.executionId}`
+    case 'frames':
+      return `${hint.type} ${hint.executionId}`
     default:
       return `${hint.type} ${hint.partition}`
   }

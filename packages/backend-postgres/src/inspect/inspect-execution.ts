@@ -25,6 +25,9 @@ const sources: readonly Source[] = [
   ['lane', 'to_jsonb(t)', 't.id = (select lane_id from ff.execution where partition_key = $1 and id = $2)'],
   ['attempt', 'to_jsonb(t)', ofExecution],
   ['step', sized('result'), ofExecution],
+  ['stream', 'to_jsonb(t)', ofExecution],
+  ['stream_summary', sized('document'), ofExecution],
+  ['stream_frame', sized('frame'), ofExecution],
   ['edge_group', 'to_jsonb(t)', ofDownstream],
   ['edge', 'to_jsonb(t)', 't.partition_key = $1 and (t.upstream_id = $2 or t.downstream_id = $2)'],
   ['pending_cancel_group', 'to_jsonb(t)', ofDownstream],
@@ -47,7 +50,7 @@ const statement = sources
 /** Reads an execution as it is stored, whatever its namespace. Throws `execution_not_found` when there is nothing of it. */
 export async function inspectExecution(ctx: PostgresContext, id: ExecutionId): Promise<InspectedExecution> {
   const found = await ctx.db.query<{ table_name: string; row: Row }>(
-    `select table_name, row from (${statement}) as stored order by place, row ->> 'idx', row ->> 'ordinal'`,
+    `select table_name, row from (${statement}) as stored order by place, row ->> 'idx', row ->> 'ordinal', (row ->> 'attempt_index')::integer, (row ->> 'frame_number')::integer`,
     [partitionIndexOf(id), uuidOf(id)],
   )
   if (found.length === 0) throw engineError('execution_not_found', `Nothing is stored of ${id}`, { id })

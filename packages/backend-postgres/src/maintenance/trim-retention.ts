@@ -11,6 +11,8 @@ import { numberEvents } from '../events/numbering.js'
 
 /** Executions that one transaction removes. */
 const REMOVE_BATCH = 200
+/** Frames of their streams that one transaction removes. */
+const FRAMES_BATCH = 10_000
 
 /** Removes what is past its retention, with everything that belongs to it, in short transactions. */
 export async function trimRetention(
@@ -41,10 +43,13 @@ async function trimExecutions(ctx: PostgresContext, partition: number, max: numb
   for (;;) {
     const batch = Math.min(max - removed, REMOVE_BATCH)
     if (batch <= 0) return removed
-    const [row] = await ctx.db.call<{ n: number }>('select ff.trim_executions($1, $2) as n', [
+    const [row] = await ctx.db.call<{ n: number | null }>('select ff.trim_executions($1, $2, $3) as n', [
       partition,
       batch,
+      FRAMES_BATCH,
     ])
+    // Frames were left.
+    if (row?.n === null) continue
     removed += row?.n ?? 0
     if ((row?.n ?? 0) < batch) return removed
   }
@@ -63,11 +68,10 @@ async function trimFlows(
   let removed = 0
   for (const { id } of due) {
     for (;;) {
-      const [row] = await ctx.db.call<{ gone: boolean | null }>('select ff.trim_flow($1, $2, $3) as gone', [
-        partition,
-        id,
-        REMOVE_BATCH,
-      ])
+      const [row] = await ctx.db.call<{ gone: boolean | null }>(
+        'select ff.trim_flow($1, $2, $3, $4) as gone',
+        [partition, id, REMOVE_BATCH, FRAMES_BATCH],
+      )
       if (row?.gone === true) removed += 1
       if (row?.gone !== false) break
     }

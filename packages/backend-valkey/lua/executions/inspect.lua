@@ -61,6 +61,10 @@ return function(u, a)
     local key = record.payload_key(u, a[1], name)
     if is_ours(key, name == 'journal' and 'hash' or 'string') then keys[#keys + 1] = key end
   end
+  local durable, capped, heads = streams.keys(u, a[1])
+  for _, each in ipairs({ { durable, 'stream' }, { capped, 'stream' }, { heads, 'hash' } }) do
+    if is_ours(each[1], each[2]) then keys[#keys + 1] = each[1] end
+  end
   sound.records(u, { a[1] })
   return { parts, indexes_of(u, a[1], u.records[a[1]] or u.hidden[a[1]]), keys }, bytes
 end

@@ -18,6 +18,7 @@ local function prefixes_of(meta)
       exec = root .. ':exec:' .. tag .. ':',
       attempt = root .. ':attempt:' .. tag .. ':',
       flow = root .. ':flow:' .. tag .. ':',
+      stream = root .. ':stream:' .. tag .. ':',
       idx = root .. ':idx:' .. tag .. ':',
     }
     prefixes[meta] = known

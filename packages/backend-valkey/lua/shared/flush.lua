@@ -174,6 +174,7 @@ local function probe(u, staged)
     for _, each in ipairs(u.appends) do redis.call('STRLEN', each[1]) end
   end
   retention.probe(u, staged)
+  if call.has(u, 'streams') then streams.probe(u) end
   if call.has(u, 'repairs') then reconcile.probe(u) end
   if next(staged.freed) or call.has(u, 'routes') then redis.call('HLEN', idx .. 'routes') end
   if u.fault then faults.probe(u, staged) end
@@ -235,6 +236,7 @@ local function stage_others(u, staged)
   if call.has(u, 'strangers') then stage_strangers(u, staged) end
   if call.has(u, 'histories') then attempts.stage(u, staged) end
   journals.stage(u, staged)
+  if call.has(u, 'streams') then streams.stage(u, staged) end
   timers.stage(u, staged)
   lanes.stage(u, staged)
 end
@@ -288,6 +290,7 @@ function flush.run(u)
   retention.write(u, staged)
   for key, fields in pairs(staged.hashes) do redis.call('HSET', key, unpack(fields)) end
   for key, fields in pairs(staged.dels) do redis.call('HDEL', key, unpack(fields)) end
+  if call.has(u, 'streams') then streams.write(u) end
   if call.has(u, 'tuples') then
     for _, tuple in ipairs(u.tuples) do
       redis.call(tuple[2] and 'SADD' or 'SREM', u.key.idx .. 'pending_cancel_groups', tuple[1])

@@ -3,7 +3,7 @@
 -- lost: what it says is found by the next pulse.
 
 -- Bits of the header's `tells`: whether anybody else listens for them.
-local ENDS, FEED = 1, 2
+local ENDS, FEED, FRAMES = 1, 2, 4
 
 function hints.ready(u, rid, count, is_edge)
   u.news.ready = u.news.ready or {}
@@ -73,6 +73,13 @@ function hints.attention(u, id)
   list[#list + 1] = id
 end
 
+-- A stream of the execution grew.
+function hints.frames(u, id)
+  local list = u.news.frames or {}
+  u.news.frames = list
+  list[#list + 1] = id
+end
+
 -- This process serves the worker instance from now on: who served it before no longer knows all that it claimed.
 function hints.serves(u, instance)
   u.news.serves = instance
@@ -102,13 +109,15 @@ local function pairs_of(counts)
 end
 
 -- For the caller: [time, edge number, {rid, how many are ready, …}, next due or 0, outbox?, ended, attention, last event
--- if there are new ones or 0, lanes with room, how many heard the message or -1].
+-- if there are new ones or 0, lanes with room, how many heard the message or -1]; and where frames came '' and whose they are.
 function hints.news(u)
   local news = u.news
-  return {
+  local told = {
     u.now, u.edges, pairs_of(news.ready), news.due or 0, news.outbox or false, news.ended, news.attention,
     news.fed and u.events or 0, freed_lanes(u), news.heard or -1,
   }
+  if news.frames then told[11], told[12] = '', news.frames end
+  return told
 end
 
 local function bit_of(u, bit)
@@ -123,10 +132,11 @@ function hints.publish(u)
   local filled, freed = pairs_of(news.filled), freed_lanes(u)
   local ended = bit_of(u, ENDS) and news.ended or {}
   local last = bit_of(u, FEED) and news.fed and u.events or 0
+  local frames = news.frames and bit_of(u, FRAMES) and news.frames or nil
   if #filled == 0 and not news.outbox and #news.attention == 0 and #ended == 0 and last == 0 and #freed == 0
-    and not news.due and not news.serves then return end
+    and not news.due and not news.serves and not frames then return end
   news.heard = redis.call('SPUBLISH', u.key.idx .. 'hints:' .. u.database, u.origin .. cmsgpack.pack({
     u.edges, filled, news.due or 0, news.outbox or false, ended, news.attention, last, freed,
-    -1, news.serves or '',
+    -1, news.serves or '', frames,
   }))
 end

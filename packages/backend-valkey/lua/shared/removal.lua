@@ -10,6 +10,7 @@ function removal.keys(u, id, is_member)
   for _, part in ipairs(PARTS) do gone[#gone + 1] = record.payload_key(u, id, part) end
   gone[#gone + 1] = attempts.key(u, id)
   gone[#gone + 1] = record.key(u, id)
+  for _, key in ipairs({ streams.keys(u, id) }) do gone[#gone + 1] = key end
   if not is_member then return end
   for _, part in ipairs(PARTS_OF_MEMBER) do gone[#gone + 1] = record.payload_key(u, id, part) end
 end

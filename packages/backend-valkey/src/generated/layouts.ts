@@ -321,3 +321,24 @@ export const laneFields = {
   /** its active executions here, as long as it is capped */
   active: 13,
 } as const
+
+export const streamFields = {
+  /** number of its next frame */
+  next: 0,
+  /** of the lease under which the last one came */
+  epoch: 1,
+  /** number that that lease's first frame got */
+  base: 2,
+  /** frames */
+  durable: 3,
+  durable_bytes: 4,
+  /** frames of the other modes, as many as are kept */
+  capped: 5,
+  capped_bytes: 6,
+  /** that its document is made of */
+  patches: 7,
+  /** ms; 0: never */
+  patched: 8,
+  /** ms of the last append; with `next` what tells one head from another */
+  written: 9,
+} as const

@@ -10,8 +10,8 @@ export interface Audience {
   heard(count: number): void
 }
 
-/** Ends and the feed. */
-const TELLS_ALL = 3
+/** Ends, the feed and frames. */
+const TELLS_ALL = 7
 const ASKS_EVERY_MS = 1_000
 
 export function createAudience(

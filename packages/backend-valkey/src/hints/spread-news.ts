@@ -43,6 +43,7 @@ export function spreadNews(targets: NewsTargets, partition: number, news: News):
   }
   for (const id of news.attention)
     hints.receive({ type: 'attention', executionId: makeExecutionId(partition, id) })
+  for (const id of news.frames) hints.receive({ type: 'frames', executionId: makeExecutionId(partition, id) })
   if (news.lastEvent !== null) hints.receive({ type: 'events', partition: contractTag })
 }
 

@@ -54,7 +54,7 @@ export interface InvokeSettings {
   readonly inlineResolveEdges: number
   readonly hopMaxEdges: number
   readonly callMaxEdges: number
-  /** Bits of what others listen for: 1 ends, 2 the feed. */
+  /** Bits of what others listen for: 1 ends, 2 the feed, 4 frames. */
   readonly tells: () => number
   readonly marks: Marks
 }

@@ -25,23 +25,38 @@ export interface News {
   readonly heard: number | null
   /** Worker instance that the other process serves from now on. */
   readonly serves: string | null
+  /** UUIDs of executions whose streams grew. */
+  readonly frames: readonly string[]
 }
 
 export function readNews(packed: readonly unknown[]): News {
-  const [nowMs, edges, ready, due, outbox, ended, attention, lastEvent, freed, heard = -1, serves = ''] =
-    packed as [
-      number,
-      number,
-      readonly (string | number)[],
-      number,
-      boolean,
-      readonly string[],
-      readonly string[],
-      number,
-      readonly string[],
-      number?,
-      string?,
-    ]
+  const [
+    nowMs,
+    edges,
+    ready,
+    due,
+    outbox,
+    ended,
+    attention,
+    lastEvent,
+    freed,
+    heard = -1,
+    serves = '',
+    frames = [],
+  ] = packed as [
+    number,
+    number,
+    readonly (string | number)[],
+    number,
+    boolean,
+    readonly string[],
+    readonly string[],
+    number,
+    readonly string[],
+    number?,
+    string?,
+    (readonly string[])?,
+  ]
   return {
     nowMs,
     edges,
@@ -54,6 +69,7 @@ export function readNews(packed: readonly unknown[]): News {
     freed: asList(freed),
     heard: heard < 0 ? null : heard,
     serves: serves === '' ? null : serves,
+    frames: asList(frames),
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   OwnershipState,
   PublicState,
   StateVector,
+  StreamMode,
   TerminalOutcome,
 } from '@flowfabric/core'
 import { engineError } from '@flowfabric/core'
@@ -177,4 +178,10 @@ export const flowStateLetters = letters<FlowState>('state of a flow', {
   completed: 'c',
   failed: 'f',
   cancelled: 'x',
+})
+
+export const streamModeLetters = letters<StreamMode>('stream mode', {
+  durable: 'd',
+  summary: 's',
+  best_effort: 'b',
 })

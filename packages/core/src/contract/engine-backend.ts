@@ -56,6 +56,7 @@ export type FoundationRole =
   | 'attempts'
   | 'flows'
   | 'resolution'
+  | 'streams'
   | 'lanes'
   | 'workers'
   | 'engines'
@@ -68,6 +69,7 @@ export type FoundationBackend = Pick<EngineBackend, FoundationRole | 'kind'>
 /** What a worker needs, in process or over HTTP. */
 export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attempts' | 'workers'> & {
   readonly flows: Pick<FlowOperations, 'submit' | 'extend'>
+  readonly streams: Pick<StreamOperations, 'append'>
   readonly events: Pick<EventOperations, 'listen'>
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>
@@ -77,6 +79,7 @@ export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attem
 export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'> & {
   readonly schedules: Omit<ScheduleOperations, 'fireDue'>
   readonly attempts: Pick<AttemptOperations, 'list' | 'loadSteps'>
+  readonly streams: Pick<StreamOperations, 'read' | 'tail' | 'readSummary'>
   readonly events: EventOperations
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>

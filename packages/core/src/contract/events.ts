@@ -92,6 +92,7 @@ export interface ListenParams {
  * `ready`: a lane may have claimable work (`count` 0: nobody knows how much). `due`: a partition's next timer may have
  * moved. `outbox`: a partition has work for the dispatchers. `ended`: an execution or a flow came to its end.
  * `attention`: a leased execution should be looked at by its holder (cancelled, revoked). `events`: a partition's feed grew.
+ * `frames`: a stream of the execution grew.
  */
 export type Hint =
   | { readonly type: 'ready'; readonly namespace: Namespace; readonly lane: LaneId; readonly count: number }
@@ -100,3 +101,4 @@ export type Hint =
   | { readonly type: 'ended'; readonly id: ExecutionId | FlowId }
   | { readonly type: 'attention'; readonly executionId: ExecutionId }
   | { readonly type: 'events'; readonly partition: PartitionTag }
+  | { readonly type: 'frames'; readonly executionId: ExecutionId }

@@ -181,7 +181,7 @@ export interface YieldLeases extends WorkerScoped {
 export type YieldOutcome =
   | { readonly outcome: 'yielded' }
   | { readonly outcome: 'cancelled' }
-  /** Progress or steps are recorded, or the attempt went on from a delay: complete, fail or delay it. */
+  /** Progress, steps or frames are recorded, or the attempt went on from a delay: complete, fail or delay it. */
   | { readonly outcome: 'attempt_has_effects' }
   | FencingRefusal
   | ItemError

@@ -205,9 +205,13 @@ export const errorCodes = {
     429,
     'after_refresh',
   ),
-  stream_closed: state("The attempt's stream is closed.", 'never'),
+  stream_full: exhausted("The attempt's stream, or its summary document, is at its limit.", 409, 'never'),
+  frame_out_of_order: conflict(
+    'A frame is not the next of its lease. Details hold the number that is.',
+    'after_refresh',
+  ),
   frame_too_large: invalid('A stream frame is longer than the limit.', 413),
-  invalid_patch: invalid('A summary patch is not a JSON merge patch.'),
+  invalid_patch: invalid('A summary patch is not a JSON object, or holds what a document cannot.'),
 
   // Budgets, quotas, schedules, keys.
   budget_exceeded: exhausted('A budget is past its hard limit.', 409, 'after_refresh'),

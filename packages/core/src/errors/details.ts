@@ -102,6 +102,7 @@ export interface ErrorDetails {
   readonly limit_exceeded: LimitErrorDetails
   readonly cycle_check_exceeded: LimitErrorDetails
   readonly journal_full: Partial<LimitErrorDetails>
+  readonly frame_too_large: LimitErrorDetails
   readonly nul_in_text: { readonly field: string }
   readonly invalid_params: FieldErrorDetails
   readonly unknown_field: { readonly path: string }
@@ -126,6 +127,9 @@ export interface ErrorDetails {
   readonly replay_conflict: { readonly ids: readonly string[] }
   readonly max_replays_exceeded: { readonly ids: readonly string[] }
   readonly too_many_routes: { readonly lane: string }
+  readonly frame_out_of_order: { readonly expectedFrameNumber: number }
+  readonly stream_full: { readonly bound: string }
+  readonly attempt_not_found: { readonly attemptIndex: number }
 
   readonly store_in_use: { readonly pid?: number | undefined; readonly url?: string | undefined }
   readonly schema_mismatch: { readonly stored: string | number; readonly supported: string | number }

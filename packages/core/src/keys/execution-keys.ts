@@ -69,14 +69,19 @@ export class ExecutionKeys {
     return `${this.#prefix('attempt')}:${attemptIndex}`
   }
 
-  /** STREAM: the frames of an attempt. */
-  stream(attemptIndex: number): string {
-    return `${this.#prefix('stream')}:${attemptIndex}`
+  /** STREAM: the durable frames of all attempts, by `<attempt>-<number + 1>`. */
+  stream(): string {
+    return this.#prefix('stream')
   }
 
-  /** STRING: the summary document of an attempt, JSON. */
-  streamSummary(attemptIndex: number): string {
-    return `${this.#prefix('stream')}:${attemptIndex}:summary`
+  /** STREAM: the other frames, as far as they are kept, by the same ids. */
+  cappedStream(): string {
+    return `${this.#prefix('stream')}:capped`
+  }
+
+  /** HASH: attempt → the head of its stream, `d<attempt>` → its summary document, JSON. */
+  streamHeads(): string {
+    return `${this.#prefix('stream')}:heads`
   }
 
   #prefix(family: string): string {

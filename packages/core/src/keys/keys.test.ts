@@ -55,8 +55,9 @@ const contexts = [
       signals: execution.signals(waitpointId),
       signalKeys: execution.signalKeys(waitpointId),
       attempt: execution.attempt(0),
-      stream: execution.stream(0),
-      streamSummary: execution.streamSummary(0),
+      stream: execution.stream(),
+      cappedStream: execution.cappedStream(),
+      streamHeads: execution.streamHeads(),
     },
   },
   {
@@ -164,7 +165,7 @@ describe('keys', () => {
     expect(execution.core()).toBe(`ff:exec:{fp:19}:${UUID}:core`)
     expect(execution.core()).toBe(`ff:exec:${executionId}:core`)
     expect(execution.attempt(2)).toBe(`ff:attempt:{fp:19}:${UUID}:2`)
-    expect(execution.stream(2)).toBe(`ff:stream:{fp:19}:${UUID}:2`)
+    expect(execution.stream()).toBe(`ff:stream:{fp:19}:${UUID}`)
     expect(flow.core()).toBe(`ff:flow:{fp:19}:${UUID}:core`)
     expect(flow.edge(edgeId)).toBe(`ff:flow:{fp:19}:${UUID}:edge:${edgeId}`)
     expect(flow.edgegroup(executionId)).toBe(`ff:flow:{fp:19}:${UUID}:edgegroup:${UUID}`)

@@ -15,4 +15,5 @@ export {
 } from './leases.js'
 export * from './scans.js'
 export * from './schedules.js'
+export * from './streams.js'
 export * from './workers.js'

@@ -109,4 +109,5 @@ export const hintSchema: z.ZodType<Hint> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ended'), id: z.union([executionId, flowId]) }),
   z.object({ type: z.literal('attention'), executionId }),
   z.object({ type: z.literal('events'), partition: partitionTag }),
+  z.object({ type: z.literal('frames'), executionId }),
 ])

@@ -6,6 +6,7 @@ import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
 import * as schedules from './schedules.js'
+import * as streams from './streams.js'
 import * as submissions from './submissions.js'
 import * as workers from './workers.js'
 
@@ -25,6 +26,7 @@ export { readPayload, type WirePayload, writePayload } from './payload.js'
 export { readWire } from './read.js'
 export { readRefusal, refusalOf } from './refusal.js'
 export { backfillSchedule, createSchedule, resumeSchedule } from './schedules.js'
+export { writeFrame } from './streams.js'
 export { submitExecution } from './submissions.js'
 
 /** Every operation of the contract that crosses HTTP, by role and name: what the client sends and the server serves. */
@@ -70,6 +72,12 @@ export const wire = {
     list: flows.listFlows,
     cancel: flows.cancelFlow,
     replay: flows.replayFlow,
+  },
+  streams: {
+    append: streams.appendFrames,
+    read: streams.readFrames,
+    tail: streams.tailFrames,
+    readSummary: streams.readSummary,
   },
   lanes: { configure: lanes.configureLane, list: lanes.listLanes, setState: lanes.setLaneState },
   workers: {

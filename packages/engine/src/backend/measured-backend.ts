@@ -18,6 +18,7 @@ const roleNames = [
   'attempts',
   'flows',
   'resolution',
+  'streams',
   'lanes',
   'workers',
   'engines',

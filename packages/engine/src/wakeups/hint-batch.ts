@@ -36,7 +36,8 @@ function keyOf(hint: Hint): string {
     case 'ended':
       return `ended ${hint.id}`
     case 'attention':
-      return `attention ${hint.executionId}`
+    case 'frames':
+      return `${hint.type} ${hint.executionId}`
   }
 }
 

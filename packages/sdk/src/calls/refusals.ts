@@ -13,6 +13,7 @@ interface Refusal {
   readonly flowState?: string
   readonly ids?: readonly string[]
   readonly graphRevision?: number
+  readonly bound?: string
   readonly error?: EngineError
 }
 

@@ -12,14 +12,23 @@ import {
 import { callSafely } from '../calls/call-safely.js'
 import { refusalError } from '../calls/refusals.js'
 import { ExecutionNotSucceededError, ResultTimeoutError } from '../errors.js'
-import { decodePayload } from '../payload/codec.js'
+import { decodePayload, jsonCodec } from '../payload/codec.js'
 import type { ClientCore } from './client-core.js'
 import type { ExecutionEnd } from './ends.js'
+import { followFrames, type StreamFrame, type StreamOptions } from './follow-frames.js'
 import { listPages } from './list-pages.js'
 
 export interface ResultOptions {
   /** Default: as long as it takes. */
   readonly timeoutMs?: number | undefined
+}
+
+/** What the patches of an attempt made. */
+export interface Summary {
+  readonly attempt: number
+  readonly document: unknown
+  readonly patchCount: number
+  readonly updatedAtMs: number | null
 }
 
 /** An execution, from the outside. */
@@ -44,6 +53,13 @@ export interface ExecutionHandle<Output = unknown> {
   setTags(change: { readonly set?: Tags; readonly remove?: readonly string[] }): Promise<Tags>
   /** All attempts, oldest first, the running one included. */
   attempts(): Promise<readonly AttemptRecord[]>
+  /**
+   * What its attempts emit, each frame once and in order, as it comes: of all attempts until the execution has ended, or of
+   * one. A frame's `cursor` is where a later call goes on.
+   */
+  stream(options?: StreamOptions): AsyncGenerator<StreamFrame, void, void>
+  /** The summary document of an attempt, by default the newest. */
+  summary(options?: { readonly attempt?: number }): Promise<Summary>
   /** Why it does not run, or since when it does: as far as the connection offers `explain`. */
   explain(): Promise<unknown>
 }
@@ -121,6 +137,19 @@ class CoreExecutionHandle<Output> implements ExecutionHandle<Output> {
     const { backend, namespace } = this.#core
     const params = { namespace, executionId: this.id }
     return listPages((page) => callSafely(() => backend.attempts.list({ ...params, ...page })))
+  }
+
+  stream(options: StreamOptions = {}): AsyncGenerator<StreamFrame, void, void> {
+    const { backend, namespace, codec } = this.#core
+    return followFrames({ streams: backend.streams, namespace, executionId: this.id, codec }, options)
+  }
+
+  async summary({ attempt }: { readonly attempt?: number } = {}): Promise<Summary> {
+    const { backend, namespace } = this.#core
+    const params = { namespace, executionId: this.id, attemptIndex: attempt }
+    const answer = await callSafely(() => backend.streams.readSummary(params))
+    const { attemptIndex, patchCount, updatedAtMs } = answer
+    return { attempt: attemptIndex, document: jsonCodec.decode(answer.document), patchCount, updatedAtMs }
   }
 
   async explain(): Promise<unknown> {

@@ -31,6 +31,7 @@ export type Explain = (params: GetExecution) => Promise<unknown>
 export interface ServerBackend extends WorkerBackend, ClientBackend {
   readonly attempts: WorkerBackend['attempts']
   readonly flows: ClientBackend['flows']
+  readonly streams: WorkerBackend['streams'] & ClientBackend['streams']
   readonly events: ClientBackend['events']
 }
 

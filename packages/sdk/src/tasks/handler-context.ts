@@ -39,6 +39,17 @@ export interface HandlerContext<Input = undefined, Upstream = unknown> {
   progress(percent: number, message?: string): void
   readonly log: ContextLog
 
+  /**
+   * Emits a frame for who follows this execution; those of a run come in the order of the calls. Resolves when it is
+   * recorded, and need not be waited for: the attempt ends after its frames. A handler that runs again emits again.
+   */
+  emit(data: unknown, options?: EmitOptions): Promise<void>
+  /**
+   * Changes this attempt's summary document by a JSON merge patch (RFC 7396): members replace those of the document, `null`
+   * removes one. Throws `payload_opaque` in a worker whose codec is not JSON.
+   */
+  summary(patch: Readonly<Record<string, unknown>>): Promise<void>
+
   /** Grows the flow that this execution is a member of. Running it again adds nothing twice. Throws `execution_not_in_flow`. */
   spawn(build: (f: SpawnBuilder) => void): Promise<void>
   /** Submits other work, exactly once however often this handler runs: its id follows from this execution and the name. */
@@ -50,6 +61,16 @@ export interface HandlerContext<Input = undefined, Upstream = unknown> {
 
   /** Ends this attempt as failed, and asks for the next one at that store time instead of the computed one. */
   retryAt(time: number | Date, message?: string): never
+}
+
+export interface EmitOptions {
+  /**
+   * `durable` (default): kept with the execution, at most 10,000 and 8 MiB of an attempt. `best_effort`: the newest 1,000 of
+   * an attempt, for an hour.
+   */
+  readonly mode?: 'durable' | 'best_effort' | undefined
+  /** A word for readers, such as `token` or `log`. */
+  readonly type?: string | undefined
 }
 
 /** What a submit from inside a handler may say. */

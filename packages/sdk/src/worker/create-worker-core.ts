@@ -74,6 +74,14 @@ export function createWorkerCore(
       bounds: PATIENCE,
       signal: stopped,
     }),
+    frames: new CallBatcher({
+      send: async (items) => (await backend.streams.append({ namespaces, items })).items,
+      itemsMax: limits.frameBatchMax,
+      bytesMax: limits.bodyBytesMax / 4,
+      sizeOf: ({ frame }) => frame.byteLength,
+      bounds: PATIENCE,
+      signal: stopped,
+    }),
     delays: new CallBatcher({
       send: async (items) => (await backend.leases.delay({ namespaces, items })).items,
       itemsMax: limits.delayBatchMax,

@@ -1,5 +1,6 @@
 import type { ClaimedExecution } from '@flowfabric/core'
 import type { AbortReason } from './abort-reason.js'
+import type { FrameSender } from './frame-sender.js'
 
 /** The first look at whether a lease still stands comes after this; the pauses double up to a third of its time. */
 const FIRST_CHECK_MS = 1_000
@@ -20,6 +21,8 @@ export class HeldLease {
   checkAtMs: number
   checkGapMs = FIRST_CHECK_MS
   reason: AbortReason | undefined
+  /** Made when its handler first emits something. */
+  frames: FrameSender | undefined
   /** Made when a handler first asks for it: most never do. */
   #controller: AbortController | undefined
 

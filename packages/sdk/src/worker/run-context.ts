@@ -1,9 +1,11 @@
-import type { ExecutionId } from '@flowfabric/core'
+import { type ExecutionId, engineError } from '@flowfabric/core'
 import { pause } from '../calls/pause.js'
 import { RetryAtError, TerminalError } from '../errors.js'
+import { jsonCodec } from '../payload/codec.js'
 import type { AttemptInfo, ContextLog, ExecutionInfo, HandlerContext } from '../tasks/handler-context.js'
 import type { AnyTask } from '../tasks/task.js'
 import type { UpstreamView } from '../tasks/upstream.js'
+import { FrameSender } from './frame-sender.js'
 import type { HeldLease } from './held-lease.js'
 import { Journal } from './journal.js'
 import type { LogLevel } from './logger.js'
@@ -110,6 +112,22 @@ export class RunContext implements HandlerContext<unknown, unknown> {
       this.#core.progress.report(this.#held.claimed.handle, { percent, message })
   }
 
+  get emit(): HandlerContext['emit'] {
+    // What JSON has no word for is null, as it is in a list.
+    return (data, { mode = 'durable', type } = {}) =>
+      this.#framesOfRun().emit({ mode, type }, () =>
+        this.#core.codec.encode(data === undefined ? null : data),
+      )
+  }
+
+  get summary(): HandlerContext['summary'] {
+    return (patch) =>
+      this.#framesOfRun().emit({ mode: 'summary', type: undefined }, () => {
+        if (this.#core.codec === jsonCodec) return jsonCodec.encode(patch)
+        throw engineError('payload_opaque', 'A summary is merged by the store, and this codec hides it')
+      })
+  }
+
   get log(): ContextLog {
     const write = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
       const { executionId, kind, attemptIndex } = this.#held.claimed
@@ -131,6 +149,11 @@ export class RunContext implements HandlerContext<unknown, unknown> {
     return (time: number | Date, message = 'asked to be tried again later'): never => {
       throw new RetryAtError(Number(time), message)
     }
+  }
+
+  #framesOfRun(): FrameSender {
+    this.#held.frames ??= new FrameSender(this.#core, this.#held)
+    return this.#held.frames
   }
 
   #journalOfRun(): Journal {

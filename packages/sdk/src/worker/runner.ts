@@ -111,7 +111,10 @@ export class Runner {
 
   #settleSuccess(held: HeldLease, bytes: Uint8Array | null): void {
     if (held.state === 'gone') this.#end.ignore(held)
-    else this.#end.complete(held, bytes)
+    // Its frames come before its end, behind which none is taken.
+    else if (held.frames?.isIdle === false) {
+      void held.frames.whenIdle().then(() => this.#settleSuccess(held, bytes))
+    } else this.#end.complete(held, bytes)
   }
 
   #fail(held: HeldLease, error: unknown): void {
@@ -123,7 +126,9 @@ export class Runner {
 
   #settleFailure(held: HeldLease, end: Pick<FailLease, 'failure' | 'retry'>): void {
     if (held.state === 'gone') this.#end.ignore(held)
-    else this.#end.fail(held, end)
+    else if (held.frames?.isIdle === false) {
+      void held.frames.whenIdle().then(() => this.#settleFailure(held, end))
+    } else this.#end.fail(held, end)
   }
 
   /** Reads what was too large to come with the claim. */

@@ -1,7 +1,9 @@
 import type {
+  AppendFrameOutcome,
   DelayLeases,
   DelayOutcome,
   FencingRefusal,
+  FrameToAppend,
   InstanceId,
   Kind,
   LaneId,
@@ -35,6 +37,7 @@ export interface WorkerCore {
   readonly observer: WorkerObserver
   readonly leases: LeaseTable
   readonly steps: CallBatcher<RecordSteps['items'][number], RecordStepOutcome>
+  readonly frames: CallBatcher<FrameToAppend, AppendFrameOutcome>
   readonly delays: CallBatcher<DelayLeases['items'][number], DelayOutcome>
   readonly progress: ProgressReporter
   /** How many flow partitions there are, read once. */

@@ -18,6 +18,7 @@ export function connectHttp(
     leases: { ...leases, claim: (params) => endQuietly(claim(params), params.signal) },
     attempts: bindRole(caller, wire.attempts),
     flows: bindRole(caller, wire.flows),
+    streams: bindRole(caller, wire.streams),
     lanes: { ...bindRole(caller, wire.lanes), syncCopies: refuseScan },
     schedules: bindRole(caller, wire.schedules),
     workers: { ...bindRole(caller, wire.workers), reapDead: refuseScan },

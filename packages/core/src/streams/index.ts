@@ -1,0 +1,7 @@
+export * from './frame-appender.js'
+export * from './frame-cursor.js'
+export * from './frame-look.js'
+export * from './frame-waiters.js'
+export * from './judge-frames.js'
+export * from './merge-patch.js'
+export * from './tail-frames.js'
