@@ -40,9 +40,18 @@ export async function pulse(
 ): Promise<PulseResult> {
   const indexes = checkPulse(params, await ctx.partitions())
   const rows = await ctx.db.query<PulseRow>(
-    `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, retention, upkeep, waiting
+    `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, upkeep, waiting,
+       retention or case when partition_key = 0 then ff.deployment_records_over(now, $6, $7) else false end as retention
      from ff.pulse_of($1::integer[], $2::integer, $3::bigint, $4::bigint, $5::bigint)`,
-    [indexes, FOLD_ROWS, WAITING_MS, UNNUMBERED_MS, limits.feedAgeMsMax],
+    [
+      indexes,
+      FOLD_ROWS,
+      WAITING_MS,
+      UNNUMBERED_MS,
+      limits.feedAgeMsMax,
+      limits.tokenKeptMs,
+      limits.auditAgeMsMax,
+    ],
   )
   const byIndex = new Map(rows.map((row) => [row.partition_key, row]))
   const first = rows[0]

@@ -19,9 +19,9 @@ export interface MaintenanceOperations {
   reconcileIndexes(params: ScanRequest): Promise<ScanResult<IndexReconcileItem>>
 
   /**
-   * Remove what is past its retention, completely, in bounded batches: executions, flows, idempotency keys, and events of
-   * the feed beyond `feedLengthMax` or `feedAgeMsMax`. It tells what it removed itself: idempotency keys may go without it
-   * once they have expired.
+   * Remove what is past its retention, completely, in bounded batches: executions, flows, idempotency keys, events of the
+   * feed beyond `feedLengthMax` or `feedAgeMsMax`, and with partition 0 old entries of the audit log and tokens that ended
+   * long ago. It tells what it removed itself: idempotency keys may go without it once they have expired.
    */
   trimRetention(params: ScanRequest): Promise<ScanResult<RetentionItem>>
 
@@ -112,7 +112,7 @@ export interface IndexReconcileItem {
 
 export interface RetentionItem {
   readonly outcome: 'removed' | 'error'
-  readonly what: 'execution' | 'flow' | 'idempotency_key' | 'event'
+  readonly what: 'execution' | 'flow' | 'idempotency_key' | 'event' | 'token' | 'audit_entry'
   readonly count: number
 }
 
