@@ -177,7 +177,7 @@ export interface LibraryFunctions {
   maintenance_mark: { args: []; reply: boolean }
   /** Makes a partition ready for use, once. With a time its clock stands still from the beginning, which is for tests alone. */
   maintenance_partition_init: { args: [layout: number, timeMs: number]; reply: string }
-  /** What is pending of what belongs to no partition: whether changes of lanes are unfinished, and whether anything is past its retention. */
+  /** What is pending of what belongs to no partition: whether changes of lanes are unfinished, and whether anything is past its retention. What cannot be read keeps nothing else back: whoever needs it is told. */
   maintenance_pulse_home: { args: [tokenKeptMs: number, auditAgeMs: number]; reply: [laneCopies: boolean, retention: boolean] }
   /** Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited longer than that. Such a route is announced again, in case the first message was lost. */
   maintenance_pulse: { args: [waitingMs: number, feedAgeMs: number]; reply: [pending: string[], nextDueMs: number, waiting: [rid: string, readyMs: number][]] }
@@ -185,7 +185,7 @@ export interface LibraryFunctions {
   maintenance_ready: { args: [withRoutes: boolean]; reply: [ready: string[], routes: string[], routesVersion: number] }
   /** Looks at some entries of the partition's indexes, from a place in one of them on, and at the records that they are about. What is found is set right, or named. `vectors` are the states of the executions it looked at. `index` is '' after the last, and `cursor` '' after the last entry of one. */
   maintenance_reconcile_indexes: { args: [index: string, cursor: string, max: number]; reply: [findings: [word: string, kind: string, id: string, finding: string][], vectors: [id: string, letters: string][], index: string, cursor: string, looked: number] }
-  /** Removes up to `max` tokens that ended so long ago, and as many entries of the audit log that are so old. */
+  /** Removes up to `max` tokens that ended so long ago, and as many entries of the audit log that are so old. -1: that could not be read. */
   maintenance_trim_home: { args: [max: number, tokenKeptMs: number, auditAgeMs: number]; reply: [tokens: number, entries: number] }
   /** Removes idempotency keys that have expired, where the clock stands still; elsewhere Valkey does it by itself. */
   maintenance_trim_keys: { args: [max: number]; reply: number }

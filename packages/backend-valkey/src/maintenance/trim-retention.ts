@@ -33,6 +33,8 @@ export async function trimRetention(
   const unreadable: readonly (readonly [RetentionItem['what'], number])[] = [
     ['execution', trimmed.unreadable],
     ['flow', flows.unreadable],
+    ['token', -home.tokens],
+    ['audit_entry', -home.entries],
   ]
   return {
     items: [...itemsOf('removed', removed), ...itemsOf('error', unreadable)],
@@ -125,12 +127,15 @@ async function trimKeys(
   return { removed, more: removed >= max }
 }
 
+interface TrimmedHome {
+  /** -1: they cannot be read. */
+  readonly tokens: number
+  readonly entries: number
+  readonly more: boolean
+}
+
 /** Tokens and the audit log belong to no partition, and go with the first one. One call removes 500 of each at most. */
-async function trimHome(
-  ctx: ValkeyContext,
-  partition: number,
-  max: number,
-): Promise<{ readonly tokens: number; readonly entries: number; readonly more: boolean }> {
+async function trimHome(ctx: ValkeyContext, partition: number, max: number): Promise<TrimmedHome> {
   if (partition !== 0) return { tokens: 0, entries: 0, more: false }
   const most = Math.min(max, limits.scannerBatchMax)
   const { reply } = await ctx.invoke({

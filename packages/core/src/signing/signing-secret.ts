@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { engineError } from '../errors/engine-error.js'
 import { limits } from '../limits.js'
 import { encodeFields } from './canonical.js'
-import { parseSigningKeyId } from './signing-key-id.js'
+import { isSigningKeyId, parseSigningKeyId } from './signing-key-id.js'
 
 /**
  * The secret of a signing key, as a process was configured with it. It signs and tells nothing: neither JSON nor a log of
@@ -36,19 +36,21 @@ export class SigningSecret {
 
 /**
  * The secrets of a configuration: `<key id>:<secret>`, separated by commas, spaces or line breaks. Throws
- * `invalid_configuration` without telling what was read, and `invalid_signing_key_id`.
+ * `invalid_configuration` without telling what was read.
  */
 export function parseSigningSecrets(text: string): readonly SigningSecret[] {
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '')
   const secrets = entries.map((entry, place) => {
     const colon = entry.indexOf(':')
-    if (colon < 0) {
+    const keyId = entry.slice(0, Math.max(0, colon))
+    // What stands where the id should be may be a secret.
+    if (!isSigningKeyId(keyId)) {
       throw engineError(
         'invalid_configuration',
         `Signing keys are written <id>:<secret>; entry ${place + 1} is not`,
       )
     }
-    return new SigningSecret(entry.slice(0, colon), entry.slice(colon + 1))
+    return new SigningSecret(keyId, entry.slice(colon + 1))
   })
   const ids = new Set(secrets.map(({ keyId }) => keyId))
   if (ids.size < secrets.length) {
