@@ -21,7 +21,10 @@ const roleNames = [
   'lanes',
   'workers',
   'engines',
+  'keyring',
+  'access',
   'events',
+  'audit',
   'maintenance',
 ] as const satisfies readonly Exclude<keyof FoundationBackend, 'kind'>[]
 
