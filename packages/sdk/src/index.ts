@@ -5,6 +5,7 @@ export type { CancelFlowOptions, FlowHandle, ReplayFlowOptions } from './client/
 export type { EventBatch, FollowOptions } from './client/follow-events.js'
 export type { FlowSubmitOptions } from './client/submit-flow.js'
 export type { SubmitOptions, TaskInput, WorkOptions } from './client/submit-options.js'
+export type { Administration } from './connection/administration.js'
 export type {
   Connect,
   Explain,

@@ -1,6 +1,7 @@
 import { isEngineError } from '@flowfabric/core'
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
+import { addAdministration } from './commands/administration.js'
 import { addListing } from './commands/listing.js'
 import { addServing } from './commands/serving.js'
 import { addShowing } from './commands/showing.js'
@@ -47,6 +48,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addShowing(program, flow, terminal)
   addSteering(program, terminal)
   addTailing(program, terminal)
+  addAdministration(program, terminal)
   return program
 }
 

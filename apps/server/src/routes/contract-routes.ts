@@ -1,7 +1,7 @@
-import type { FoundationBackend } from '@flowfabric/core'
+import type { FoundationBackend, Namespace } from '@flowfabric/core'
 import { type IdMint, submitExecution, type WireOperation, wire } from '@flowfabric/core/wire'
 import type { FastifyInstance } from 'fastify'
-import { serveOperation } from './serve-operation.js'
+import { type Carry, serveOperation } from './serve-operation.js'
 
 /**
  * The routes that are the contract's operations as they stand. A claim, a result and the feed wait, and have files of
@@ -9,10 +9,8 @@ import { serveOperation } from './serve-operation.js'
  */
 export function serveContract(app: FastifyInstance, backend: FoundationBackend, mint: IdMint): void {
   const { executions, leases, attempts, flows, lanes, workers, maintenance } = backend
-  const serve = <Params, Answer>(
-    operation: WireOperation<Params, Answer>,
-    carry: (params: Params) => Promise<Answer>,
-  ) => serveOperation(app, mint, operation, carry)
+  const serve = <Params, Answer>(operation: WireOperation<Params, Answer>, carry: Carry<Params, Answer>) =>
+    serveOperation(app, mint, operation, carry)
 
   serve(wire.executions.submit, (params) => executions.submit(params))
   serve(submitExecution, async (params) => {
@@ -50,7 +48,16 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
 
   serve(wire.workers.register, (params) => workers.register(params))
   serve(wire.workers.heartbeat, (params) => workers.heartbeat(params))
-  serve(wire.workers.list, (params) => workers.list(params))
+  serve(wire.workers.list, async (params, { grant }) => {
+    const answer = await workers.list(params)
+    // A worker may serve namespaces that are closed to who asks.
+    const isOpen = (namespace: Namespace) => grant.namespaces?.has(namespace) ?? true
+    const views = answer.workers.map((worker) => ({
+      ...worker,
+      namespaces: worker.namespaces.filter(isOpen),
+    }))
+    return { ...answer, workers: views }
+  })
   serve(wire.workers.drain, (params) => workers.drain(params))
 
   serve(wire.leases.renew, (params) => leases.renew(params))
@@ -62,5 +69,11 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
   serve(wire.lanes.configure, (params) => lanes.configure(params))
   serve(wire.lanes.list, (params) => lanes.list(params))
   serve(wire.lanes.setState, (params) => lanes.setState(params))
-  serve(wire.maintenance.describe, () => maintenance.describe())
+  serve(wire.maintenance.describe, async (_params, { grant }) => {
+    const description = await maintenance.describe()
+    return grant.namespaces === null ? description : { ...description, counts: nothing }
+  })
 }
+
+/** What a store holds, as it is told to whom some namespaces are closed. */
+const nothing = { executions: 0, flows: 0, outbox: 0, events: 0 } as const

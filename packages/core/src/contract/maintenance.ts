@@ -136,6 +136,7 @@ export interface StoreDescription {
   /** What survives which crash, in words. */
   readonly durability: string
   readonly limits: Readonly<Record<string, number>>
+  /** Of all namespaces; a server tells zeros to whom some of them are closed. */
   readonly counts: {
     readonly executions: number
     readonly flows: number

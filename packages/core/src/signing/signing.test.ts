@@ -85,7 +85,7 @@ describe('the token of a waitpoint', () => {
       'k1',
       'k1.',
       '.',
-      'k2' + plain.slice(2),
+      `k2${plain.slice(2)}`,
       `${plain}=`,
       `${plain}.x`,
       plain.slice(0, -1),
