@@ -53,6 +53,19 @@ create type written_frames as (ord integer, moved boolean, next_number integer, 
 
 -- Tables
 
+create table api_token (
+  id uuid not null,
+  hash text not null,
+  label text not null,
+  scopes text[] not null,
+  namespaces text[],
+  lanes text[],
+  created_at bigint not null,
+  expires_at bigint,
+  revoked_at bigint,
+  constraint api_token_pkey PRIMARY KEY (id)
+);
+
 create table attempt (
   partition_key integer not null,
   execution_id uuid not null,
@@ -73,6 +86,18 @@ create table attempt (
   failure jsonb,
   constraint attempt_pkey PRIMARY KEY (execution_id, idx, partition_key),
   constraint attempt_end_op_check CHECK ((end_op = ANY (ARRAY['complete'::text, 'fail'::text, 'delay'::text, 'yield'::text])))
+);
+
+create table audit_entry (
+  action_id uuid not null,
+  at bigint not null,
+  namespace text,
+  actor text not null,
+  action text not null,
+  subjects text[] not null,
+  reason text,
+  outcome text,
+  constraint audit_entry_pkey PRIMARY KEY (action_id)
 );
 
 create table cancel_backlog (
@@ -324,6 +349,13 @@ create table lane_depth (
   n bigint not null
 );
 
+create table namespace (
+  name text collate "C" not null,
+  label text not null,
+  accepting boolean not null,
+  constraint namespace_pkey PRIMARY KEY (name)
+);
+
 create table pending_cancel_group (
   partition_key integer not null,
   flow_id uuid not null,
@@ -352,6 +384,15 @@ create table route (
   constraint route_pkey PRIMARY KEY (id),
   constraint route_lane_id_fkey FOREIGN KEY (lane_id) REFERENCES lane(id),
   constraint route_lane_id_kind_capabilities_key UNIQUE (lane_id, kind, capabilities)
+);
+
+create table signing_key (
+  id text collate "C" not null,
+  fingerprint text not null,
+  signs_from bigint not null,
+  retired_at bigint,
+  verifies_until bigint,
+  constraint signing_key_pkey PRIMARY KEY (id)
 );
 
 create table step (
@@ -421,6 +462,10 @@ create table worker (
 );
 
 -- Indexes
+
+CREATE INDEX api_token_over ON flowfabric.api_token USING btree (LEAST(expires_at, revoked_at)) WHERE ((expires_at IS NOT NULL) OR (revoked_at IS NOT NULL));
+
+CREATE INDEX audit_entry_listing ON flowfabric.audit_entry USING btree (at, action_id);
 
 CREATE INDEX completion_event_due ON flowfabric.completion_event USING btree (partition_key, available_at, seq);
 
@@ -1026,6 +1071,15 @@ begin
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'delay', p_namespaces, v_ords);
   end if;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.deployment_records_over(p_now bigint, p_token_kept bigint, p_audit_age bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+RETURN COALESCE((p_now >= LEAST(((SELECT LEAST(t.expires_at, t.revoked_at) AS "least" FROM api_token t WHERE ((t.expires_at IS NOT NULL) OR (t.revoked_at IS NOT NULL)) ORDER BY LEAST(t.expires_at, t.revoked_at) LIMIT 1) + p_token_kept), ((SELECT a.at FROM audit_entry a ORDER BY a.at LIMIT 1) + p_audit_age))), false)
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean, p_tells boolean, p_given outbox_entry[] DEFAULT NULL::outbox_entry[])

@@ -14,7 +14,9 @@ import {
   parseKind,
   parseLaneId,
   parseNamespace,
+  parseTokenId,
   parseWorkerId,
+  type TokenId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
@@ -53,6 +55,10 @@ export interface World {
   /** How far each one's feed was read. */
   readonly cursors: Map<Side, string>
   readonly instances: readonly [InstanceId, InstanceId]
+  /** The last key and the last token are never made. */
+  readonly signingKeys: readonly [string, string, string]
+  readonly tokens: readonly [TokenId, TokenId, TokenId]
+  readonly actions: readonly [string, string, string]
   nodeCount: number
   handleCount: number
 }
@@ -80,6 +86,9 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     lastClaims: [],
     cursors: new Map(),
     instances: [parseInstanceId(uuid()), parseInstanceId(uuid())],
+    signingKeys: [`${name}-a`, `${name}-b`, `${name}-c`],
+    tokens: [parseTokenId(uuid()), parseTokenId(uuid()), parseTokenId(uuid())],
+    actions: [uuid(), uuid(), uuid()],
     nodeCount: 0,
     handleCount: 0,
   }

@@ -1,9 +1,12 @@
 import type { FoundationBackend } from '@flowfabric/core'
+import { createAccess } from './access.js'
 import { createAttempts } from './attempts.js'
+import { createAudit } from './audit.js'
 import { createDispatching } from './dispatching.js'
 import { createEvents } from './events.js'
 import { createExecutions } from './executions.js'
 import { createFlows } from './flows.js'
+import { createKeyring } from './keyring.js'
 import { createLanes } from './lanes.js'
 import { createLeases } from './leases.js'
 import { createMaintenance } from './maintenance.js'
@@ -39,7 +42,10 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     workers: createWorkers(store),
     engines: createEngines(store),
     schedules: createSchedules(store),
+    keyring: createKeyring(store),
+    access: createAccess(store),
     events: createEvents(store),
+    audit: createAudit(store),
     maintenance: createMaintenance(store),
   }
 }

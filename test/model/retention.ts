@@ -1,13 +1,17 @@
 import {
+  type AuditEntry,
   checkScanRequest,
   type EngineEvent,
   limits,
+  makePartitionTag,
   type PartitionTag,
   partitionTagOf,
   type RetentionItem,
   type ScanRequest,
   type ScanResult,
+  type StoredApiToken,
 } from '@flowfabric/core'
+import { removedAtMs } from './access.js'
 import { isTerminalFlow, membersOf, openMembersOf } from './facts.js'
 import { flowTagOf } from './feed.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
@@ -25,9 +29,16 @@ export function trimRetention(model: Model, params: ScanRequest): ScanResult<Ret
     { outcome: 'removed', what: 'flow', count: flows.length },
     { outcome: 'removed', what: 'idempotency_key', count: removeKeys(model) },
     { outcome: 'removed', what: 'event', count: trimFeed(model, params.partition) },
+    { outcome: 'removed', what: 'token', count: removeTokens(model, params) },
+    { outcome: 'removed', what: 'audit_entry', count: removeAudit(model, params) },
   ]
-  const more =
-    expiredExecutions(model, params.partition).length + expiredFlows(model, params.partition).length > 0
+  const left = [
+    ...expiredExecutions(model, params.partition),
+    ...expiredFlows(model, params.partition),
+    ...oldTokens(model, params.partition),
+    ...oldAudit(model, params.partition),
+  ]
+  const more = left.length > 0
   return { items: items.filter((item) => item.count > 0), more }
 }
 
@@ -35,7 +46,33 @@ export function trimRetention(model: Model, params: ScanRequest): ScanResult<Ret
 export function hasExpired(model: Model, partition: PartitionTag): boolean {
   const oldest = model.feed.find((event) => event.partition === partition)
   if (oldest !== undefined && oldest.atMs + limits.feedAgeMsMax <= model.clock.nowMs()) return true
+  if (oldTokens(model, partition).length + oldAudit(model, partition).length > 0) return true
   return expiredExecutions(model, partition).length + expiredFlows(model, partition).length > 0
+}
+
+/** What belongs to no partition goes with the first one. */
+const isFirst = (partition: PartitionTag) => partition === makePartitionTag('flow', 0)
+
+function oldTokens(model: Model, partition: PartitionTag): StoredApiToken[] {
+  if (!isFirst(partition)) return []
+  return [...model.tokens.values()].filter(({ token }) => removedAtMs(token) <= model.clock.nowMs())
+}
+
+function oldAudit(model: Model, partition: PartitionTag): AuditEntry[] {
+  if (!isFirst(partition)) return []
+  return [...model.audit.values()].filter(({ atMs }) => atMs + limits.auditAgeMsMax <= model.clock.nowMs())
+}
+
+function removeTokens(model: Model, { partition, max }: ScanRequest): number {
+  const old = oldTokens(model, partition).slice(0, max)
+  for (const { token } of old) model.tokens.delete(token.id)
+  return old.length
+}
+
+function removeAudit(model: Model, { partition, max }: ScanRequest): number {
+  const old = oldAudit(model, partition).slice(0, max)
+  for (const { actionId } of old) model.audit.delete(actionId)
+  return old.length
 }
 
 function expiredExecutions(model: Model, partition: PartitionTag): ExecutionRecord[] {

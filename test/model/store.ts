@@ -1,4 +1,5 @@
 import {
+  type AuditEntry,
   type EngineEvent,
   type EngineView,
   type EntryId,
@@ -8,9 +9,14 @@ import {
   type Hint,
   type InstanceId,
   limits,
+  type Namespace,
+  type NamespaceRecord,
   type PartitionConfig,
   type PartitionTag,
   readPartitionConfig,
+  type SigningKey,
+  type StoredApiToken,
+  type TokenId,
   type WorkerView,
 } from '@flowfabric/core'
 import { type Clock, createClock } from './clock.js'
@@ -48,6 +54,10 @@ export interface Model {
   readonly lanes: Map<string, LaneRecord>
   readonly workers: Map<InstanceId, WorkerView>
   readonly engines: Map<InstanceId, EngineView>
+  readonly signingKeys: Map<string, SigningKey>
+  readonly tokens: Map<TokenId, StoredApiToken>
+  readonly namespaces: Map<Namespace, NamespaceRecord>
+  readonly audit: Map<string, AuditEntry>
   readonly idempotencyKeys: Map<string, IdempotencyRecord>
   readonly schedules: Map<string, ScheduleRecord>
   readonly outbox: Map<EntryId, OutboxEntry>
@@ -85,6 +95,10 @@ export function createStore(options: ModelOptions): Model {
     lanes: new Map(),
     workers: new Map(),
     engines: new Map(),
+    signingKeys: new Map(),
+    tokens: new Map(),
+    namespaces: new Map(),
+    audit: new Map(),
     idempotencyKeys: new Map(),
     schedules: new Map(),
     outbox: new Map(),

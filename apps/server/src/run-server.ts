@@ -1,4 +1,4 @@
-import { engineError } from '@flowfabric/core'
+import { engineError, parseSigningSecrets, type SigningSecret } from '@flowfabric/core'
 import { createEmbedded, type Embedded, type EmbeddedOptions } from '@flowfabric/embedded'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Settings } from './config/settings.js'
@@ -15,7 +15,10 @@ export interface RunningProcess {
 }
 
 /** Opens the store, starts the engine and serves. What was opened is closed again when a later step fails. */
-export async function runServer(settings: Settings): Promise<RunningProcess> {
+export async function runServer(
+  settings: Settings,
+  signingSecrets: readonly SigningSecret[] | undefined = secretsOf(settings),
+): Promise<RunningProcess> {
   const logger = createLogger(settings.logLevel)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -23,6 +26,7 @@ export async function runServer(settings: Settings): Promise<RunningProcess> {
     ...storeOptionsOf(settings),
     connectionsMax: settings.postgresConnectionsMax,
     scanners: settings.scanners ? {} : false,
+    ...(signingSecrets === undefined ? {} : { signingSecrets }),
     engine: { logger: toEngineLogger(logger), meter: createPrometheusMeter(registry) },
   })
   try {
@@ -47,6 +51,11 @@ export async function runServer(settings: Settings): Promise<RunningProcess> {
     if (token === undefined) throw engineError('invalid_configuration', 'The API needs a token')
     return startServer({ engine: embedded.engine, token, host, port, logger, registry, bodyBytesMax })
   }
+}
+
+/** Those of the settings; without any an embedded store keeps its own. Throws `invalid_configuration`. */
+function secretsOf({ signingKeys }: Settings): readonly SigningSecret[] | undefined {
+  return signingKeys === undefined ? undefined : parseSigningSecrets(signingKeys)
 }
 
 /** Which store, and how it is used, as `createEmbedded` takes it. */

@@ -5,7 +5,9 @@ import {
   type FoundationBackend,
   type PartitionConfig,
 } from '@flowfabric/core'
+import { createAccess } from './access/index.js'
 import { createAttempts } from './attempts/index.js'
+import { createAudit } from './audit/index.js'
 import { createCatalog } from './db/catalog.js'
 import type { PostgresContext } from './db/context.js'
 import { openDatabase } from './db/open.js'
@@ -15,6 +17,7 @@ import { createEvents } from './events/index.js'
 import { createExecutions } from './executions/index.js'
 import { createFlows } from './flows/index.js'
 import { type InspectedExecution, inspectExecution } from './inspect/inspect-execution.js'
+import { createKeyring } from './keyring/index.js'
 import { createLanes } from './lanes/index.js'
 import { createClaimer } from './leases/claim.js'
 import { createLeases } from './leases/index.js'
@@ -53,7 +56,10 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
     schedules: createSchedules(ctx, { executions, flows }),
+    keyring: createKeyring(ctx),
+    access: createAccess(ctx),
     events: createEvents(ctx),
+    audit: createAudit(ctx),
     maintenance: createMaintenance(ctx, close),
     inspect: (id) => inspectExecution(ctx, id),
   }

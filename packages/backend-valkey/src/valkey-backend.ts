@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { createHintHub, type ExecutionId, type FoundationBackend } from '@flowfabric/core'
+import { createAccess } from './access/index.js'
 import { createAttempts } from './attempts/index.js'
+import { createAudit } from './audit/index.js'
 import { createPartitionChannel, type PartitionChannel } from './channel/partition-channel.js'
 import { type Connection, openConnection } from './connection/open.js'
 import { readConnectionSettings } from './connection/options.js'
@@ -15,6 +17,7 @@ import { createReadyMap, type ReadyMap } from './hints/ready-map.js'
 import { listenToOthers } from './hints/remote-hints.js'
 import { spreadNews } from './hints/spread-news.js'
 import { type InspectedExecution, inspectExecution } from './inspect/inspect-execution.js'
+import { createKeyring } from './keyring/index.js'
 import { createLanes } from './lanes/index.js'
 import { createKnownLanes } from './lanes/known-lanes.js'
 import { createClaimMemory } from './leases/claim-memory.js'
@@ -64,7 +67,10 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
     schedules: createSchedules(ctx, { executions, flows }),
+    keyring: createKeyring(ctx),
+    access: createAccess(ctx),
     events: createEvents(ctx),
+    audit: createAudit(ctx),
     maintenance: createMaintenance(ctx, close),
     inspect: (id) => inspectExecution(ctx, id),
   }

@@ -214,6 +214,26 @@ export const limits = {
   scheduleLookMsMax: 10_000,
   /** Writes of one record that lose to others before a call gives up. `contention`. */
   scheduleTriesMax: 20,
+  // Signing keys, tokens, namespaces and the audit log.
+  /** Signing keys, API tokens and namespaces that a deployment keeps, of each. `too_many_records`. */
+  recordsMax: 10_000,
+  /** The label of a token or a namespace, as UTF-8. */
+  labelBytesMax: 256,
+  /** Namespaces, and lanes, that a token names. */
+  tokenNamesMax: 256,
+  /** For how long a revoked or expired token is listed. */
+  tokenKeptMs: 2_592_000_000,
+  /** The secret of a signing key, as UTF-8. */
+  signingSecretBytesMin: 32,
+  signingSecretBytesMax: 1_024,
+  /** The source that a waitpoint's token carries, as UTF-8. */
+  tokenSourceBytesMax: 256,
+  /** Ids and names that an entry of the audit log names. */
+  auditSubjectsMax: 100,
+  /** Each text of an entry of the audit log, as UTF-8. */
+  auditTextBytesMax: 512,
+  /** For how long an entry of the audit log is kept. */
+  auditAgeMsMax: 31_536_000_000,
 
   // The feed and retention.
   /** Events that a partition keeps. A reader behind that gets `cursor_expired`. */

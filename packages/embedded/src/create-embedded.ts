@@ -1,8 +1,10 @@
 import { hostname } from 'node:os'
-import type { ExecutionId, FoundationBackend, PartitionConfig } from '@flowfabric/core'
+import type { ExecutionId, FoundationBackend, PartitionConfig, SigningSecret } from '@flowfabric/core'
 import { createEngine, type Engine, type EngineOptions } from '@flowfabric/engine'
 import { type FoundationScannerOptions, foundationScanners } from '@flowfabric/scanners'
-import { openStore, type ValkeyStoreOptions } from './open-store.js'
+import { addFirstSigningKey } from './first-signing-key.js'
+import { type OpenStore, openStore, type ValkeyStoreOptions } from './open-store.js'
+import { keepSigningSecrets, randomSigningSecrets } from './signing-file.js'
 import { describeAddress, readStoreAddress, type StoreAddress } from './store-address.js'
 
 export interface EmbeddedOptions {
@@ -20,10 +22,15 @@ export interface EmbeddedOptions {
   readonly durability?: 'process-death' | 'power-loss' | undefined
   /** Of a Valkey store. */
   readonly valkey?: ValkeyStoreOptions | undefined
+  /**
+   * Secrets of the keys that sign waitpoints' tokens. Default: a folder keeps them in its file `signing-keys`, a store in
+   * memory has a random one, and a store on a server none. Where no key signs yet, the first of them begins to.
+   */
+  readonly signingSecrets?: readonly SigningSecret[] | undefined
   /** Settings of the background scanners; `false` runs none, for a process that leaves them to others. */
   readonly scanners?: FoundationScannerOptions | false | undefined
   /** Settings of the engine. */
-  readonly engine?: Omit<EngineOptions, 'backend' | 'scanners'> | undefined
+  readonly engine?: Omit<EngineOptions, 'backend' | 'scanners' | 'signingSecrets'> | undefined
 }
 
 /** Everything in one process: a store, and the engine that makes it go. */
@@ -62,6 +69,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
   // Settings are judged before the folder is locked.
   const scanners = options.scanners === false ? [] : foundationScanners(options.scanners)
   const store = await openStore(address, options)
+  const signingSecrets = await secretsOf(address, store, options)
   const engine = createEngine({
     label: `${hostname()}:${process.pid}`,
     // An embedded store carries out one statement at a time: background passes must not queue up before workers.
@@ -69,7 +77,13 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     ...options.engine,
     backend: store.backend,
     scanners,
+    signingSecrets,
   })
+  const start = async () => {
+    await addFirstSigningKey(store.backend.keyring, signingSecrets)
+    await engine.start()
+  }
+  let starting: Promise<void> | undefined
   let stopping: Promise<void> | undefined
   return {
     backend: engine.backend,
@@ -78,11 +92,34 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     inspect: (id) => store.backend.inspect(id),
     info: { kind: address.kind, store: describeAddress(address) },
     announce: (url) => store.announce(url),
-    start: () => engine.start(),
+    start() {
+      starting ??= start().catch((error: unknown) => {
+        starting = undefined
+        throw error
+      })
+      return starting
+    },
     stop: ({ graceMs } = {}) => {
       stopping ??= engine.stop({ graceMs }).finally(() => store.close())
       return stopping
     },
+  }
+}
+
+/** A store whose secrets cannot be had is closed again. */
+async function secretsOf(
+  address: StoreAddress,
+  store: OpenStore,
+  { signingSecrets }: EmbeddedOptions,
+): Promise<readonly SigningSecret[]> {
+  if (signingSecrets !== undefined) return signingSecrets
+  if (address.kind === 'memory') return randomSigningSecrets()
+  if (address.kind !== 'folder') return []
+  try {
+    return keepSigningSecrets(address.folder)
+  } catch (error) {
+    await store.close()
+    throw error
   }
 }
 

@@ -24,6 +24,7 @@ import { createPartitionRouter, type PartitionRouter } from './partition-router.
 import { Results } from './results/results.js'
 import { LaneWeights } from './scheduler/lane-weights.js'
 import { Scheduler } from './scheduler/scheduler.js'
+import { createSigning, type Signing } from './signing/signing.js'
 import { Supervisor } from './supervisor/supervisor.js'
 import { WakeupHub } from './wakeups/wakeup-hub.js'
 
@@ -37,6 +38,8 @@ export interface Engine {
   readonly results: Pick<Results, 'waitForExecution' | 'waitForFlow'>
   /** The deployment's partitions. Throws before the start, unless a router was given. */
   readonly router: PartitionRouter
+  /** The signing keys of waitpoint tokens, with the secrets that this process was given. */
+  readonly signing: Signing
   /** What was measured, unless a meter was given: then it is there. */
   readonly metrics: Pick<MemoryMeter, 'collect' | 'read'>
   /** Why an execution isn't running, or that it runs or ended. One reading of the store. Throws `execution_not_found`. */
@@ -114,6 +117,12 @@ export function createEngine(options: EngineOptions): Engine {
       if (router === undefined) throw new Error('the partition counts are known once the engine has started')
       return router
     },
+    signing: createSigning({
+      keyring: backend.keyring,
+      maintenance: backend.maintenance,
+      secrets: settings.signingSecrets,
+      clock,
+    }),
     metrics: memory,
     async explain(params) {
       return explainFrom(await backend.executions.explainFacts(params))

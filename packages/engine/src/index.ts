@@ -30,3 +30,4 @@ export type {
 } from './metrics/meter.js'
 export type { EngineOptions } from './options.js'
 export { createPartitionRouter, type PartitionRouter } from './partition-router.js'
+export type { Signing, SigningView } from './signing/signing.js'

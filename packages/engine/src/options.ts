@@ -5,6 +5,7 @@ import {
   mintInstanceId,
   type Scanner,
   type ScannerFilter,
+  type SigningSecret,
 } from '@flowfabric/core'
 import { type Clock, systemClock } from './clock.js'
 import { type Logger, silentLogger } from './logger.js'
@@ -26,6 +27,8 @@ export interface EngineOptions {
   /** In [0, 1): jitter only, nothing is decided by it. */
   readonly random?: (() => number) | undefined
   readonly logger?: Logger | undefined
+  /** Secrets of signing keys, which sign and verify the tokens of waitpoints (default: none). */
+  readonly signingSecrets?: readonly SigningSecret[] | undefined
   /** By default the numbers are kept in memory, see `Engine.metrics`. */
   readonly meter?: Meter | undefined
   /** How often the owned partitions are looked at without a hint (100…60000, default 1000). */
@@ -66,6 +69,7 @@ export function readEngineOptions(options: EngineOptions): EngineSettings {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     logger: options.logger ?? silentLogger,
+    signingSecrets: options.signingSecrets ?? [],
     pulseIntervalMs: inRange('pulseIntervalMs', options.pulseIntervalMs ?? 1_000, 100, 60_000),
     pulseGapMs: inRange('pulseGapMs', options.pulseGapMs ?? 20, 0, 10_000),
     passesMax: inRange('passesMax', options.passesMax ?? 8, 1, 64),

@@ -1,14 +1,14 @@
 /**
  * Without it: what has ended is kept for ever, and the store grows without bound.
- * May: remove what is past its retention, with everything that belongs to it, in bounded batches; expired idempotency keys
- * and old events too.
+ * May: remove what is past its retention, with everything that belongs to it, in bounded batches; expired idempotency keys,
+ * old events, old entries of the audit log and tokens that ended long ago too.
  * Twice is harmless: what is gone is not found, and a removal that was cut short goes on where it stopped.
  * The filter is not applied: retention is promised to all.
  */
 import { limits, type PartitionScanner, type ScannerMetric } from '@flowfabric/core'
 import { PassTally } from './scan-report.js'
 
-const removedKinds = ['execution', 'flow', 'idempotency_key', 'event'] as const
+const removedKinds = ['execution', 'flow', 'idempotency_key', 'event', 'token', 'audit_entry'] as const
 
 const removed: ScannerMetric = {
   name: 'retention_removed_total',

@@ -3,6 +3,7 @@ export type { ExecutionEnd, FlowEnd } from './client/ends.js'
 export type { ExecutionHandle, ResultOptions, Summary } from './client/execution-handle.js'
 export type { CancelFlowOptions, FlowHandle, ReplayFlowOptions } from './client/flow-handle.js'
 export type { EventBatch, FollowOptions } from './client/follow-events.js'
+export type { StreamFrame, StreamOptions } from './client/follow-frames.js'
 export type {
   Interval,
   RecurringOptions,
@@ -10,9 +11,9 @@ export type {
   Schedules,
   WallClock,
 } from './client/schedules.js'
-export type { StreamFrame, StreamOptions } from './client/follow-frames.js'
 export type { FlowSubmitOptions } from './client/submit-flow.js'
 export type { SubmitOptions, TaskInput, WorkOptions } from './client/submit-options.js'
+export type { Administration } from './connection/administration.js'
 export type {
   Connect,
   Explain,

@@ -1,9 +1,12 @@
 import type { Chooser } from '../chooser.js'
 import type { Call, Play, World } from '../world.js'
+import * as access from './access.js'
 import * as attempts from './attempts.js'
+import * as audit from './audit.js'
 import * as claims from './claims.js'
 import * as executions from './executions.js'
 import * as flows from './flows.js'
+import * as keyring from './keyring.js'
 import * as leases from './leases.js'
 import * as registries from './registries.js'
 import * as streams from './streams.js'
@@ -63,6 +66,17 @@ export const operations: Readonly<Record<string, Operation>> = {
   'workers.heartbeat': of(2, registries.beatWorker),
   'workers.list': of(1, registries.listWorkers),
   'workers.drain': of(1, registries.drainWorker),
+  'keyring.add': of(2, keyring.addKey),
+  'keyring.retire': of(1, keyring.retireKey),
+  'keyring.list': of(1, keyring.listKeys),
+  'access.put': of(3, access.put),
+  'access.revoke': of(2, access.revoke),
+  'access.verify': of(2, access.verify),
+  'access.listTokens': of(1, access.listTokens),
+  'access.listNamespaces': of(1, access.listNamespaces),
+  'access.getNamespace': of(1, access.getNamespace),
+  'audit.append': of(2, audit.append),
+  'audit.list': of(1, audit.list),
   'maintenance.advanceTime': of(8, time.advanceTime),
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),

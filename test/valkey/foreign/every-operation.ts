@@ -1,12 +1,18 @@
 import {
+  type AppendAudit,
   type ExecutionId,
   type FlowId,
+  hashTokenSecret,
   isEngineError,
   mintFlowId,
   mintInstanceId,
+  mintTokenId,
+  mintUuid,
+  type PutAccess,
   parseKind,
   parseLaneId,
   parseWorkerId,
+  type TokenId,
 } from '@flowfabric/core'
 import { bytesOf, steadyRetry, submitOne } from '../../support/builders.js'
 import { FlowDriver } from '../../support/flow-driver.js'
@@ -45,6 +51,10 @@ export async function populate(store: TestStore): Promise<Populated> {
     instanceId: worker.instanceId,
   })
   await backend.engines.heartbeat({ engineId: mintInstanceId(), label: 'engine' })
+  await backend.keyring.add({ keyId: 'k1', fingerprint })
+  await backend.access.put(aToken(mintTokenId()))
+  await backend.access.put({ kind: 'namespace', namespace: { namespace, label: 'one', accepting: true } })
+  await backend.audit.append(anAction())
   const leased = await submitOne(store, { input: bytesOf(long), retry: steadyRetry({ initialMs: 0 }) })
   await worker.fail((await worker.claimOne()).handle)
   const { handle } = await worker.claimOne()
@@ -65,13 +75,32 @@ export async function populate(store: TestStore): Promise<Populated> {
   return { store, worker, ids: { waiting, delayed, leased, ended }, handle, flow, draft }
 }
 
+const fingerprint = hashTokenSecret('a secret')
+
+function aToken(id: TokenId): PutAccess {
+  const token = { id, label: 'a', scopes: ['read'], namespaces: null, lanes: null, expiresAtMs: 1 } as const
+  return { kind: 'token', token, hash: fingerprint }
+}
+
+function anAction(): AppendAudit {
+  const actionId = mintUuid()
+  return {
+    actionId,
+    namespace: null,
+    actor: 'someone',
+    action: 'keyring.add',
+    subjects: ['k1'],
+    reason: null,
+    outcome: null,
+  }
+}
+
 /** Calls whatever there is to call. Reading comes first, and what ends things last. */
 export async function everyOperation(populated: Populated): Promise<readonly Told[]> {
   const { store, worker, ids, handle, flow, draft } = populated
   const { backend, namespace, partitions } = store
-  const { executions, leases, attempts, flows, lanes, workers, engines, events, resolution, maintenance } =
-    backend
-  const { streams } = backend
+  const { executions, leases, attempts, flows, lanes, workers, engines, events, resolution } = backend
+  const { streams, keyring, access, audit, maintenance } = backend
   const scope = { namespaces: [namespace] }
   const [partition] = partitions as [(typeof partitions)[number]]
   const scan = { partition, max: 100 }
@@ -106,6 +135,11 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('lanes.list', () => lanes.list({ namespace }))
   await call('workers.list', () => workers.list({ namespace }))
   await call('engines.list', () => engines.list())
+  await call('keyring.list', () => keyring.list())
+  await call('access.listTokens', () => access.listTokens({}))
+  await call('access.listNamespaces', () => access.listNamespaces({}))
+  await call('access.getNamespace', () => access.getNamespace({ namespace }))
+  await call('audit.list', () => audit.list({}))
   await call('events.read', () => events.read({ namespace, from: 'oldest' }))
   await call('maintenance.pulse', () => maintenance.pulse({ partitions }))
   await call('maintenance.describe', () => maintenance.describe())
@@ -134,6 +168,20 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('lanes.setState', () => lanes.setState({ namespace, lane, state: 'active', reason: 'a test' }))
   await call('workers.heartbeat', () => workers.heartbeat({ ...scope, instanceId, active: 1 }))
   await call('engines.heartbeat', () => engines.heartbeat({ engineId: mintInstanceId(), label: 'other' }))
+
+  const token = mintTokenId()
+  const action = anAction()
+  await call('keyring.add', () => keyring.add({ keyId: 'k2', fingerprint }))
+  await call('keyring.retire', () => keyring.retire({ keyId: 'k1', verifyUntilMs: 0 }))
+  await call('access.put of a token', () => access.put(aToken(token)))
+  await call('access.verify', () => access.verify({ tokenId: token, hash: fingerprint }))
+  if (told.some(({ operation, codes }) => operation === 'access.put of a token' && codes.length === 0))
+    await call('access.revoke', () => access.revoke({ tokenId: token }))
+  await call('access.put of a namespace', () =>
+    access.put({ kind: 'namespace', namespace: { namespace, label: 'two', accepting: true } }),
+  )
+  await call('audit.append', () => audit.append(action))
+  await call('audit.append again', () => audit.append({ ...action, outcome: 'added' }))
 
   await call('leases.claim', () => leases.claim(worker.request()))
   await call('leases.claim of the flow', () =>

@@ -1,4 +1,4 @@
-import { parseLaneId, parseNamespace } from '@flowfabric/core'
+import { limits, mintApiToken, mintUuid, parseLaneId, parseNamespace } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { createTestBackend, type TestBackend } from '../../support/backends.js'
 import { bytesOf } from '../../support/builders.js'
@@ -73,6 +73,23 @@ describe('what is trimmed', () => {
       expect((await flow.flow()).state).toBe('cancelled')
       await cleanUp(store.backend, store.partitions)
       await store.settle()
+      expect(await keysLeft(opened)).toEqual([])
+    })
+  })
+
+  it('leaves nothing of tokens that ended and of old actions', async () => {
+    await withStore(async (store, opened) => {
+      const { backend, namespace, partitions } = store
+      const { id, hash } = mintApiToken()
+      const expiresAtMs = (await store.nowMs()) + 1_000
+      const token = { id, label: '', scopes: ['read'], namespaces: null, lanes: null, expiresAtMs } as const
+      await backend.access.put({ kind: 'token', token, hash })
+      await backend.access.revoke({ tokenId: id })
+      const entry = { actor: 'a', action: 'b', subjects: ['c'], reason: null, outcome: 'd' }
+      await backend.audit.append({ ...entry, actionId: mintUuid(), namespace })
+      expect(await keysLeft(opened)).not.toEqual([])
+      await store.advance(limits.auditAgeMsMax)
+      await cleanUp(backend, partitions)
       expect(await keysLeft(opened)).toEqual([])
     })
   })

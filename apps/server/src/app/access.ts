@@ -1,52 +1,90 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { defaultNamespace, engineError, type Namespace, parseNamespace } from '@flowfabric/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Credentials } from './credentials.js'
+import { type Grant, namespaceOf, ownersGrant } from './grant.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The caller's namespace, from `FF-Namespace`. */
+    /** What the caller's credentials allow. */
+    grant: Grant
+    /** The caller's namespace: from `FF-Namespace`, and one that is open to it. */
     namespace: Namespace
   }
 }
 
 /**
- * Who may call: whoever bears the one token, which has all scopes. Everything below `/v1` asks for it but the
- * description of the API. The namespace is the caller's word, as long as there is one token for all of them.
+ * Who may call: whoever bears a token with the scope that the route asks for. Everything below `/v1` asks for one but the
+ * description of the API; a route there that names no scope cannot be registered.
  */
-export function requireAccess(app: FastifyInstance, token: string): void {
-  const expected = digestOf(token)
+export function requireAccess(app: FastifyInstance, credentials: Credentials): void {
+  // Never seen by a handler that needs one: the hook below sets it, or refuses.
+  app.decorateRequest('grant')
   app.decorateRequest('namespace', defaultNamespace)
-  app.addHook('onRequest', async (request) => {
-    if (isOpen(request)) return
-    if (!bearsToken(request, expected)) {
-      throw engineError(
-        'unauthorized',
-        'The header Authorization must carry this server’s token: Bearer <token>',
-      )
-    }
-    request.namespace = readNamespace(request)
+  app.addHook('onRoute', (route) => {
+    if (isOpen(route.url) || (route.config?.scopes?.length ?? 0) > 0) return
+    throw new Error(`the route ${route.method} ${route.url} says nothing of who may call it`)
   })
+  app.addHook('onRequest', async (request) => {
+    if (isOpen(pathOf(request))) {
+      request.grant = ownersGrant
+      return
+    }
+    const grant = await authenticate(request, credentials)
+    request.grant = grant
+    const { scopes = [] } = request.routeOptions.config
+    if (scopes.length > 0 && !scopes.some((scope) => grant.scopes.has(scope))) {
+      throw engineError('forbidden', `The credentials lack the scope ${scopes.join(' or ')}`)
+    }
+    request.namespace = namespaceOf(grant, readNamespace(request))
+  })
+}
+
+/** How often it is asked whether the credentials of a call that waits are still good. */
+const WATCH_MS = 5_000
+
+/** Calls back once the credentials of a request are not good any more. Answers what ends that. */
+export function watchAccess(
+  request: FastifyRequest,
+  credentials: Credentials,
+  onEnd: () => void,
+): () => void {
+  if (request.grant === ownersGrant) return () => undefined
+  const timer = setInterval(() => {
+    authenticate(request, credentials).catch((error: { readonly code?: string }) => {
+      // A store that cannot be asked says nothing of the credentials.
+      if (error.code === 'unauthorized') onEnd()
+    })
+  }, WATCH_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+async function authenticate(request: FastifyRequest, credentials: Credentials): Promise<Grant> {
+  const presented = readBearer(request)
+  const grant = presented === undefined ? undefined : await credentials.check(presented)
+  if (grant !== undefined) return grant
+  throw engineError(
+    'unauthorized',
+    'The header Authorization must carry a token that is good here: Bearer <token>',
+  )
 }
 
 const OPEN_PATHS: ReadonlySet<string> = new Set(['/v1/openapi.json'])
 
-function isOpen(request: FastifyRequest): boolean {
-  const path = request.url.split('?', 1)[0] ?? ''
+function isOpen(path: string): boolean {
   return OPEN_PATHS.has(path) || !(path === '/v1' || path.startsWith('/v1/'))
 }
 
-/** Compares digests, which have one length whatever was sent, in constant time. */
-function bearsToken(request: FastifyRequest, expected: Buffer): boolean {
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? ''
+}
+
+function readBearer(request: FastifyRequest): string | undefined {
   const [scheme, presented, ...rest] = (request.headers.authorization ?? '').split(' ')
-  if (scheme?.toLowerCase() !== 'bearer' || presented === undefined || rest.length > 0) return false
-  return timingSafeEqual(digestOf(presented), expected)
+  return scheme?.toLowerCase() === 'bearer' && rest.length === 0 ? presented : undefined
 }
 
-function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
-}
-
-function readNamespace(request: FastifyRequest): Namespace {
+function readNamespace(request: FastifyRequest): Namespace | undefined {
   const header = request.headers['ff-namespace']
-  return header === undefined ? defaultNamespace : parseNamespace(String(header))
+  return header === undefined ? undefined : parseNamespace(String(header))
 }

@@ -1,20 +1,25 @@
 import type { Socket } from 'node:net'
 import { engineError } from '@flowfabric/core'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { watchAccess } from './access.js'
+import type { Credentials } from './credentials.js'
 
 /**
  * Ends what would hold a shutdown: long polls and event streams, which last until their clients go away. Every waiting
  * call has a signal of its own, so that nothing piles up on one that lives as long as the process.
  */
 export interface Waits {
-  /** A signal that fires when the client goes away or the server closes. Ends by itself with the answer. */
+  /**
+   * A signal that fires when the client goes away, its token is revoked, or the server closes. Ends by itself with the
+   * answer.
+   */
   signalOf(reply: FastifyReply): AbortSignal
   readonly isClosing: boolean
   /** How many calls wait. */
   readonly count: number
 }
 
-export function endWaitsOnClose(app: FastifyInstance): Waits {
+export function endWaitsOnClose(app: FastifyInstance, credentials: Credentials): Waits {
   const waiting = new Set<AbortController>()
   let isClosing = false
   const silent = trackSilentConnections(app, () => isClosing)
@@ -37,8 +42,10 @@ export function endWaitsOnClose(app: FastifyInstance): Waits {
       const controller = new AbortController()
       if (isClosing) controller.abort()
       waiting.add(controller)
+      const stopWatching = watchAccess(reply.request, credentials, () => controller.abort())
       // Comes when the answer is sent, or when the connection is lost before it is.
       reply.raw.once('close', () => {
+        stopWatching()
         waiting.delete(controller)
         controller.abort()
       })

@@ -2,6 +2,7 @@ import { engineError, limits, toProblem } from '@flowfabric/core'
 import type { Engine } from '@flowfabric/engine'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { Registry } from 'prom-client'
+import { serveAdmin } from '../routes/admin-routes.js'
 import { serveContract } from '../routes/contract-routes.js'
 import { serveEvents } from '../routes/event-routes.js'
 import { serveHealth } from '../routes/health-routes.js'
@@ -11,10 +12,13 @@ import { serveWaits } from '../routes/waiting-routes.js'
 import { measureHttp } from '../telemetry/http-metrics.js'
 import { version } from '../version.js'
 import { requireAccess } from './access.js'
+import { createAuditTrail } from './audit-trail.js'
 import { readJsonBodies } from './body.js'
 import { endWaitsOnClose } from './closing.js'
+import { createCredentials } from './credentials.js'
 import { serveDocs } from './docs-page.js'
 import { answerMissingRoutes } from './missing-routes.js'
+import { createNamespaceGate } from './namespace-gate.js'
 import { describeApi } from './openapi.js'
 import { handleError, sendProblem, toEngineError } from './problem.js'
 import { sendSecurityHeaders } from './security-headers.js'
@@ -22,7 +26,7 @@ import { sendSecurityHeaders } from './security-headers.js'
 export interface AppOptions {
   /** Started: its partition counts must be known. */
   readonly engine: Engine
-  /** The one token that callers must bear. */
+  /** A token with all scopes in all namespaces, beside those that the store keeps. */
   readonly token: string
   readonly logger?: FastifyBaseLogger | undefined
   /** What `/metrics` shows. */
@@ -51,8 +55,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   })
   app.setErrorHandler(handleError)
   sendSecurityHeaders(app)
-  const waits = endWaitsOnClose(app)
-  requireAccess(app, token)
+  const credentials = createCredentials(engine.backend.access, token)
+  const waits = endWaitsOnClose(app, credentials)
+  requireAccess(app, credentials)
+  app.decorate('auditTrail', createAuditTrail(engine.backend.audit))
+  app.decorate('namespaceGate', createNamespaceGate(engine.backend.access))
   readJsonBodies(app)
   await describeApi(app, version)
   const finishRoutes = answerMissingRoutes(app)
@@ -61,6 +68,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   serveWaits(app, engine, mint, waits)
   serveEvents(app, engine, mint, waits)
   serveFrames(app, engine, mint, waits)
+  serveAdmin(app, engine, mint)
   serveHealth(app, engine, waits)
   measureHttp(app, registry, waits)
   serveDocs(app)

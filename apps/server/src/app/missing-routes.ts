@@ -1,5 +1,6 @@
 import { engineError } from '@flowfabric/core'
 import type { FastifyInstance, HTTPMethods } from 'fastify'
+import { anyScope } from './route-scopes.js'
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
@@ -32,6 +33,7 @@ function refuseOthers(app: FastifyInstance, url: string, methods: ReadonlySet<st
     method: others,
     url,
     schema: { hide: true } as object,
+    config: { scopes: anyScope },
     // Before a body is read: what it holds does not matter.
     onRequest: async (request, reply) => {
       reply.header('allow', allow)

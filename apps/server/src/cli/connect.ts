@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Connection, openConnection, type ServerBackend } from '@flowfabric/sdk'
+import { type Administration, type Connection, openConnection, type ServerBackend } from '@flowfabric/sdk'
 import type { Command } from 'commander'
 import { defaultHost, defaultPort } from '../start-server.js'
 import type { Terminal } from './terminal.js'
@@ -58,4 +58,16 @@ function readDevToken({ cwd }: Terminal): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** As `withConnection`, with what a server offers to administrators. */
+export async function withAdministration<Result>(
+  terminal: Terminal,
+  flags: ClientFlags,
+  run: (admin: Administration) => Promise<Result>,
+): Promise<Result> {
+  return withConnection(terminal, flags, async ({ admin }) => {
+    if (admin === undefined) throw new CommandError('This needs a server')
+    return run(admin)
+  })
 }

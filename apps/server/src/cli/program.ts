@@ -1,6 +1,7 @@
 import { isEngineError } from '@flowfabric/core'
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
+import { addAdministration } from './commands/administration.js'
 import { addListing } from './commands/listing.js'
 import { addScheduling } from './commands/scheduling.js'
 import { addServing } from './commands/serving.js'
@@ -49,6 +50,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addSteering(program, terminal)
   addScheduling(program, terminal)
   addTailing(program, terminal)
+  addAdministration(program, terminal)
   return program
 }
 

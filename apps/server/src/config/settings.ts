@@ -67,7 +67,15 @@ export const settingsSchema = z.strictObject({
     .string()
     .min(16)
     .optional()
-    .describe('The token that callers must bear, at least 16 characters. `dev` mints one.')
+    .describe('A token with all scopes in all namespaces, at least 16 characters. `dev` mints one.')
+    .meta({ secret: true }),
+  signingKeys: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Secrets of the keys that sign waitpoints’ tokens, `<id>:<secret>`, separated by commas or line breaks; a secret has at least 32 characters. `dev` and embedded stores keep their own.',
+    )
     .meta({ secret: true }),
   host: z.string().min(1).default(defaultHost).describe('Address to listen on.'),
   port: wholeNumber(0, 65_535).default(defaultPort).describe('Port to listen on; 0 takes any.'),

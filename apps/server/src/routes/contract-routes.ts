@@ -1,4 +1,4 @@
-import type { FoundationBackend } from '@flowfabric/core'
+import type { FoundationBackend, Namespace } from '@flowfabric/core'
 import {
   backfillSchedule,
   createSchedule,
@@ -9,7 +9,7 @@ import {
   wire,
 } from '@flowfabric/core/wire'
 import type { FastifyInstance } from 'fastify'
-import { serveOperation } from './serve-operation.js'
+import { type Carry, serveOperation } from './serve-operation.js'
 
 /**
  * The routes that are the contract's operations as they stand. A claim, a result, a stream and the feed wait, and have files
@@ -17,10 +17,8 @@ import { serveOperation } from './serve-operation.js'
  */
 export function serveContract(app: FastifyInstance, backend: FoundationBackend, mint: IdMint): void {
   const { executions, leases, attempts, flows, streams, lanes, schedules, workers, maintenance } = backend
-  const serve = <Params, Answer>(
-    operation: WireOperation<Params, Answer>,
-    carry: (params: Params) => Promise<Answer>,
-  ) => serveOperation(app, mint, operation, carry)
+  const serve = <Params, Answer>(operation: WireOperation<Params, Answer>, carry: Carry<Params, Answer>) =>
+    serveOperation(app, mint, operation, carry)
 
   serve(wire.executions.submit, (params) => executions.submit(params))
   serve(submitExecution, async (params) => {
@@ -58,7 +56,16 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
 
   serve(wire.workers.register, (params) => workers.register(params))
   serve(wire.workers.heartbeat, (params) => workers.heartbeat(params))
-  serve(wire.workers.list, (params) => workers.list(params))
+  serve(wire.workers.list, async (params, { grant }) => {
+    const answer = await workers.list(params)
+    // A worker may serve namespaces that are closed to who asks.
+    const isOpen = (namespace: Namespace) => grant.namespaces?.has(namespace) ?? true
+    const views = answer.workers.map((worker) => ({
+      ...worker,
+      namespaces: worker.namespaces.filter(isOpen),
+    }))
+    return { ...answer, workers: views }
+  })
   serve(wire.workers.drain, (params) => workers.drain(params))
 
   serve(wire.leases.renew, (params) => leases.renew(params))
@@ -85,5 +92,11 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
   serve(wire.schedules.trigger, (params) => schedules.trigger(params))
   serve(backfillSchedule, (params) => schedules.trigger(params))
 
-  serve(wire.maintenance.describe, () => maintenance.describe())
+  serve(wire.maintenance.describe, async (_params, { grant }) => {
+    const description = await maintenance.describe()
+    return grant.namespaces === null ? description : { ...description, counts: nothing }
+  })
 }
+
+/** What a store holds, as it is told to whom some namespaces are closed. */
+const nothing = { executions: 0, flows: 0, outbox: 0, events: 0 } as const

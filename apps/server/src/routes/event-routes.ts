@@ -1,10 +1,12 @@
-import type { EventsPage } from '@flowfabric/core'
+import type { EventsPage, Hint } from '@flowfabric/core'
 import { limits, type ReadEvents } from '@flowfabric/core'
 import { executionEvents, flowEvents, type IdMint, type WireOperation, wire } from '@flowfabric/core/wire'
 import type { Engine } from '@flowfabric/engine'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Waits } from '../app/closing.js'
+import type { Grant } from '../app/grant.js'
 import { toEngineError } from '../app/problem.js'
+import { routeConfig } from '../app/route-scopes.js'
 import { acceptsStream, lastEventId, openSse } from '../app/sse.js'
 import { describeRoute, fastifyPath } from './serve-operation.js'
 
@@ -30,6 +32,7 @@ function serveFeed(
     method: 'GET',
     url: `/v1${fastifyPath(operation.path)}`,
     schema: describeRoute(operation),
+    config: routeConfig(operation.name),
     handler: async (request, reply) => {
       const { params } = operation.readRequest({
         namespace: request.namespace,
@@ -89,12 +92,14 @@ function serveHints(app: FastifyInstance, engine: Engine, waits: Waits): void {
         'Best-effort hints that something may have changed, as a stream; they may be lost, doubled or late.',
       tags: ['events'],
     } as object,
-    handler: async (_request, reply) => {
+    config: routeConfig('events.listen'),
+    handler: async ({ grant }, reply) => {
       const signal = waits.signalOf(reply)
       const stream = openSse(reply, signal)
       let queued = 0
       const stop = engine.backend.events.listen({
         onHint: (hint) => {
+          if (!mayHear(grant, hint)) return
           // Who reads too slowly loses hints, not memory. Hints of one step come together, and all of them count.
           if (queued >= HINTS_QUEUED_MAX) return
           queued++
@@ -107,6 +112,14 @@ function serveHints(app: FastifyInstance, engine: Engine, waits: Waits): void {
       return reply
     },
   })
+}
+
+/**
+ * An id says nothing of its namespace: to whom some are closed, only the hints that name one of theirs are told. They learn
+ * of ends by asking for them, which may wait.
+ */
+function mayHear({ namespaces }: Grant, hint: Hint): boolean {
+  return namespaces === null || (hint.type === 'ready' && namespaces.has(hint.namespace))
 }
 
 /** Hints that wait for a slow reader of one stream. */

@@ -13,7 +13,7 @@ export function serveHealth(app: FastifyInstance, engine: Engine, waits: Waits):
     const found = [
       ...problems,
       ...(waits.isClosing ? ['the server is shutting down'] : []),
-      ...(await pingProblems(engine)),
+      ...(await storeProblems(engine)),
     ]
     const ready = isReady && found.length === 0
     return reply.code(ready ? 200 : 503).send({
@@ -26,21 +26,37 @@ export function serveHealth(app: FastifyInstance, engine: Engine, waits: Waits):
   })
 }
 
-const PING_MS_MAX = 2_000
+const ASK_MS_MAX = 2_000
 
-async function pingProblems(engine: Engine): Promise<readonly string[]> {
+async function storeProblems(engine: Engine): Promise<readonly string[]> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<readonly string[]>((resolve) => {
-    timer = setTimeout(() => resolve([`the store did not answer within ${PING_MS_MAX} ms`]), PING_MS_MAX)
+    timer = setTimeout(() => resolve([`the store did not answer within ${ASK_MS_MAX} ms`]), ASK_MS_MAX)
   })
-  const pinged = engine.backend.maintenance.ping().then(
-    () => [],
+  const asked = engine.backend.maintenance.ping().then(
+    () => signingProblems(engine),
     () => ['the store cannot be reached'],
   )
   try {
-    return await Promise.race([pinged, late])
+    return await Promise.race([asked, late])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** Without the secret of a live key this process would take good tokens for forged ones. */
+async function signingProblems({ signing }: Engine): Promise<readonly string[]> {
+  try {
+    const { keys, nowMs } = await signing.current()
+    return keys
+      .problemsAt(nowMs)
+      .map(({ keyId, fault }) =>
+        fault === 'no_secret'
+          ? `the secret of the signing key ${keyId} is missing`
+          : `the secret of the signing key ${keyId} is another one than it was recorded with`,
+      )
+  } catch {
+    return ['the signing keys cannot be read']
   }
 }
 

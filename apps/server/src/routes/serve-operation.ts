@@ -9,7 +9,11 @@ import {
 } from '@flowfabric/core/wire'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import type { AskedAction } from '../app/audit-trail.js'
+import { limitToGrant } from '../app/grant.js'
+import { bringsWork } from '../app/namespace-gate.js'
 import { sendProblem } from '../app/problem.js'
+import { isAudited, routeConfig } from '../app/route-scopes.js'
 
 /** What carries out an operation: the params as the contract has them, and the answer likewise. */
 export type Carry<Params, Answer> = (
@@ -32,21 +36,39 @@ export function serveOperation<Params, Answer>(
     method: operation.method,
     url: `/v1${fastifyPath(operation.path)}`,
     schema: describeRoute(operation),
+    config: routeConfig(operation.name),
     handler: async (request, reply) => {
-      const { params, refused } = operation.readRequest({
+      const { params: asked, refused } = operation.readRequest({
         namespace: request.namespace as Namespace,
         path: request.params,
         query: request.query,
         body: request.body,
         mint,
       })
-      const answer = withRefused(await carry(params, request, reply), refused)
+      const params = limitToGrant(request.grant, asked)
+      const carryOut = () => carry(params, request, reply)
+      if (bringsWork(operation.name)) await app.namespaceGate.requireAccepting(request.namespace)
+      const carried = isAudited(operation.name, operation.method)
+        ? await app.auditTrail.record(actionOf(operation, request, params), request.log, carryOut)
+        : await carryOut()
+      const answer = withRefused(carried, refused)
       const problem = refusalOf(answer)
       if (problem !== undefined) return sendProblem(reply, problem)
       reply.code(operation.status?.(answer) ?? 200)
       return operation.writeAnswer(answer)
     },
   })
+}
+
+/** An operator's action, for the audit log. What only an administrator may do concerns all namespaces. */
+function actionOf(
+  operation: { readonly name: string },
+  request: FastifyRequest,
+  params: unknown,
+): AskedAction {
+  const { grant, namespace, routeOptions } = request
+  const isOfAll = routeOptions.config.scopes?.every((scope) => scope === 'admin') === true
+  return { actor: grant.subject, action: operation.name, namespace: isOfAll ? null : namespace, params }
 }
 
 /** What the API's description says of a route. Nothing is validated by it: the operation reads its requests itself. */

@@ -4,7 +4,11 @@ import { type Logger as PinoLogger, pino } from 'pino'
 /** Lines of JSON on stderr, so that what a command prints stays apart. Credentials are never in them. */
 export function createLogger(level: string): PinoLogger {
   return pino(
-    { level, base: null, redact: ['req.headers.authorization', 'token', 'postgresUrl', 'valkeyUrl'] },
+    {
+      level,
+      base: null,
+      redact: ['req.headers.authorization', 'token', 'signingKeys', 'postgresUrl', 'valkeyUrl'],
+    },
     pino.destination({ dest: 2, sync: true }),
   )
 }

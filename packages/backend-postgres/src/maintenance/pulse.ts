@@ -69,9 +69,18 @@ async function pulseOfFlows(
   const indexes = indexesOf(asked, 'flow')
   if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map(), waitingLanes: [] }
   const rows = await ctx.db.query<PulseRow>(
-    `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, retention, upkeep, waiting
+    `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, upkeep, waiting,
+       retention or case when partition_key = 0 then ff.deployment_records_over(now, $6, $7) else false end as retention
      from ff.pulse_of($1::integer[], $2::integer, $3::bigint, $4::bigint, $5::bigint)`,
-    [indexes, FOLD_ROWS, WAITING_MS, UNNUMBERED_MS, limits.feedAgeMsMax],
+    [
+      indexes,
+      FOLD_ROWS,
+      WAITING_MS,
+      UNNUMBERED_MS,
+      limits.feedAgeMsMax,
+      limits.tokenKeptMs,
+      limits.auditAgeMsMax,
+    ],
   )
   const pulses = rows.map((row) => ({
     partition: makePartitionTag('flow', row.partition_key),

@@ -8,6 +8,7 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { numberEvents } from '../events/numbering.js'
+import { trimAudit, trimTokens } from './trim-records.js'
 
 /** Executions that one transaction removes. */
 const REMOVE_BATCH = 200
@@ -24,17 +25,22 @@ export async function trimRetention(
   const flows = await trimFlows(ctx, partition, params.max)
   const keys = await trimKeys(ctx, params.max)
   const events = await trimEvents(ctx, partition, params.max)
+  // What belongs to no partition goes with the first one.
+  const tokens = partition === 0 ? await trimTokens(ctx, params.max) : 0
+  const audit = partition === 0 ? await trimAudit(ctx, params.max) : 0
   const counted: readonly (readonly [RetentionItem['what'], number])[] = [
     ['execution', executions],
     ['flow', flows.removed],
     ['idempotency_key', keys],
     ['event', events.removed],
+    ['token', tokens],
+    ['audit_entry', audit],
   ]
   return {
     items: counted.flatMap(([what, count]) =>
       count > 0 ? [{ outcome: 'removed' as const, what, count }] : [],
     ),
-    more: executions >= params.max || flows.more || keys >= params.max || events.more,
+    more: flows.more || events.more || [executions, keys, tokens, audit].some((count) => count >= params.max),
   }
 }
 

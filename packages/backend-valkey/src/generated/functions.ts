@@ -1,6 +1,20 @@
 /** Made by `scripts/build-library.mjs` of the headers of the files in `lua`. */
 
 export interface LibraryFunctions {
+  /** A namespace's settings, [label, accepting]; an empty answer when they were never put. */
+  access_get_namespace: { args: [namespace: string]; reply: unknown[] }
+  /** A token as it is stored, with its hash; an empty answer when there is none. */
+  access_get_token: { args: [token: string]; reply: unknown[] }
+  /** Up to `max` namespaces that were put, behind that one by name, and whether there are more. */
+  access_list_namespaces: { args: [after: string, max: number]; reply: [namespaces: [namespace: string, record: unknown[]][], more: boolean] }
+  /** Up to `max` tokens behind that one by id, and whether there are more. */
+  access_list_tokens: { args: [after: string, max: number]; reply: [tokens: [token: string, record: unknown[]][], more: boolean] }
+  /** Records a namespace's settings. Answers 'created', 'changed', 'unchanged', or 'full'. */
+  access_put_namespace: { args: [namespace: string, label: string, accepting: boolean]; reply: string }
+  /** Creates a token, or changes what it may do: `text`. `expiresMs` -1 is never. A token keeps its hash; a revoked one stays as it is. */
+  access_put_token: { args: [token: string, hash: string, text: string, expiresMs: number]; reply: string }
+  /** Revokes a token for ever. Answers 'revoked', 'already_revoked', or 'none'. */
+  access_revoke: { args: [token: string]; reply: string }
   /** Attempts of an execution from an index on, at most so many; fewer when they are long. The bytes are one packed attempt each. */
   attempts_list: { args: [namespace: string, id: string, from: number, limit: number]; reply: [total: number] }
   /** Entries of a journal from a position on, at most so many; fewer when they are long. The bytes are one stored entry each. */
@@ -11,6 +25,10 @@ export interface LibraryFunctions {
   attempts_record_progress: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, percent: number, message: unknown][]]; reply: unknown[][] }
   /** Appends to journals. A name that is there already is answered with its entry, or with its type where that is another one. */
   attempts_record_step: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, name: string, type: string, result: number][]]; reply: unknown[][] }
+  /** Records an action, or what came of one that was recorded without that. '' is what is not stated. Answers 'appended', 'completed' or 'duplicate'. */
+  audit_append: { args: [action: string, namespace: string, actor: string, operation: string, subjects: string[], hasReason: boolean, reason: string, outcome: string]; reply: string }
+  /** Of the next `look` entries before a place, the newest first, up to `max` that are of this namespace, actor and subject; '' is any. `atMs` -1 begins with the newest. Answers where the look ended, and whether there may be more behind that. */
+  audit_list: { args: [atMs: number, action: string, namespace: string, actor: string, subject: string, max: number, look: number]; reply: [entries: [action: string, record: unknown[]][], atMs: number, action: string, more: boolean] }
   /** An engine lives, or goes. Answers who was seen within so many ms; who was not seen for a day is forgotten. */
   engines_beat: { args: [engine: string, label: string, goes: boolean, aliveMs: number]; reply: [nowMs: number, engines: [engine: string, label: string, startedMs: number, seenMs: number][]] }
   /** All engines that are known. */
@@ -101,6 +119,12 @@ export interface LibraryFunctions {
   idempotency_replace: { args: [name: string, seenTarget: string, seenReservedMs: number, target: string, ttlMs: number]; reply: boolean }
   /** Records idempotency keys before their submissions, and says what each stands for. A repeat counts once more, which is harmless: at worst a key outlives a refusal. */
   idempotency_reserve: { args: [items: [name: string, target: string, kind: string, content: string, ttlMs: number][]]; reply: [word: string, target: string, reservedMs: number][] }
+  /** Records a signing key; one that is there stays as it is. `signsFromMs` -1 is now. Answers what is recorded, or 'full'. */
+  keyring_add: { args: [key: string, fingerprint: string, signsFromMs: number]; reply: [word: string, record: unknown[]] }
+  /** All signing keys, in no order: their ids and [fingerprint, signs from, retired, verifies until], with -1 for what is not set. */
+  keyring_list: { args: []; reply: [key: string, record: unknown[]][] }
+  /** Retires a signing key for ever: the time until which it verifies can only come nearer. An empty answer: there is none. */
+  keyring_retire: { args: [key: string, verifyUntilMs: number]; reply: unknown[] }
   /** Changes of lanes that were begun and, as far as is known, not finished, oldest first, with the time of their beginning. */
   lanes_changes: { args: [max: number]; reply: [note: string, atMs: number][] }
   /** Brings the partition's copy of a lane up to its home record, unless it is there already or beyond. Answers what the copy is at then, by which change, and how many executions of a capped lane run here. */
@@ -153,6 +177,8 @@ export interface LibraryFunctions {
   maintenance_mark: { args: []; reply: boolean }
   /** Makes a partition ready for use, once. With a time its clock stands still from the beginning, which is for tests alone. */
   maintenance_partition_init: { args: [layout: number, timeMs: number]; reply: string }
+  /** What is pending of what belongs to no partition: whether changes of lanes are unfinished, and whether anything is past its retention. What cannot be read keeps nothing else back: whoever needs it is told. */
+  maintenance_pulse_home: { args: [tokenKeptMs: number, auditAgeMs: number]; reply: [laneCopies: boolean, retention: boolean] }
   /** When the next work of a partition of the quota family is due: of its schedules (0: none). */
   maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number] }
   /** Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited longer than that. Such a route is announced again, in case the first message was lost. */
@@ -161,6 +187,8 @@ export interface LibraryFunctions {
   maintenance_ready: { args: [withRoutes: boolean]; reply: [ready: string[], routes: string[], routesVersion: number] }
   /** Looks at some entries of the partition's indexes, from a place in one of them on, and at the records that they are about. What is found is set right, or named. `vectors` are the states of the executions it looked at. `index` is '' after the last, and `cursor` '' after the last entry of one. */
   maintenance_reconcile_indexes: { args: [index: string, cursor: string, max: number]; reply: [findings: [word: string, kind: string, id: string, finding: string][], vectors: [id: string, letters: string][], index: string, cursor: string, looked: number] }
+  /** Removes up to `max` tokens that ended so long ago, and as many entries of the audit log that are so old. -1: that could not be read. */
+  maintenance_trim_home: { args: [max: number, tokenKeptMs: number, auditAgeMs: number]; reply: [tokens: number, entries: number] }
   /** Removes idempotency keys that have expired, where the clock stands still; elsewhere Valkey does it by itself. */
   maintenance_trim_keys: { args: [max: number]; reply: number }
   /** Removes solo executions that are past their retention, up to `max`, and names the flows that are, which go one by one: see `flows/trim`. Of the feed it keeps the last `keep` events, as far as they are not older than `ageMs`; `isOld`: more of them are. `unreadable` are records that do not decode: they are looked at again later. `more`: something was done, and more is due. */
@@ -228,7 +256,7 @@ export interface LibraryFunctions {
 }
 
 /** Which functions only read, so that a repeat of a lost call is always the same. */
-export const readOnlyFunctions: ReadonlySet<string> = new Set(["attempts_list","attempts_load_steps","attempts_load_upstream","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_quotas","maintenance_ready","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","workers_list"])
+export const readOnlyFunctions: ReadonlySet<string> = new Set(["access_get_namespace","access_get_token","access_list_namespaces","access_list_tokens","attempts_list","attempts_load_steps","attempts_load_upstream","audit_list","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","keyring_list","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_home","maintenance_pulse_quotas","maintenance_ready","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","workers_list"])
 
 /** Which functions keep their answers by the id of the request, for a repeat of a lost call. */
-export const requestFunctions: ReadonlySet<string> = new Set(["executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","lanes_write","maintenance_advance","schedules_create","schedules_remove","schedules_write"])
+export const requestFunctions: ReadonlySet<string> = new Set(["access_put_namespace","access_put_token","access_revoke","audit_append","executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","keyring_add","lanes_write","maintenance_advance","schedules_create","schedules_remove","schedules_write"])

@@ -22,21 +22,20 @@ export async function pulse(
   params: { readonly partitions: readonly PartitionTag[] },
 ): Promise<PulseResult> {
   const asked = checkPulse(params, await ctx.partitions())
-  const [pulses, hasLaneCopies] = await Promise.all([
+  const [pulses, ofHome] = await Promise.all([
     Promise.all(
       asked.map(({ family, index }) =>
         family === 'quota' ? pulseOfQuotas(ctx, index) : pulseOf(ctx, index),
       ),
     ),
-    // Changes of lanes belong to no partition, and so are the first one's.
-    asked.some(({ family, index }) => family === 'flow' && index === 0) && hasUnfinishedChanges(ctx),
+    // What belongs to no partition is the first one's.
+    asked.some(({ family, index }) => family === 'flow' && index === 0) ? pulseOfHome(ctx) : [],
   ])
   return {
     nowMs: pulses[0]?.nowMs ?? (await readServerTimeMs(ctx)),
     partitions: pulses.map(({ partition, pending, nextDueAtMs }) => ({
       partition,
-      pending:
-        partition === makePartitionTag('flow', 0) && hasLaneCopies ? [...pending, 'lane_copies'] : pending,
+      pending: partition === makePartitionTag('flow', 0) ? [...new Set([...pending, ...ofHome])] : pending,
       nextDueAtMs,
     })),
     waitingLanes: oldestByLane(pulses.flatMap(({ waiting }) => waiting)),
@@ -90,9 +89,14 @@ async function pulseOfQuotas(ctx: ValkeyContext, index: number): Promise<Partiti
   }
 }
 
-async function hasUnfinishedChanges(ctx: ValkeyContext): Promise<boolean> {
-  const { reply } = await ctx.invoke({ name: 'lanes_changes', tag: homeTag, args: [1] })
-  return asList(reply).length > 0
+async function pulseOfHome(ctx: ValkeyContext): Promise<readonly PendingWork[]> {
+  const { reply } = await ctx.invoke({
+    name: 'maintenance_pulse_home',
+    tag: homeTag,
+    args: [limits.tokenKeptMs, limits.auditAgeMsMax],
+  })
+  const [laneCopies, retention] = reply
+  return [...(laneCopies ? (['lane_copies'] as const) : []), ...(retention ? (['retention'] as const) : [])]
 }
 
 function oldestByLane(waiting: readonly WaitingRoute[]): PulseResult['waitingLanes'] {

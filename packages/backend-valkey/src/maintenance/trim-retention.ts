@@ -8,6 +8,7 @@ import {
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
+import { homeTag } from './prepare.js'
 import { trimFlow } from './trim-flow.js'
 
 /** Removes what is past its retention, with everything that belongs to it, in short calls. */
@@ -20,19 +21,24 @@ export async function trimRetention(
   const trimmed = await trimWheel(ctx, tag, params.max)
   const flows = await trimFlows(ctx, tag, trimmed.flows)
   const keys = await trimKeys(ctx, partition, params.max)
+  const home = await trimHome(ctx, partition, params.max)
   const removed: readonly (readonly [RetentionItem['what'], number])[] = [
     ['execution', trimmed.executions],
     ['flow', flows.removed],
     ['idempotency_key', keys.removed],
     ['event', trimmed.events],
+    ['token', home.tokens],
+    ['audit_entry', home.entries],
   ]
   const unreadable: readonly (readonly [RetentionItem['what'], number])[] = [
     ['execution', trimmed.unreadable],
     ['flow', flows.unreadable],
+    ['token', -home.tokens],
+    ['audit_entry', -home.entries],
   ]
   return {
     items: [...itemsOf('removed', removed), ...itemsOf('error', unreadable)],
-    more: trimmed.more || flows.more || keys.more,
+    more: trimmed.more || flows.more || keys.more || home.more,
   }
 }
 
@@ -119,4 +125,24 @@ async function trimKeys(
     removed += reply
   }
   return { removed, more: removed >= max }
+}
+
+interface TrimmedHome {
+  /** -1: they cannot be read. */
+  readonly tokens: number
+  readonly entries: number
+  readonly more: boolean
+}
+
+/** Tokens and the audit log belong to no partition, and go with the first one. One call removes 500 of each at most. */
+async function trimHome(ctx: ValkeyContext, partition: number, max: number): Promise<TrimmedHome> {
+  if (partition !== 0) return { tokens: 0, entries: 0, more: false }
+  const most = Math.min(max, limits.scannerBatchMax)
+  const { reply } = await ctx.invoke({
+    name: 'maintenance_trim_home',
+    tag: homeTag,
+    args: [most, limits.tokenKeptMs, limits.auditAgeMsMax],
+  })
+  const [tokens, entries] = reply
+  return { tokens, entries, more: tokens >= most || entries >= most }
 }

@@ -1,62 +1,50 @@
 import type { TokenId } from '../ids/index.js'
 import type { LaneId, Namespace } from '../names.js'
-import type { Page, PageRequest } from './conventions.js'
+import type { Page, PageRequest, Scoped } from './conventions.js'
 
-/** Signing keys of waitpoint tokens: their ids and times. Secrets come from configuration, never into a store. */
-export interface KeyringOperations {
-  list(): Promise<{ readonly outcome: 'listed'; readonly keys: readonly SigningKey[] }>
-
-  /** A key id is used once for ever. Atomic, idempotent by id and fingerprint. Throws `signing_key_reused`. */
-  add(params: AddSigningKey): Promise<{ readonly outcome: 'added' | 'duplicate'; readonly key: SigningKey }>
-
-  /** Sign nothing new with it now; verify until `verifyUntilMs`. Atomic, idempotent. Throws `signing_key_not_found`. */
-  retire(params: {
-    readonly keyId: string
-    readonly verifyUntilMs: number
-  }): Promise<{ readonly outcome: 'retired'; readonly key: SigningKey }>
-}
-
-export interface SigningKey {
-  readonly keyId: string
-  /** Tells whether a process has the right secret, without telling the secret. */
-  readonly fingerprint: string
-  readonly signsFromMs: number
-  readonly retiredAtMs: number | null
-  readonly verifiesUntilMs: number | null
-}
-
-export interface AddSigningKey {
-  readonly keyId: string
-  readonly fingerprint: string
-  readonly signsFromMs?: number | undefined
-}
-
-/** API tokens and namespaces. */
+/**
+ * API tokens and namespaces. They are kept here and enforced by whoever serves callers that present a token; who has the
+ * store itself needs none.
+ */
 export interface AccessOperations {
-  /** Create or change a token or a namespace. Idempotent by id or name. */
-  put(params: PutAccess): Promise<{ readonly outcome: 'created' | 'changed' }>
+  /**
+   * Create or change a token or a namespace. Atomic, idempotent by id or name: what is so already is `unchanged`. A token
+   * keeps its hash for life, and a revoked one cannot be changed. Throws `token_conflict`, `token_revoked`,
+   * `too_many_records`.
+   */
+  put(params: PutAccess): Promise<{ readonly outcome: 'created' | 'changed' | 'unchanged' }>
 
+  /** By id, which is by age. Revoked and expired ones are listed for 30 days, until `trimRetention` removes them. */
   listTokens(params: PageRequest): Promise<Page<ApiToken>>
 
+  /** Those that were put, by name. */
   listNamespaces(params: PageRequest): Promise<Page<NamespaceRecord>>
+
+  /** A namespace as it was put, or as one that never was: it exists from its first use. One round trip. */
+  getNamespace(params: Scoped): Promise<{ readonly outcome: 'found'; readonly namespace: NamespaceRecord }>
 
   /** It verifies no more. Atomic, idempotent. Throws `token_not_found`. */
   revoke(params: { readonly tokenId: TokenId }): Promise<{ readonly outcome: 'revoked' | 'already_revoked' }>
 
-  /** What a presented token may do. The caller compares in constant time; a wrong hash and an unknown id are one answer. */
-  verify(params: { readonly tokenId: TokenId; readonly hash: string }): Promise<VerifyTokenOutcome>
+  /**
+   * What a presented token may do. Hashes are compared in constant time; an unknown id, a wrong hash, a revoked and an
+   * expired token are one answer. One round trip.
+   */
+  verify(params: VerifyToken): Promise<VerifyTokenOutcome>
 }
 
 export const tokenScopes = ['submit', 'work', 'read', 'operate', 'admin'] as const
+/** What a token may be used for. None implies another. `admin` is for tokens of all namespaces and lanes alone. */
 export type TokenScope = (typeof tokenScopes)[number]
 
 export interface ApiToken {
   readonly id: TokenId
+  /** For people. */
   readonly label: string
   readonly scopes: readonly TokenScope[]
   /** `null`: all. */
   readonly namespaces: readonly Namespace[] | null
-  /** `null`: all of its namespaces. */
+  /** Which lanes it may claim from; `null`: all of its namespaces. */
   readonly lanes: readonly LaneId[] | null
   readonly createdAtMs: number
   readonly expiresAtMs: number | null
@@ -65,49 +53,24 @@ export interface ApiToken {
 
 export interface NamespaceRecord {
   readonly namespace: Namespace
+  /** For people. */
   readonly label: string
-  /** Whether it takes new work. */
+  /** Whether servers take new executions and flows for it (default `true`). What was accepted goes on. */
   readonly accepting: boolean
 }
 
+export type NewApiToken = Omit<ApiToken, 'createdAtMs' | 'revokedAtMs'>
+
 export type PutAccess =
-  /** `hash` is of the secret part; the secret itself is shown once, by whoever minted it. */
-  | {
-      readonly kind: 'token'
-      readonly token: Omit<ApiToken, 'createdAtMs' | 'revokedAtMs'>
-      readonly hash: string
-    }
+  /** `hash` is that of the secret part, see `hashTokenSecret`; the secret itself is shown once, by whoever minted it. */
+  | { readonly kind: 'token'; readonly token: NewApiToken; readonly hash: string }
   | { readonly kind: 'namespace'; readonly namespace: NamespaceRecord }
+
+export interface VerifyToken {
+  readonly tokenId: TokenId
+  readonly hash: string
+}
 
 export type VerifyTokenOutcome =
   | { readonly outcome: 'verified'; readonly token: ApiToken }
   | { readonly outcome: 'unauthorized' }
-
-/** Who did what, and why: the actions of operators. Kept a year by default. */
-export interface AuditOperations {
-  /** Idempotent by `actionId`. */
-  append(params: AuditEntry): Promise<{ readonly outcome: 'appended' | 'duplicate' }>
-
-  /** Newest first. */
-  list(params: ListAudit): Promise<Page<AuditEntry>>
-}
-
-export interface AuditEntry {
-  readonly actionId: string
-  readonly namespace: Namespace | null
-  /** The credential's subject. */
-  readonly actor: string
-  /** The operation, such as `executions.cancel`. */
-  readonly action: string
-  /** Ids of what it was done to. */
-  readonly subjects: readonly string[]
-  readonly reason: string | null
-  readonly outcome: string
-  readonly atMs: number
-}
-
-export interface ListAudit extends PageRequest {
-  readonly namespace?: Namespace | undefined
-  readonly actor?: string | undefined
-  readonly subject?: string | undefined
-}

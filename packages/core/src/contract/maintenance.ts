@@ -22,9 +22,9 @@ export interface MaintenanceOperations {
   reconcileIndexes(params: ScanRequest): Promise<ScanResult<IndexReconcileItem>>
 
   /**
-   * Remove what is past its retention, completely, in bounded batches: executions, flows, idempotency keys, and events of
-   * the feed beyond `feedLengthMax` or `feedAgeMsMax`. It tells what it removed itself: idempotency keys may go without it
-   * once they have expired.
+   * Remove what is past its retention, completely, in bounded batches: executions, flows, idempotency keys, events of the
+   * feed beyond `feedLengthMax` or `feedAgeMsMax`, and with partition 0 old entries of the audit log and tokens that ended
+   * long ago. It tells what it removed itself: idempotency keys may go without it once they have expired.
    */
   trimRetention(params: ScanRequest): Promise<ScanResult<RetentionItem>>
 
@@ -116,7 +116,7 @@ export interface IndexReconcileItem {
 
 export interface RetentionItem {
   readonly outcome: 'removed' | 'error'
-  readonly what: 'execution' | 'flow' | 'idempotency_key' | 'event'
+  readonly what: 'execution' | 'flow' | 'idempotency_key' | 'event' | 'token' | 'audit_entry'
   readonly count: number
 }
 
@@ -140,6 +140,7 @@ export interface StoreDescription {
   /** What survives which crash, in words. */
   readonly durability: string
   readonly limits: Readonly<Record<string, number>>
+  /** Of all namespaces; a server tells zeros to whom some of them are closed. */
   readonly counts: {
     readonly executions: number
     readonly flows: number

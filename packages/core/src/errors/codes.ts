@@ -44,6 +44,7 @@ export const errorCodes = {
   invalid_token_id: invalid('Not a token id.'),
   invalid_instance_id: invalid('Not an instance id.'),
   invalid_claim_id: invalid('Not a claim id.'),
+  invalid_signing_key_id: invalid('Not the id of a signing key.'),
   invalid_execution_id: invalid('Not an execution id.'),
   invalid_waitpoint_id: invalid('Not a waitpoint id.'),
   invalid_suspension_id: invalid('Not a suspension id.'),
@@ -152,6 +153,7 @@ export const errorCodes = {
   flow_conflict: conflict('The id is taken by another flow. Nothing is told about the other.'),
   idempotency_conflict: conflict('The idempotency key was used with another kind or content.'),
   lane_not_accepting: state('The lane is draining or disabled and accepts no new work.'),
+  namespace_not_accepting: state('The namespace accepts no new work.'),
   too_many_routes: exhausted('The lane would have more live routes than the limit.', 409, 'after_refresh'),
 
   // Leases: see Fencing in the contract.
@@ -222,6 +224,13 @@ export const errorCodes = {
   too_many_dimensions: invalid('A budget has more dimensions than the limit.'),
   invalid_schedule: invalid("A schedule's cron text, interval or time zone is unusable."),
   signing_key_reused: conflict('The id of a signing key was used before; retired ids do not come back.'),
+  token_conflict: conflict('The id is taken by another API token. Nothing is told about the other.'),
+  token_revoked: state('The API token was revoked, for ever.', 'never'),
+  too_many_records: exhausted(
+    'The deployment keeps as many signing keys, tokens or namespaces as the limit allows.',
+    409,
+    'after_refresh',
+  ),
   signing_key_secret_missing: unavailable('This process lacks the secret of a live signing key.', 'never'),
 
   // The change feed.

@@ -43,6 +43,7 @@ export interface ErrorDetails {
   readonly invalid_token_id: IdErrorDetails
   readonly invalid_instance_id: IdErrorDetails
   readonly invalid_claim_id: IdErrorDetails
+  readonly invalid_signing_key_id: IdErrorDetails
   readonly invalid_execution_id: IdErrorDetails
   readonly invalid_waitpoint_id: IdErrorDetails
   readonly invalid_suspension_id: IdErrorDetails
@@ -100,6 +101,7 @@ export interface ErrorDetails {
   readonly batch_too_large: LimitErrorDetails
   readonly body_too_large: LimitErrorDetails
   readonly limit_exceeded: LimitErrorDetails
+  readonly too_many_records: LimitErrorDetails
   readonly cycle_check_exceeded: LimitErrorDetails
   readonly journal_full: Partial<LimitErrorDetails>
   readonly frame_too_large: LimitErrorDetails

@@ -2,7 +2,6 @@ import type { InstanceId } from '../ids/instance-id.js'
 import type { OperationId } from '../ids/operation-id.js'
 import type { QuotaId } from '../ids/quota-id.js'
 import type { ScheduleId } from '../ids/schedule-id.js'
-import type { TokenId } from '../ids/token-id.js'
 import type { WebhookId } from '../ids/webhook-id.js'
 import type { LaneId, Namespace } from '../names.js'
 import { makeKeyPrefix } from './key-grammar.js'
@@ -48,11 +47,6 @@ export class QuotaKeys {
     return `${this.#prefix('idempotency')}${namespace}/${key}`
   }
 
-  /** HASH: a namespace's settings. */
-  namespace(namespace: Namespace): string {
-    return `${this.#prefix('namespace')}${namespace}`
-  }
-
   /** HASH: a schedule: its texts, its version, when it is due. */
   schedule(namespace: Namespace, scheduleId: ScheduleId): string {
     return `${this.#prefix('schedule')}${namespace}/${scheduleId}`
@@ -83,9 +77,19 @@ export class QuotaKeys {
     return `${this.#prefix('webhook')}${webhookId}:deliveries`
   }
 
-  /** HASH: an API token, hashed. */
-  token(tokenId: TokenId): string {
-    return `${this.#prefix('token')}${tokenId}`
+  /** HASH: API tokens by id, hashed. In partition 0, as all that follows of this kind. */
+  tokens(): string {
+    return `${this.#prefix('idx')}tokens`
+  }
+
+  /** ZSET: when tokens that were revoked or expire are removed, by time in ms. */
+  tokensOver(): string {
+    return `${this.#prefix('idx')}tokens_over`
+  }
+
+  /** HASH: namespaces that were put, by name. */
+  namespaces(): string {
+    return `${this.#prefix('idx')}namespaces`
   }
 
   /** HASH: the registration of a worker instance. */
@@ -103,9 +107,9 @@ export class QuotaKeys {
     return `${this.#prefix('idx')}keyring`
   }
 
-  /** STREAM: operators' actions in a namespace. */
-  audit(namespace: Namespace): string {
-    return `${this.#prefix('audit')}${namespace}`
+  /** HASH: operators' actions by their ids. */
+  audit(): string {
+    return `${this.#prefix('idx')}audit`
   }
 
   /** ZSET: everything in the partition that falls due (deliveries, expiries), by time in ms. */

@@ -83,6 +83,12 @@ export function checkOptionalText(value: unknown, path: string, maxBytes: number
   if (value !== undefined) checkText(value, path, maxBytes, minBytes)
 }
 
+/** Throws `invalid_params` unless the value is a SHA-256 in lower-case hex. */
+export function checkSha256(value: unknown, path: string): void {
+  if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) return
+  throw invalidParam(path, 'must be 64 hexadecimal digits')
+}
+
 /** The reason that an operator states. */
 export function checkReason(value: unknown): void {
   checkOptionalText(value, 'reason', limits.reasonBytesMax)

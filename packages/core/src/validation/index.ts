@@ -1,8 +1,11 @@
+export * from './access.js'
 export * from './attempts.js'
+export * from './audit.js'
 export { checkClaim } from './claim.js'
 export * from './events.js'
 export * from './executions.js'
 export * from './flows.js'
+export * from './keyring.js'
 export * from './lanes.js'
 export {
   type CheckedHandle,
@@ -13,6 +16,7 @@ export {
   checkRevoke,
   checkYield,
 } from './leases.js'
+export { tooManyRecords } from './records.js'
 export * from './scans.js'
 export * from './schedules.js'
 export * from './streams.js'

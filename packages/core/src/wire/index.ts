@@ -1,7 +1,10 @@
+import * as access from './access.js'
 import * as attempts from './attempts.js'
+import * as audit from './audit.js'
 import * as events from './events.js'
 import * as executions from './executions.js'
 import * as flows from './flows.js'
+import * as keyring from './keyring.js'
 import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
@@ -10,6 +13,7 @@ import * as streams from './streams.js'
 import * as submissions from './submissions.js'
 import * as workers from './workers.js'
 
+export type { CreatedToken, CreateToken, PutNamespace, RevokeToken } from './access.js'
 export { eventSchema, eventsQuery, hintSchema, readEventFilter } from './events.js'
 export {
   executionEvents,
@@ -21,6 +25,7 @@ export {
 } from './extras.js'
 export { mergeRefused, problemSchema } from './items.js'
 export { jsonDepthOf } from './json-depth.js'
+export type { AddConfiguredKey } from './keyring.js'
 export type { IdMint, ReadCall, WireCall, WireOperation, WireRequest, WireSchemas } from './operation.js'
 export { readPayload, type WirePayload, writePayload } from './payload.js'
 export { readWire } from './read.js'
@@ -94,6 +99,19 @@ export const wire = {
     pause: schedules.pauseSchedule,
     trigger: schedules.triggerSchedule,
   },
+  keyring: {
+    list: keyring.listSigningKeys,
+    add: keyring.addSigningKey,
+    retire: keyring.retireSigningKey,
+  },
+  access: {
+    createToken: access.createToken,
+    listTokens: access.listTokens,
+    revokeToken: access.revokeToken,
+    putNamespace: access.putNamespace,
+    listNamespaces: access.listNamespaces,
+  },
   events: { read: events.readEvents },
+  audit: { list: audit.listAudit },
   maintenance: { describe: describeStore },
 } as const

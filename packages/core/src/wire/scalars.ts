@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ClaimId, EdgeId, ExecutionId, FlowId, InstanceId, ScheduleId } from '../ids/index.js'
+import type { ClaimId, EdgeId, ExecutionId, FlowId, InstanceId, ScheduleId, TokenId } from '../ids/index.js'
 import type { Kind, LaneId, Namespace, WorkerId } from '../names.js'
 import type { PartitionTag } from '../partitions/index.js'
 
@@ -27,6 +27,7 @@ export const claimId = text<ClaimId>(
   'Names one claim of an instance; a repeat gets the same answer.',
   UUID_EXAMPLE,
 )
+export const tokenId = text<TokenId>('Id of an API token; not its secret.', UUID_EXAMPLE)
 export const namespaceName = text<Namespace>('A namespace.', 'default')
 export const laneName = text<LaneId>('A lane.', 'default')
 export const kindName = text<Kind>('Which handler runs it.', 'resize@2')

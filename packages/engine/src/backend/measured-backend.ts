@@ -23,7 +23,10 @@ const roleNames = [
   'workers',
   'engines',
   'schedules',
+  'keyring',
+  'access',
   'events',
+  'audit',
   'maintenance',
 ] as const satisfies readonly Exclude<keyof FoundationBackend, 'kind'>[]
 

@@ -6,7 +6,7 @@ import {
   parseNamespace,
   type WorkerBackend,
 } from '@flowfabric/core'
-
+import type { Administration } from './administration.js'
 import { connectHttp } from './http/connect-http.js'
 import type { HttpConnectOptions } from './http/http-connect-options.js'
 
@@ -41,6 +41,8 @@ export interface Connection<Backend> {
   readonly namespace: Namespace
   /** Where the connection offers it. */
   readonly explain: Explain | undefined
+  /** Of a server; who is in the engine's process has the roles themselves. */
+  readonly admin: Administration | undefined
   /** Ends what the connection itself holds; a backend of this process stays open. */
   close(): void
 }
@@ -49,6 +51,12 @@ export interface Connection<Backend> {
 export function openConnection<Backend>(connect: Connect<Backend>): Connection<Backend | ServerBackend> {
   const namespace = connect.namespace === undefined ? defaultNamespace : parseNamespace(connect.namespace)
   if ('backend' in connect)
-    return { backend: connect.backend, explain: connect.explain, namespace, close: () => undefined }
+    return {
+      backend: connect.backend,
+      explain: connect.explain,
+      admin: undefined,
+      namespace,
+      close: () => undefined,
+    }
   return { ...connectHttp(connect, namespace), namespace }
 }

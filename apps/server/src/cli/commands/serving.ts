@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isEngineError } from '@flowfabric/core'
+import { keepSigningSecrets } from '@flowfabric/embedded'
 import type { Command } from 'commander'
 import type { LoadedSettings } from '../../config/load-settings.js'
 import {
@@ -36,14 +37,17 @@ async function runDev(terminal: Terminal, { settings, sources }: LoadedSettings)
   const { token, isNew } =
     settings.token === undefined ? keepToken(folder) : { token: settings.token, isNew: false }
   const running = await refuseSecondStart(
-    runServer({
-      ...settings,
-      folder,
-      token,
-      backend: settings.backend ?? 'pglite',
-      // A person watches: only what matters.
-      logLevel: sources.logLevel === 'default' ? 'warn' : settings.logLevel,
-    }),
+    runServer(
+      {
+        ...settings,
+        folder,
+        token,
+        backend: settings.backend ?? 'pglite',
+        // A person watches: only what matters.
+        logLevel: sources.logLevel === 'default' ? 'warn' : settings.logLevel,
+      },
+      settings.signingKeys === undefined ? keepSigningSecrets(folder) : undefined,
+    ),
   )
   for (const line of welcome(running, token, isNew, folder)) terminal.out(line)
   await runUntilAsked(terminal, running)

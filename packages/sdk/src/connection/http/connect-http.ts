@@ -1,5 +1,6 @@
 import { type ClaimOutcome, engineError, type Namespace } from '@flowfabric/core'
 import { type WireOperation, wire } from '@flowfabric/core/wire'
+import type { Administration } from '../administration.js'
 import type { Explain, ServerBackend } from '../connection.js'
 import { HintStream } from './hint-stream.js'
 import { HttpCaller } from './http-caller.js'
@@ -9,7 +10,12 @@ import type { HttpConnectOptions } from './http-connect-options.js'
 export function connectHttp(
   options: HttpConnectOptions,
   namespace: Namespace,
-): { readonly backend: ServerBackend; readonly explain: Explain; readonly close: () => void } {
+): {
+  readonly backend: ServerBackend
+  readonly explain: Explain
+  readonly admin: Administration
+  readonly close: () => void
+} {
   const caller = new HttpCaller(options, namespace)
   const hints = new HintStream(caller)
   const { claim, ...leases } = bindRole(caller, wire.leases)
@@ -31,7 +37,18 @@ export function connectHttp(
     hints.close()
     caller.close()
   }
-  return { backend, explain, close }
+  return { backend, explain, admin: bindAdministration(caller), close }
+}
+
+function bindAdministration(caller: HttpCaller): Administration {
+  const { createToken, listTokens, revokeToken, putNamespace, listNamespaces } = bindRole(caller, wire.access)
+  const { list, add, retire } = bindRole(caller, wire.keyring)
+  return {
+    keyring: { list: () => list(undefined), add, retire },
+    tokens: { create: createToken, list: listTokens, revoke: revokeToken },
+    namespaces: { put: putNamespace, list: listNamespaces },
+    audit: bindRole(caller, wire.audit),
+  }
 }
 
 type BoundRole<Role> = {
