@@ -6,6 +6,7 @@ import { addServing } from './commands/serving.js'
 import { addShowing } from './commands/showing.js'
 import { addSteering } from './commands/steering.js'
 import { addStoreCommands } from './commands/store-commands.js'
+import { addStreaming } from './commands/streaming.js'
 import { addSubmitting } from './commands/submitting.js'
 import { addTailing } from './commands/tailing.js'
 import { CommandError, exitCodes, type Terminal } from './terminal.js'
@@ -47,6 +48,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addShowing(program, flow, terminal)
   addSteering(program, terminal)
   addTailing(program, terminal)
+  addStreaming(program, terminal)
   return program
 }
 
