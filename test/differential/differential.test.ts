@@ -7,7 +7,7 @@ import { isReplay, runRandomly, type Tallies } from '../support/random-runs.js'
 import { isSoak } from '../support/soak.js'
 import { expectEveryOperation, expectEveryOperationBothWays } from './both-ways.js'
 import { claimsByChoice } from './operations/claims-by-choice.js'
-import { runSteps, type Settling, stepsArbitrary } from './run.js'
+import { askForEverything, runSteps, type Settling, stepsArbitrary } from './run.js'
 import { newWorld, type Side } from './world.js'
 
 const stores: readonly BackendName[] = ['model', 'pglite', 'postgres18', 'valkey', 'valkeyCluster']
@@ -53,7 +53,7 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
           })
           await runSteps(world, steps, tallies, { settling })
         }),
-        { shortRuns: 24, soakRuns: 2_000, soakMs: 120_000, tallies },
+        { shortRuns: 14, soakRuns: 2_000, soakMs: 120_000, tallies, first: [askForEverything()] },
       )
       // A long run reaches both answers of everything, a short one at least calls it. One that is replayed need not.
       if (runs >= 400) expectEveryOperationBothWays(tallies)

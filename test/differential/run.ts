@@ -27,6 +27,15 @@ export function stepsArbitrary(maxLength: number): fc.Arbitrary<Step[]> {
   return fc.array(fc.record({ op, picks }), { minLength: 1, maxLength, size: 'max' })
 }
 
+/** A run that asks for everything, so that a short test leaves nothing to luck: twice, since the first asks about little. */
+export function askForEverything(): Step[] {
+  const names = Object.keys(operations)
+  return [...names, ...names].map((op, place) => ({
+    op,
+    picks: Array.from({ length: picksPerStep }, (_, n) => (place * 31 + n * 17) % pickBelow),
+  }))
+}
+
 /** Whether all pending work is carried out after each call, or only when a `drive` says so. */
 export type Settling = 'each_step' | 'by_drives'
 

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createWorker, defineTask } from '@flowfabric/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createStorePlace, type StorePlace } from '../support/store-place.js'
 import { until } from '../support/until.js'
@@ -129,6 +130,33 @@ describe('the commands that talk to a server', () => {
     await until('the tail has it', () => tail.lines.some((line) => line.includes(id)))
     tail.stop()
     expect(await tail.ended).toBe(0)
+  })
+
+  it('follow what an execution emits until it has ended, and show its summary', async () => {
+    const { id } = JSON.parse((await ask('submit', 'talk', '--lane', 'talks', '--json')).out) as {
+      id: string
+    }
+    const stream = beginCommand(folder, ['stream', id], { FF_URL: dev.url })
+    const token = (await readFile(join(folder, '.flowfabric', 'token'), 'utf8')).trim()
+    const connect = { url: dev.url, token }
+    const talk = defineTask({
+      kind: 'talk',
+      lane: 'talks',
+      async handler({ emit, summary }) {
+        await emit({ word: 'one' }, { type: 'token' })
+        await summary({ words: 1 })
+      },
+    })
+    const worker = createWorker({ connect, tasks: [talk] })
+    await worker.start()
+    expect(await stream.ended).toBe(0)
+    await worker.drain()
+    expect(stream.lines.map((line) => line.slice(line.indexOf('0.')))).toEqual([
+      '0.0  token  {"word":"one"}',
+      '0.1  {"words":1}',
+    ])
+    expect(JSON.parse((await ask('stream', id, '--summary')).out)).toEqual({ words: 1 })
+    expect(await ask('stream', id, '--attempt', '7')).toMatchObject({ code: 4 })
   })
 
   it.each([

@@ -21,7 +21,7 @@ export function chooseSeed(): number {
   return isSoak ? Date.now() & 0x7fffffff : 20_260_101
 }
 
-interface RandomRunOptions {
+interface RandomRunOptions<Input> {
   /** In `npm test`, however long they take: a busy machine must not be shown less. */
   readonly shortRuns: number
   /** At most, in a soak. */
@@ -29,11 +29,13 @@ interface RandomRunOptions {
   /** Longest time in a soak; `FF_SOAK_MINUTES` overrules it. */
   readonly soakMs: number
   readonly tallies: Tallies
+  /** What the first run is given, in place of something drawn. */
+  readonly first?: Input | undefined
 }
 
 type Bounds = Pick<fc.Parameters, 'numRuns' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'>
 
-function boundsOf({ shortRuns, soakRuns, soakMs }: RandomRunOptions): Bounds {
+function boundsOf({ shortRuns, soakRuns, soakMs }: RandomRunOptions<unknown>): Bounds {
   if (!isSoak) return { numRuns: shortRuns }
   const minutes = process.env.FF_SOAK_MINUTES
   return {
@@ -50,7 +52,7 @@ function boundsOf({ shortRuns, soakRuns, soakMs }: RandomRunOptions): Bounds {
 export async function runRandomly<Input>(
   name: string,
   property: fc.IAsyncProperty<Input>,
-  options: RandomRunOptions,
+  options: RandomRunOptions<Input>,
 ): Promise<number> {
   const seed = chooseSeed()
   const startedAt = performance.now()
@@ -58,6 +60,7 @@ export async function runRandomly<Input>(
   const run = await fc.check(property, {
     ...boundsOf(options),
     seed,
+    ...(options.first === undefined ? {} : { examples: [options.first] }),
     ...(path === undefined ? {} : { path, endOnFailure: true }),
   })
   const seconds = Math.round((performance.now() - startedAt) / 1_000)

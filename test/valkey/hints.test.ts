@@ -45,7 +45,7 @@ async function openStore() {
     const before = marks
     await speaker.spublish(channel, '')
     await until('the mark was heard', () => marks > before)
-    return messages.splice(0).map(([, filled, due, outbox, ended, attention, last, freed]) => ({
+    return messages.splice(0).map(([, filled, due, outbox, ended, attention, last, freed, , , frames]) => ({
       ready: listOf(filled).length / 2,
       dueAtMs: due,
       outbox,
@@ -53,6 +53,7 @@ async function openStore() {
       attention: listOf(attention).length,
       last,
       freed: listOf(freed),
+      frames: listOf(frames).length,
     }))
   }
   const solo = (more: Partial<ExecutionSubmission> = {}): ExecutionSubmission => ({
@@ -117,6 +118,24 @@ describe('what a call publishes', () => {
     const handle = answer.outcome === 'claimed' ? (answer.leases[0]?.handle ?? '') : ''
     await backend.leases.complete({ namespaces: [namespace], items: [{ handle, result: null }] })
     expect(await heard()).toMatchObject([{ ended: 1, last: 1 }])
+  })
+
+  it('frames, once a call, and nothing of a repeat', async () => {
+    const { backend, heard, solo, request, submit } = await openStore()
+    await submit(solo())
+    const answer = await backend.leases.claim(request())
+    const handle = answer.outcome === 'claimed' ? (answer.leases[0]?.handle ?? '') : ''
+    await heard()
+    const items = [0, 1].map((frameNumber) => ({
+      handle,
+      mode: 'durable' as const,
+      frameNumber,
+      frame: new Uint8Array(),
+    }))
+    await backend.streams.append({ namespaces: [namespace], items })
+    expect(await heard()).toMatchObject([{ frames: 1, ready: 0, ended: 0 }])
+    await backend.streams.append({ namespaces: [namespace], items })
+    expect(await heard()).toEqual([])
   })
 
   it('that a lane has room again, and the work that waits there', async () => {

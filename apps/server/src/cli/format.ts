@@ -55,7 +55,8 @@ export function formatPayload(bytes: Uint8Array | null): string {
       : String(readBytes(bytes))
 }
 
-function readBytes(bytes: Uint8Array): unknown {
+/** JSON where they are JSON, else base64. */
+export function readBytes(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {

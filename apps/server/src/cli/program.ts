@@ -8,6 +8,7 @@ import { addServing } from './commands/serving.js'
 import { addShowing } from './commands/showing.js'
 import { addSteering } from './commands/steering.js'
 import { addStoreCommands } from './commands/store-commands.js'
+import { addStreaming } from './commands/streaming.js'
 import { addSubmitting } from './commands/submitting.js'
 import { addTailing } from './commands/tailing.js'
 import { CommandError, exitCodes, type Terminal } from './terminal.js'
@@ -51,6 +52,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addScheduling(program, terminal)
   addTailing(program, terminal)
   addAdministration(program, terminal)
+  addStreaming(program, terminal)
   return program
 }
 

@@ -59,7 +59,7 @@ export interface ExecutionHandle<Output = unknown> {
    */
   stream(options?: StreamOptions): AsyncGenerator<StreamFrame, void, void>
   /** The summary document of an attempt, by default the newest. */
-  summary(options?: { readonly attempt?: number }): Promise<Summary>
+  summary(options?: { readonly attempt?: number | undefined }): Promise<Summary>
   /** Why it does not run, or since when it does: as far as the connection offers `explain`. */
   explain(): Promise<unknown>
 }
@@ -144,7 +144,7 @@ class CoreExecutionHandle<Output> implements ExecutionHandle<Output> {
     return followFrames({ streams: backend.streams, namespace, executionId: this.id, codec }, options)
   }
 
-  async summary({ attempt }: { readonly attempt?: number } = {}): Promise<Summary> {
+  async summary({ attempt }: { readonly attempt?: number | undefined } = {}): Promise<Summary> {
     const { backend, namespace } = this.#core
     const params = { namespace, executionId: this.id, attemptIndex: attempt }
     const answer = await callSafely(() => backend.streams.readSummary(params))
