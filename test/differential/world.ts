@@ -15,6 +15,8 @@ import {
   parseLaneId,
   parseNamespace,
   parseWorkerId,
+  type SuspensionId,
+  type WaitpointId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
@@ -49,6 +51,11 @@ export interface World {
   /** Where each execution stood in the call that brought it, see `choosePriority`. */
   readonly places: Map<ExecutionId, number>
   readonly handles: LeaseHandles[]
+  /** Whether executions call each other: all have the role that tells them of their ends. */
+  readonly hasFamilies: boolean
+  readonly waitpoints: { readonly id: WaitpointId; readonly executionId: ExecutionId }[]
+  /** The last suspension that each began. */
+  readonly suspensions: Map<ExecutionId, SuspensionId>
   readonly lastClaims: ClaimRequest[]
   /** How far each one's feed was read. */
   readonly cursors: Map<Side, string>
@@ -61,7 +68,8 @@ export const lanes: readonly [LaneId, LaneId] = [parseLaneId('quick'), parseLane
 export const kinds: readonly [Kind, Kind] = [parseKind('count'), parseKind('sum@2')]
 export const workerId: WorkerId = parseWorkerId('worker')
 
-export interface WorldParts extends Pick<World, 'model' | 'backends' | 'claims' | 'minting' | 'partitions'> {
+export interface WorldParts
+  extends Pick<World, 'model' | 'backends' | 'claims' | 'minting' | 'partitions' | 'hasFamilies'> {
   /** Tells its namespaces from those of other runs on the same stores. */
   readonly name: string
 }
@@ -77,6 +85,8 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     members: new Map(),
     places: new Map(),
     handles: [],
+    waitpoints: [],
+    suspensions: new Map(),
     lastClaims: [],
     cursors: new Map(),
     instances: [parseInstanceId(uuid()), parseInstanceId(uuid())],

@@ -1,4 +1,4 @@
-import type { FoundationBackend } from '@flowfabric/core'
+import type { EngineBackend, FoundationBackend } from '@flowfabric/core'
 import { createAttempts } from './attempts.js'
 import { createDispatching } from './dispatching.js'
 import { createEvents } from './events.js'
@@ -11,15 +11,17 @@ import { createProjection } from './projection.js'
 import { createReconciling } from './reconciling.js'
 import { createEngines, createWorkers } from './registries.js'
 import { createStore, type Model, type ModelOptions } from './store.js'
+import { createSuspensions } from './suspensions.js'
 
 /**
  * The reference model: what every store means, in plain maps, without indexes, caches or batches. Where it and a store
  * differ, one of them is wrong. See `docs/semantics.md`, of which it is the program.
  */
-export type ModelBackend = FoundationBackend & {
-  /** The records, for the fault hooks of tests alone. */
-  readonly store: Model
-}
+export type ModelBackend = FoundationBackend &
+  Pick<EngineBackend, 'suspensions'> & {
+    /** The records, for the fault hooks of tests alone. */
+    readonly store: Model
+  }
 
 export function createModel(options: ModelOptions = {}): ModelBackend {
   const store = createStore(options)
@@ -32,6 +34,7 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     attempts: createAttempts(store),
     flows: createFlows(store),
     resolution: { ...createDispatching(store), ...createReconciling(store), ...createProjection(store) },
+    suspensions: createSuspensions(store),
     lanes: createLanes(store),
     workers: createWorkers(store),
     engines: createEngines(store),

@@ -15,7 +15,14 @@ import {
 } from '@flowfabric/core'
 import { type Clock, createClock } from './clock.js'
 import { createRandom, type Random } from './random.js'
-import type { ExecutionRecord, FlowRecord, IdempotencyRecord, LaneRecord, OutboxEntry } from './records.js'
+import type {
+  ExecutionRecord,
+  FlowRecord,
+  IdempotencyRecord,
+  LaneRecord,
+  MessageRecord,
+  OutboxEntry,
+} from './records.js'
 
 export interface ModelOptions {
   readonly partitions?: Partial<PartitionConfig> | undefined
@@ -49,6 +56,9 @@ export interface Model {
   readonly engines: Map<InstanceId, EngineView>
   readonly idempotencyKeys: Map<string, IdempotencyRecord>
   readonly outbox: Map<EntryId, OutboxEntry>
+  readonly messages: Map<EntryId, MessageRecord>
+  /** Who is to be told of an end, until they are. */
+  readonly watchers: Map<ExecutionId | FlowId, Set<ExecutionId>>
   /** Entries that the running step left, which it may resolve itself. */
   fresh: OutboxEntry[]
   readonly feed: EngineEvent[]
@@ -85,6 +95,8 @@ export function createStore(options: ModelOptions): Model {
     engines: new Map(),
     idempotencyKeys: new Map(),
     outbox: new Map(),
+    messages: new Map(),
+    watchers: new Map(),
     fresh: [],
     feed: [],
     eventNumbers: new Map(),

@@ -10,7 +10,10 @@ import type {
   FoundationBackend,
   Namespace,
   Page,
+  Signal,
   StepRecord,
+  SuspensionOperations,
+  Waitpoint,
 } from '@flowfabric/core'
 
 /** Whole listings, page by page. */
@@ -56,6 +59,22 @@ export function allSteps(
   executionId: ExecutionId,
 ): Promise<StepRecord[]> {
   return all((cursor) => backend.attempts.loadSteps({ namespace, executionId, cursor, limit: 1_000 }))
+}
+
+export function allWaitpoints(
+  suspensions: SuspensionOperations,
+  namespace: Namespace,
+  executionId: ExecutionId,
+): Promise<Waitpoint[]> {
+  return all((cursor) => suspensions.listWaitpoints({ namespace, executionId, cursor, limit: 1_000 }))
+}
+
+export function allSignals(
+  suspensions: SuspensionOperations,
+  namespace: Namespace,
+  executionId: ExecutionId,
+): Promise<Signal[]> {
+  return all((cursor) => suspensions.listSignals({ namespace, executionId, cursor, limit: 1_000 }))
 }
 
 /** Every event of the namespace that the feed still holds. */

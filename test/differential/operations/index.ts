@@ -1,3 +1,4 @@
+import { type LaterRole, storesWith } from '../../support/later-roles.js'
 import type { Chooser } from '../chooser.js'
 import type { Call, Play, World } from '../world.js'
 import * as attempts from './attempts.js'
@@ -6,6 +7,7 @@ import * as executions from './executions.js'
 import * as flows from './flows.js'
 import * as leases from './leases.js'
 import * as registries from './registries.js'
+import * as suspensions from './suspensions.js'
 import * as time from './time.js'
 
 export interface Operation {
@@ -15,7 +17,7 @@ export interface Operation {
 
 const of = (weight: number, choose: Operation['choose']): Operation => ({ weight, choose })
 
-/** Every operation that both are asked, and how often. */
+/** Every operation that both are asked, and how often; without those of roles that one of them doesn't have. */
 export const operations: Readonly<Record<string, Operation>> = {
   'executions.submit': of(10, executions.submit),
   'leases.claim': of(22, claims.claim),
@@ -51,6 +53,12 @@ export const operations: Readonly<Record<string, Operation>> = {
   'attempts.list': of(1, attempts.list),
   'attempts.loadSteps': of(1, attempts.loadSteps),
   'attempts.loadUpstream': of(1, attempts.loadUpstream),
+  'suspensions.suspend': of(8, suspensions.suspend),
+  'suspensions.createWaitpoint': of(6, suspensions.createWaitpoint),
+  'suspensions.closeWaitpoint': of(1, suspensions.closeWaitpoint),
+  'suspensions.listWaitpoints': of(1, suspensions.listWaitpoints),
+  'suspensions.deliverSignal': of(12, suspensions.deliverSignal),
+  'suspensions.listSignals': of(1, suspensions.listSignals),
   'lanes.configure': of(2, registries.configureLane),
   'lanes.setState': of(3, registries.setLaneState),
   'lanes.list': of(2, registries.listLanes),
@@ -62,4 +70,16 @@ export const operations: Readonly<Record<string, Operation>> = {
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),
   drive: of(8, time.drive),
+}
+
+export type Operations = typeof operations
+
+/** Those of roles that all of these have. */
+export function operationsOf(sides: Iterable<string>): Operations {
+  const names = [...sides]
+  const isCommon = (role: LaterRole) => names.every((name) => storesWith[role].includes(name))
+  const missing = (Object.keys(storesWith) as LaterRole[]).filter((role) => !isCommon(role))
+  return Object.fromEntries(
+    Object.entries(operations).filter(([name]) => !missing.some((role) => name.startsWith(`${role}.`))),
+  )
 }

@@ -102,6 +102,8 @@ export interface ErrorDetails {
   readonly limit_exceeded: LimitErrorDetails
   readonly cycle_check_exceeded: LimitErrorDetails
   readonly journal_full: Partial<LimitErrorDetails>
+  readonly condition_too_large: LimitErrorDetails
+  readonly too_many_waitpoints: LimitErrorDetails
   readonly nul_in_text: { readonly field: string }
   readonly invalid_params: FieldErrorDetails
   readonly unknown_field: { readonly path: string }

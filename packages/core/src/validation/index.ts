@@ -14,4 +14,5 @@ export {
   checkYield,
 } from './leases.js'
 export * from './scans.js'
+export * from './suspensions.js'
 export * from './workers.js'

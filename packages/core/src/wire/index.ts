@@ -6,6 +6,7 @@ import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
 import * as submissions from './submissions.js'
+import * as suspensions from './suspensions.js'
 import * as workers from './workers.js'
 
 export { eventSchema, eventsQuery, hintSchema, readEventFilter } from './events.js'
@@ -68,6 +69,14 @@ export const wire = {
     list: flows.listFlows,
     cancel: flows.cancelFlow,
     replay: flows.replayFlow,
+  },
+  suspensions: {
+    suspend: suspensions.suspend,
+    createWaitpoint: suspensions.createWaitpoint,
+    closeWaitpoint: suspensions.closeWaitpoint,
+    listWaitpoints: suspensions.listWaitpoints,
+    deliverSignal: suspensions.deliverSignal,
+    listSignals: suspensions.listSignals,
   },
   lanes: { configure: lanes.configureLane, list: lanes.listLanes, setState: lanes.setLaneState },
   workers: {
