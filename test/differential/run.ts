@@ -7,7 +7,7 @@ import { answerOf, outcomesOf } from './answers.js'
 import { Chooser } from './chooser.js'
 import { differencesBetween } from './differences.js'
 import { withoutUnusedLanes } from './lanes-in-use.js'
-import { operations } from './operations/index.js'
+import { type Operations, operations } from './operations/index.js'
 import type { Call, Play, Side, World } from './world.js'
 
 /** A generated call: which operation, and the numbers that its choices are made from. */
@@ -19,17 +19,17 @@ export interface Step {
 export const picksPerStep = 24
 export const pickBelow = 9_974
 
-export function stepsArbitrary(maxLength: number): fc.Arbitrary<Step[]> {
+export function stepsArbitrary(maxLength: number, offered: Operations): fc.Arbitrary<Step[]> {
   const op = fc.oneof(
-    ...Object.entries(operations).map(([name, { weight }]) => ({ weight, arbitrary: fc.constant(name) })),
+    ...Object.entries(offered).map(([name, { weight }]) => ({ weight, arbitrary: fc.constant(name) })),
   )
   const picks = fc.array(fc.nat(pickBelow - 1), { minLength: picksPerStep, maxLength: picksPerStep })
   return fc.array(fc.record({ op, picks }), { minLength: 1, maxLength, size: 'max' })
 }
 
 /** A run that asks for everything, so that a short test leaves nothing to luck: twice, since the first asks about little. */
-export function askForEverything(): Step[] {
-  const names = Object.keys(operations)
+export function askForEverything(offered: Operations): Step[] {
+  const names = Object.keys(offered)
   return [...names, ...names].map((op, place) => ({
     op,
     picks: Array.from({ length: picksPerStep }, (_, n) => (place * 31 + n * 17) % pickBelow),
@@ -77,11 +77,13 @@ export function chooseCall(
 
 /** A question about nothing teaches little: until there is something, it is made instead. */
 function withSomethingToAskAbout(world: World, op: string): string {
-  const needsHandle = /^leases\.(?!claim|revoke)|^attempts\.record|^streams\.append/.test(op)
+  const needsHandle =
+    /^leases\.(?!claim|revoke)|^attempts\.record|^streams\.append|^suspensions\.suspend/.test(op)
   if (needsHandle && world.handles.length === 0)
     return world.executions.length === 0 ? 'executions.submit' : 'leases.claim'
   if (/^flows\./.test(op) && world.flows.length === 0) return op === 'flows.createDraft' ? op : 'flows.submit'
-  if (/^(executions|attempts|streams)\./.test(op) && world.executions.length === 0) return 'executions.submit'
+  if (/^(executions|attempts|streams|suspensions)\./.test(op) && world.executions.length === 0)
+    return 'executions.submit'
   return op
 }
 

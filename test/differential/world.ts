@@ -16,7 +16,9 @@ import {
   parseNamespace,
   parseTokenId,
   parseWorkerId,
+  type SuspensionId,
   type TokenId,
+  type WaitpointId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
@@ -51,6 +53,11 @@ export interface World {
   /** Where each execution stood in the call that brought it, see `choosePriority`. */
   readonly places: Map<ExecutionId, number>
   readonly handles: LeaseHandles[]
+  /** Whether executions call each other: all have the role that tells them of their ends. */
+  readonly hasFamilies: boolean
+  readonly waitpoints: { readonly id: WaitpointId; readonly executionId: ExecutionId }[]
+  /** The last suspension that each began. */
+  readonly suspensions: Map<ExecutionId, SuspensionId>
   readonly lastClaims: ClaimRequest[]
   /** How far each one's feed was read. */
   readonly cursors: Map<Side, string>
@@ -67,7 +74,8 @@ export const lanes: readonly [LaneId, LaneId] = [parseLaneId('quick'), parseLane
 export const kinds: readonly [Kind, Kind] = [parseKind('count'), parseKind('sum@2')]
 export const workerId: WorkerId = parseWorkerId('worker')
 
-export interface WorldParts extends Pick<World, 'model' | 'backends' | 'claims' | 'minting' | 'partitions'> {
+export interface WorldParts
+  extends Pick<World, 'model' | 'backends' | 'claims' | 'minting' | 'partitions' | 'hasFamilies'> {
   /** Tells its namespaces from those of other runs on the same stores. */
   readonly name: string
 }
@@ -83,6 +91,8 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     members: new Map(),
     places: new Map(),
     handles: [],
+    waitpoints: [],
+    suspensions: new Map(),
     lastClaims: [],
     cursors: new Map(),
     instances: [parseInstanceId(uuid()), parseInstanceId(uuid())],

@@ -13,7 +13,7 @@ import { laneOf } from './lane-records.js'
 import type { AttemptEntry, ExecutionRecord } from './records.js'
 import type { Model } from './store.js'
 import { makeActive } from './transition.js'
-import { handleOf, viewUpstream } from './views.js'
+import { handleOf, inlineWithin, viewResumption, viewUpstream } from './views.js'
 
 /** What is claimable now, best first, each under a new lease; nothing when there is none. */
 export function claimNow(model: Model, request: ClaimRequest): ClaimedExecution[] {
@@ -152,7 +152,8 @@ function viewClaimed(model: Model, x: ExecutionRecord): ClaimedExecution {
   const held = must(x.lease, `the lease of ${x.id}`)
   const attempt = must(x.attempts.at(-1), `the attempt of ${x.id}`)
   const upstream = viewUpstream(model, flowOf(model, x), x)
-  const inline = inlineWithin([...upstream, ...x.steps], limits.inlineUpstreamBytesMax)
+  const results = [...upstream, ...x.steps].map(({ result }) => result)
+  const inline = inlineWithin(results, limits.inlineUpstreamBytesMax)
   const upstreamCount = Math.min(inline, upstream.length)
   const stepCount = Math.max(0, inline - upstream.length)
   return {
@@ -175,19 +176,10 @@ function viewClaimed(model: Model, x: ExecutionRecord): ClaimedExecution {
     upstreamTruncated: upstreamCount < upstream.length,
     steps: x.steps.slice(0, stepCount),
     stepsTruncated: stepCount < x.steps.length,
+    resumption: x.resumption === null ? null : viewResumption(x, x.resumption),
     tags: x.tags,
     traceContext: x.traceContext,
   }
-}
-
-/** How many results, from the first on, fit into so many bytes. */
-function inlineWithin(items: readonly { readonly result: Uint8Array | null }[], maxBytes: number): number {
-  let bytes = 0
-  const past = items.findIndex(({ result }) => {
-    bytes += result?.byteLength ?? 0
-    return bytes > maxBytes
-  })
-  return past < 0 ? items.length : past
 }
 
 /** A claim that goes along with another operation. */

@@ -5,7 +5,9 @@ import {
   hashInput,
   limits,
   type Namespace,
+  type ParentLink,
 } from '@flowfabric/core'
+import { linkToParent } from './family.js'
 import { useLane } from './lane-records.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
 import type { Model } from './store.js'
@@ -22,7 +24,7 @@ export interface Membership {
 export function createExecution(
   model: Model,
   namespace: Namespace,
-  spec: ExecutionSpec,
+  spec: ExecutionSpec & { readonly parent?: ParentLink | undefined },
   membership: Membership | null,
 ): ExecutionRecord {
   const nowMs = model.clock.nowMs()
@@ -32,6 +34,7 @@ export function createExecution(
     id: spec.id,
     namespace,
     flowId: membership?.flow.id ?? null,
+    parent: spec.parent ?? null,
     name: membership?.name ?? null,
     kind: spec.kind,
     lane: spec.lane,
@@ -74,8 +77,15 @@ export function createExecution(
     terminalAtMs: null,
     keptUntilMs: null,
     steps: [],
+    suspension: null,
+    resumption: null,
+    waitpoints: [],
+    signals: [],
+    signalSequence: 0,
+    children: new Map(),
   }
   model.executions.set(x.id, x)
+  linkToParent(model, x)
   membership?.flow.members.push(x.id)
   holdUntil(model, x, spec.startAtMs ?? nowMs + (spec.delayMs ?? 0), 'start_time')
   if (membership?.flow.state === 'draft' && !membership.hasUpstreams) transition(model, x, draftRootVector)

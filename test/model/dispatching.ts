@@ -5,12 +5,14 @@ import {
   type DispatchOutcome,
   limits,
   must,
+  type PartitionTag,
   partitionTagOf,
   type ResolutionOperations,
   type ScanRequest,
   type ScanResult,
 } from '@flowfabric/core'
-import type { OutboxEntry } from './records.js'
+import { carry } from './carrying.js'
+import type { MessageRecord, OutboxEntry } from './records.js'
 import { isDispatchable, resolveHops } from './resolution.js'
 import { settleFlow } from './settlement.js'
 import { step } from './step.js'
@@ -24,6 +26,8 @@ export function createDispatching(
     dispatchCompletion: ({ entryId }) =>
       operate(model, () => {
         checkEntryId({ entryId }, model.partitions)
+        const message = model.messages.get(entryId)
+        if (message !== undefined) return answerOf(carry(model, message))
         const entry = model.outbox.get(entryId)
         if (entry === undefined || !isDispatchable(model, entry)) return { outcome: 'noop' as const }
         const [item] = dispatch(model, [entry], model.options.hopMaxEdges)
@@ -48,7 +52,15 @@ function dispatchPartition(model: Model, params: ScanRequest): ScanResult<Dispat
     for (const item of dispatched) if (item.outcome === 'advanced') edgesLeft -= item.edges
     items.push(...dispatched)
   }
-  return { items, more: false }
+  for (const message of messagesIn(model, params.partition)) {
+    if (items.length === params.max) return { items, more: true }
+    items.push(carry(model, message))
+  }
+  return { items, more: messagesIn(model, params.partition).length > 0 }
+}
+
+function messagesIn(model: Model, partition: PartitionTag): MessageRecord[] {
+  return [...model.messages.values()].filter((message) => partitionTagOf(message.id) === partition)
 }
 
 /** What one call takes is carried on together; flows are settled after it. */

@@ -89,7 +89,7 @@ function passes(event: EngineEvent, { executionId, flowId, lane, types }: EventF
   return (
     (types === undefined || types.includes(event.type)) &&
     (flowId === undefined || event.flowId === flowId) &&
-    (executionId === undefined || (event.type === 'execution' && event.executionId === executionId)) &&
-    (lane === undefined || (event.type === 'execution' && event.lane === lane))
+    (executionId === undefined || (event.type !== 'flow' && event.executionId === executionId)) &&
+    (lane === undefined || (event.type !== 'flow' && event.lane === lane))
   )
 }

@@ -39,6 +39,7 @@ import type { ExecutionRecord } from './records.js'
 import { reopen, replayFlow } from './replay.js'
 import { step } from './step.js'
 import { type Model, operate } from './store.js'
+import { resume } from './suspending.js'
 import { cancelExecution, rejudgeBlocks, transition, writeScore } from './transition.js'
 import { viewExecution } from './views.js'
 
@@ -117,9 +118,11 @@ export function createExecutions(model: Model): ExecutionOperations {
         checkGetExecution(params, model.partitions)
         const x = find(params)
         if (isTerminal(x)) return terminal(x)
-        if (!x.held) return { outcome: 'not_held' as const }
+        const isEscalated = x.suspension?.escalated === true
+        if (!x.held && !isEscalated) return { outcome: 'not_held' as const }
         x.held = false
-        if (x.state.lifecyclePhase === 'runnable') rejudgeBlocks(model, x)
+        if (isEscalated) resume(model, x, 'operator')
+        else if (x.state.lifecyclePhase === 'runnable') rejudgeBlocks(model, x)
         return { outcome: 'released' as const }
       }),
 

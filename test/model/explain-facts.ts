@@ -3,7 +3,7 @@ import { flowOf, incomingOf, isActive, publicStateOfRecord } from './facts.js'
 import { laneOf } from './lane-records.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
 import type { Model } from './store.js'
-import { viewAttempt, viewExecution, viewGroup } from './views.js'
+import { viewAttempt, viewExecution, viewGroup, viewSuspension } from './views.js'
 
 /** What `explain` needs, as of one moment. */
 export function explainFacts(model: Model, x: ExecutionRecord): ExplainFacts {
@@ -32,6 +32,7 @@ export function explainFacts(model: Model, x: ExecutionRecord): ExplainFacts {
       flow === null ? null : { id: flow.id, state: flow.state, finalisers: flow.cancel?.finalisers ?? true },
     group: flow === null ? null : explainGroup(model, flow, x),
     lastAttempt: last === undefined ? null : viewAttempt(x, last),
+    suspension: x.suspension === null ? null : viewSuspension(x.suspension),
   }
 }
 

@@ -108,6 +108,7 @@ export function timerOf(x: ExecutionRecord): NextTimer | null {
     queueTtlAtMs: queueTtlOf(x),
     attemptDeadlineAtMs: x.lease?.attemptDeadlineAtMs ?? null,
     leaseExpiresAtMs: x.lease?.expiresAtMs ?? null,
+    suspensionTimeoutAtMs: x.suspension?.escalated === false ? x.suspension.timesOutAtMs : null,
     promoteAtMs: x.state.eligibilityState === 'not_eligible_until_time' ? x.notBeforeMs : null,
   })
 }

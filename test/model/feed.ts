@@ -6,11 +6,12 @@ import {
   type PartitionTag,
   partitionOfFlow,
   partitionTagOf,
+  type SignalEvent,
   terminalPublicStates,
 } from '@flowfabric/core'
 import { publicStateOfRecord } from './facts.js'
 import { laneOf } from './lane-records.js'
-import type { ExecutionRecord, FlowRecord } from './records.js'
+import type { ExecutionRecord, FlowRecord, SignalRecord } from './records.js'
 import type { Model } from './store.js'
 
 /** Says that the execution is in another state or generation, unless the last event said so already. */
@@ -42,6 +43,27 @@ function isShown(model: Model, x: ExecutionRecord): boolean {
   const { eventLevel } = laneOf(model, x.namespace, x.lane)
   if (eventLevel !== 'terminal') return eventLevel === 'all'
   return (terminalPublicStates as readonly string[]).includes(publicStateOfRecord(x))
+}
+
+/** Says that a signal was kept. */
+export function announceSignal(
+  model: Model,
+  x: ExecutionRecord,
+  { id, waitpointId, name }: Pick<SignalRecord, 'id' | 'waitpointId' | 'name'>,
+  outcome: SignalEvent['outcome'],
+): void {
+  if (x.flowId === null && laneOf(model, x.namespace, x.lane).eventLevel !== 'all') return
+  append(model, partitionTagOf(x.id), {
+    type: 'signal',
+    namespace: x.namespace,
+    executionId: x.id,
+    flowId: x.flowId,
+    lane: x.lane,
+    signalId: id,
+    waitpointId,
+    name,
+    outcome,
+  })
 }
 
 /** Says that the flow entered its state, or that its graph grew. */

@@ -13,7 +13,7 @@ export type Fence =
   | { readonly pass: 'repeat'; readonly answer: { readonly outcome: string } }
   | { readonly pass: 'refused'; readonly refusal: FencingRefusal }
 
-export type FencedOperation = PutDown | 'renew' | 'progress' | 'step' | 'append' | 'extend'
+export type FencedOperation = PutDown | 'renew' | 'progress' | 'step' | 'append' | 'extend' | 'waitpoint'
 
 /** Judges a handle, in the documented order. Changes nothing. */
 export function fence(
@@ -40,6 +40,7 @@ export function fence(
       return { pass: 'held', x, attempt }
     case 'attempt_timeout':
       return refuse({ outcome: 'attempt_timed_out' })
+    case 'suspension_timeout':
     case 'revocation':
       return refuse({ outcome: 'lease_revoked' })
     case 'holder':

@@ -29,7 +29,7 @@ export function createFlows(model: Model): FlowOperations {
 
     createDraft: (params) =>
       operate(model, () => {
-        checkCreateDraft(params)
+        checkCreateDraft(params, model.partitions)
         return createDraft(model, params)
       }),
 

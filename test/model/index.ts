@@ -1,4 +1,4 @@
-import type { FoundationBackend } from '@flowfabric/core'
+import type { EngineBackend, FoundationBackend } from '@flowfabric/core'
 import { createAccess } from './access.js'
 import { createAttempts } from './attempts.js'
 import { createAudit } from './audit.js'
@@ -16,15 +16,17 @@ import { createEngines, createWorkers } from './registries.js'
 import { createSchedules } from './schedules.js'
 import { createStore, type Model, type ModelOptions } from './store.js'
 import { createStreams } from './streams.js'
+import { createSuspensions } from './suspensions.js'
 
 /**
  * The reference model: what every store means, in plain maps, without indexes, caches or batches. Where it and a store
  * differ, one of them is wrong. See `docs/semantics.md`, of which it is the program.
  */
-export type ModelBackend = FoundationBackend & {
-  /** The records, for the fault hooks of tests alone. */
-  readonly store: Model
-}
+export type ModelBackend = FoundationBackend &
+  Pick<EngineBackend, 'suspensions'> & {
+    /** The records, for the fault hooks of tests alone. */
+    readonly store: Model
+  }
 
 export function createModel(options: ModelOptions = {}): ModelBackend {
   const store = createStore(options)
@@ -37,6 +39,7 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     attempts: createAttempts(store),
     flows: createFlows(store),
     resolution: { ...createDispatching(store), ...createReconciling(store), ...createProjection(store) },
+    suspensions: createSuspensions(store),
     streams: createStreams(store),
     lanes: createLanes(store),
     workers: createWorkers(store),

@@ -118,7 +118,9 @@ function pendingIn(model: Model, partition: PartitionTag, nextDueAtMs: number | 
   const entries = [...model.outbox.values()].filter((entry) => partitionTagOf(entry.id) === partition)
   const isPending: Partial<Record<PendingWork, boolean>> = {
     timers: nextDueAtMs !== null && nextDueAtMs <= model.clock.nowMs(),
-    outbox: entries.some((entry) => isDispatchable(model, entry)),
+    outbox:
+      entries.some((entry) => isDispatchable(model, entry)) ||
+      [...model.messages.keys()].some((id) => partitionTagOf(id) === partition),
     sibling_cancels: flows.some((flow) =>
       [...flow.groups.values()].some((group) => group.siblingCancel !== null),
     ),

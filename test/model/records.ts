@@ -3,7 +3,9 @@ import type {
   AttemptType,
   Bytes,
   CancelCause,
+  ChildEnd,
   ClaimId,
+  ConditionState,
   DelayReason,
   EdgeId,
   EndedBy,
@@ -26,14 +28,20 @@ import type {
   LeaseId,
   Namespace,
   OutcomeBucket,
+  ParentLink,
   PublicState,
+  Resumption,
   RetryPolicy,
+  Signal,
   StateVector,
   StepRecord,
   StoredFrame,
   StreamHead,
+  SuspensionId,
+  SuspensionView,
   Tags,
   Timeouts,
+  WaitpointId,
   WorkerId,
 } from '@flowfabric/core'
 
@@ -43,6 +51,7 @@ export interface ExecutionRecord {
   readonly id: ExecutionId
   readonly namespace: Namespace
   readonly flowId: FlowId | null
+  readonly parent: ParentLink | null
   readonly name: string | null
   readonly kind: Kind
   readonly lane: LaneId
@@ -95,7 +104,61 @@ export interface ExecutionRecord {
   /** Until when it is kept; set by its end. */
   keptUntilMs: number | null
   steps: StepRecord[]
+
+  suspension: SuspensionRecord | null
+  resumption: ResumptionRecord | null
+  waitpoints: WaitpointRecord[]
+  /** In the order of their sequence. */
+  signals: SignalRecord[]
+  signalSequence: number
+  /** Those that it called, and those whose end it waited for. */
+  readonly children: Map<ExecutionId | FlowId, ChildRecord>
 }
+
+export interface SuspensionRecord extends Omit<SuspensionView, 'escalated'> {
+  readonly delayMs: number
+  readonly closesWaitpoints: boolean
+  escalated: boolean
+  state: ConditionState
+}
+
+/** Its signals are those that name its suspension. */
+export type ResumptionRecord = Pick<Resumption, 'suspensionId' | 'by' | 'atMs' | 'children'>
+
+export interface WaitpointRecord {
+  readonly id: WaitpointId
+  readonly name: string
+  readonly createdAtMs: number
+  readonly expiresAtMs: number | null
+  closed: boolean
+}
+
+export interface SignalRecord extends Omit<Signal, 'suspensionId'> {
+  readonly sequence: number
+  readonly idempotencyKey: string
+  suspensionId: SuspensionId | null
+}
+
+export interface ChildRecord {
+  readonly id: ExecutionId | FlowId
+  /** It names this execution as its parent. */
+  readonly linked: boolean
+  readonly detached: boolean
+  readonly end: ChildEnd | null
+  /** It was cancelled with this parent, or had ended by then. */
+  stopped: boolean
+}
+
+/** A message between a parent and a child, in the outbox of the partition in whose step it was left. */
+export type MessageRecord = { readonly id: EntryId; readonly namespace: Namespace } & (
+  | {
+      readonly kind: 'child_linked' | 'child_watched'
+      readonly child: ExecutionId | FlowId
+      readonly parent: ParentLink
+    }
+  | { readonly kind: 'child_ended'; readonly child: ExecutionId | FlowId; readonly end: ChildEnd }
+  | { readonly kind: 'parent_stopped'; readonly parent: ParentLink; readonly generation: number }
+)
 
 export interface Wanted {
   readonly cause: 'sibling' | 'ancestor'
@@ -146,11 +209,12 @@ export interface AttemptStream {
   patchedAtMs: number | null
 }
 
-export type PutDown = 'complete' | 'fail' | 'delay' | 'yield'
+export type PutDown = 'complete' | 'fail' | 'delay' | 'suspend' | 'yield'
 
 export interface FlowRecord {
   readonly id: FlowId
   readonly namespace: Namespace
+  readonly parent: ParentLink | null
   readonly name: string | null
   readonly tags: Tags
   readonly createdAtMs: number

@@ -117,6 +117,9 @@ function clearRun(x: ExecutionRecord, input: Bytes | null | undefined): void {
   if (input !== undefined) {
     x.input = input
     x.steps = []
+    x.waitpoints = []
+    x.signals = []
+    x.resumption = null
   }
   if (isTerminal(x)) x.replayCount += 1
   x.generation += 1

@@ -7,6 +7,7 @@ import {
   publicStateOfRecord,
   recordedOutcomeOf,
 } from './facts.js'
+import { tellOfOwnEnd } from './family.js'
 import { announceFlow, flowTagOf, hint } from './feed.js'
 import type { FlowRecord, OutboxEntry } from './records.js'
 import type { Model } from './store.js'
@@ -49,6 +50,7 @@ function isOfNow(flow: FlowRecord, entry: OutboxEntry): boolean {
 export function endFlow(model: Model, flow: FlowRecord, state: 'completed' | 'failed' | 'cancelled'): void {
   flow.terminalAtMs = model.clock.nowMs()
   setFlowState(model, flow, state)
+  tellOfOwnEnd(model, flow)
   hint(model, { type: 'ended', id: flow.id })
 }
 

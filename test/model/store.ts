@@ -21,7 +21,14 @@ import {
 } from '@flowfabric/core'
 import { type Clock, createClock } from './clock.js'
 import { createRandom, type Random } from './random.js'
-import type { ExecutionRecord, FlowRecord, IdempotencyRecord, LaneRecord, OutboxEntry } from './records.js'
+import type {
+  ExecutionRecord,
+  FlowRecord,
+  IdempotencyRecord,
+  LaneRecord,
+  MessageRecord,
+  OutboxEntry,
+} from './records.js'
 import type { ScheduleRecord } from './schedule-records.js'
 
 export interface ModelOptions {
@@ -61,6 +68,9 @@ export interface Model {
   readonly idempotencyKeys: Map<string, IdempotencyRecord>
   readonly schedules: Map<string, ScheduleRecord>
   readonly outbox: Map<EntryId, OutboxEntry>
+  readonly messages: Map<EntryId, MessageRecord>
+  /** Who is to be told of an end, until they are. */
+  readonly watchers: Map<ExecutionId | FlowId, Set<ExecutionId>>
   /** Entries that the running step left, which it may resolve itself. */
   fresh: OutboxEntry[]
   readonly feed: EngineEvent[]
@@ -102,6 +112,8 @@ export function createStore(options: ModelOptions): Model {
     idempotencyKeys: new Map(),
     schedules: new Map(),
     outbox: new Map(),
+    messages: new Map(),
+    watchers: new Map(),
     fresh: [],
     feed: [],
     eventNumbers: new Map(),

@@ -16,6 +16,7 @@ import {
 } from '@flowfabric/core'
 import { isSameExecution } from './creation.js'
 import { findFlow, isTerminal, membersOf } from './facts.js'
+import { linkToParent } from './family.js'
 import { announceFlow, flowTagOf, hint } from './feed.js'
 import { fence } from './fencing.js'
 import { contentOf } from './graph-content.js'
@@ -161,6 +162,7 @@ function createFlow(
   const flow: FlowRecord = {
     id: options.flowId,
     namespace: options.namespace,
+    parent: options.parent ?? null,
     name: options.name ?? null,
     tags: options.tags ?? {},
     createdAtMs: nowMs,
@@ -184,6 +186,7 @@ function createFlow(
     live: true,
   }
   model.flows.set(flow.id, flow)
+  linkToParent(model, flow)
   announceFlow(model, flow, null)
   return flow
 }

@@ -17,6 +17,7 @@ import { cancelDraft } from './flow-cancel.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
 import { step } from './step.js'
 import type { Model } from './store.js'
+import { timeOutSuspension } from './suspending.js'
 import { cancelExecution, endExecution, rejudgeBlocks } from './transition.js'
 
 interface Due {
@@ -94,6 +95,9 @@ function applyTimer(model: Model, x: ExecutionRecord, timer: NextTimer): void {
       return
     case 'lease_expiry':
       loseLease(model, x, 'lease_expiry')
+      return
+    case 'suspension_timeout':
+      timeOutSuspension(model, x)
       return
     case 'delayed_promotion':
       rejudgeBlocks(model, x, timer.dueAtMs)

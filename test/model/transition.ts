@@ -15,6 +15,7 @@ import {
   terminalVector,
 } from '@flowfabric/core'
 import { flowOf, isTerminal, timerOf } from './facts.js'
+import { stopChildren, tellOfOwnEnd } from './family.js'
 import { announceExecution, hint } from './feed.js'
 import { laneOf } from './lane-records.js'
 import type { AttemptEntry, ExecutionRecord, Lease } from './records.js'
@@ -34,6 +35,8 @@ export function transition(model: Model, x: ExecutionRecord, state: StateVector)
   }
   if (isTerminal(x)) {
     leaveCompletion(model, x)
+    tellOfOwnEnd(model, x)
+    stopChildren(model, x)
     hint(model, { type: 'ended', id: x.id })
   }
   if (state.eligibilityState === 'eligible_now') {
@@ -155,6 +158,7 @@ export function endExecution(model: Model, x: ExecutionRecord, end: End): void {
   }
   if (x.lease !== null) hint(model, { type: 'attention', executionId: x.id })
   x.lease = null
+  x.suspension = null
   x.blockedByDependencies = false
   x.held = false
   x.notBeforeMs = null

@@ -1,5 +1,6 @@
 import {
   type AttemptRecord,
+  type Bytes,
   type EdgeView,
   type Execution,
   encodeHandle,
@@ -7,12 +8,29 @@ import {
   type FlowNodeView,
   type GroupView,
   type Handle,
+  limits,
+  type Resumption,
+  type Signal,
+  type SuspensionView,
   type UpstreamResult,
+  type Waitpoint,
 } from '@flowfabric/core'
 import { countersOf, deadlineOf, incomingOf, publicStateOfRecord } from './facts.js'
-import type { AttemptEntry, EdgeRecord, ExecutionRecord, FlowRecord, GroupRecord, Lease } from './records.js'
+import type {
+  AttemptEntry,
+  EdgeRecord,
+  ExecutionRecord,
+  FlowRecord,
+  GroupRecord,
+  Lease,
+  ResumptionRecord,
+  SignalRecord,
+  SuspensionRecord,
+  WaitpointRecord,
+} from './records.js'
 import type { Model } from './store.js'
 import { summarize } from './summary.js'
+import { stateOfWaitpoint } from './waitpoints.js'
 
 /** What the contract shows of the records. */
 
@@ -21,6 +39,7 @@ export function viewExecution(x: ExecutionRecord): Execution {
     id: x.id,
     namespace: x.namespace,
     flowId: x.flowId,
+    parent: x.parent,
     name: x.name,
     kind: x.kind,
     lane: x.lane,
@@ -132,6 +151,49 @@ export function viewGroup(flow: FlowRecord, group: GroupRecord): GroupView {
     cancelReason: group.cancelReason,
     cancelPending: group.siblingCancel !== null,
   }
+}
+
+export function viewWaitpoint(model: Model, x: ExecutionRecord, waitpoint: WaitpointRecord): Waitpoint {
+  const { id, name, createdAtMs, expiresAtMs } = waitpoint
+  return {
+    id,
+    executionId: x.id,
+    name,
+    state: stateOfWaitpoint(model, x, waitpoint),
+    createdAtMs,
+    expiresAtMs,
+    signalCount: x.signals.filter(({ waitpointId }) => waitpointId === id).length,
+  }
+}
+
+export function viewSignal({ sequence: _, idempotencyKey: __, ...signal }: SignalRecord): Signal {
+  return signal
+}
+
+export function viewResumption(x: ExecutionRecord, resumption: ResumptionRecord): Resumption {
+  const signals = x.signals.filter(({ suspensionId }) => suspensionId === resumption.suspensionId)
+  const payloads = signals.map(({ payload }) => payload)
+  const inline = inlineWithin(payloads, limits.inlineSignalBytesMax)
+  return {
+    ...resumption,
+    signals: signals.slice(0, inline).map(viewSignal),
+    signalsTruncated: inline < signals.length,
+  }
+}
+
+export function viewSuspension(suspension: SuspensionRecord): SuspensionView {
+  const { id, reason, condition, sinceMs, timesOutAtMs, timeoutBehaviour, escalated } = suspension
+  return { id, reason, condition, sinceMs, timesOutAtMs, timeoutBehaviour, escalated }
+}
+
+/** How many payloads, from the first on, fit into so many bytes. */
+export function inlineWithin(payloads: readonly (Bytes | null)[], maxBytes: number): number {
+  let bytes = 0
+  const past = payloads.findIndex((payload) => {
+    bytes += payload?.byteLength ?? 0
+    return bytes > maxBytes
+  })
+  return past < 0 ? payloads.length : past
 }
 
 /** What the named upstreams handed down, once the group has decided: the same for every attempt. */

@@ -11,7 +11,10 @@ import type {
   Frame,
   Namespace,
   Page,
+  Signal,
   StepRecord,
+  SuspensionOperations,
+  Waitpoint,
 } from '@flowfabric/core'
 
 /** Whole listings, page by page. */
@@ -79,6 +82,22 @@ export async function allFrames(
     if (tail.frames.length === 0) return frames
     cursor = tail.cursor
   }
+}
+
+export function allWaitpoints(
+  suspensions: SuspensionOperations,
+  namespace: Namespace,
+  executionId: ExecutionId,
+): Promise<Waitpoint[]> {
+  return all((cursor) => suspensions.listWaitpoints({ namespace, executionId, cursor, limit: 1_000 }))
+}
+
+export function allSignals(
+  suspensions: SuspensionOperations,
+  namespace: Namespace,
+  executionId: ExecutionId,
+): Promise<Signal[]> {
+  return all((cursor) => suspensions.listSignals({ namespace, executionId, cursor, limit: 1_000 }))
 }
 
 /** Every event of the namespace that the feed still holds. */

@@ -13,7 +13,18 @@ import {
   type Namespace,
   type ResultOutcome,
 } from '@flowfabric/core'
-import { allAttempts, allEvents, allExecutions, allFlows, allFrames, allNodes, allSteps } from './listing.js'
+import {
+  allAttempts,
+  allEvents,
+  allExecutions,
+  allFlows,
+  allFrames,
+  allNodes,
+  allSignals,
+  allSteps,
+  allWaitpoints,
+} from './listing.js'
+import { findRole } from './roles.js'
 
 /**
  * A canonical picture of a namespace, taken through public operations only, the same on every store. Left out is what two
@@ -59,9 +70,8 @@ export async function takeSnapshot(
       steps: steps.map((step) => ({ ...step, result: hex(step.result) })),
       frames: frames.map((frame) => ({ ...frame, frame: hex(frame.frame) })),
       summary: { ...summary, document: hex(summary.document) },
-      events: feed
-        .filter((event) => event.type === 'execution' && event.executionId === id)
-        .map(pictureEvent),
+      ...(await pictureSuspensions(backend, namespace, id)),
+      events: feed.filter((event) => event.type !== 'flow' && event.executionId === id).map(pictureEvent),
     }
   })
   const graphs = flows.map(async (flow) => ({
@@ -170,6 +180,22 @@ async function readResults(
 }
 
 const RESULTS_PER_CALL = 100
+
+/** Nothing of an execution that has no waitpoints and no signals: not every store has the role. */
+async function pictureSuspensions(
+  backend: FoundationBackend,
+  namespace: Namespace,
+  executionId: ExecutionId,
+) {
+  const suspensions = findRole(backend, 'suspensions')
+  if (suspensions === undefined) return {}
+  const [waitpoints, signals] = await Promise.all([
+    allWaitpoints(suspensions, namespace, executionId),
+    allSignals(suspensions, namespace, executionId),
+  ])
+  if (waitpoints.length + signals.length === 0) return {}
+  return { waitpoints, signals: signals.map((signal) => ({ ...signal, payload: hex(signal.payload) })) }
+}
 
 function pictureExecution(execution: Execution) {
   const isDrawn = execution.delayReason === 'reclaim_backoff' || isJittered(execution)

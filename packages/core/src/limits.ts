@@ -66,6 +66,7 @@ export const limits = {
   renewBatchMax: 1_000,
   yieldBatchMax: 1_000,
   delayBatchMax: 1_000,
+  suspendBatchMax: 256,
   progressBatchMax: 1_000,
   stepBatchMax: 256,
   resultBatchMax: 1_000,
@@ -148,8 +149,30 @@ export const limits = {
   conditionDepthMax: 4,
   /** Nodes of a resume condition. `condition_too_large`. */
   conditionNodesMax: 64,
-  /** Signals that a waitpoint keeps before the suspension starts. `too_many_signals`. */
+  /** A resume condition as JSON, as UTF-8. `condition_too_large`. */
+  conditionBytesMax: 65_536,
+  /** What the counts of a resume condition add up to. `condition_too_large`. */
+  conditionCountMax: 1_000,
+  /** Depth of a payload matcher. `condition_too_large`. */
+  matcherDepthMax: 4,
+  /** Nodes of a payload matcher. `condition_too_large`. */
+  matcherNodesMax: 64,
+  /** Waitpoints of an execution. `too_many_waitpoints`. */
+  waitpointsMax: 1_000,
+  /** Waitpoints that one suspension creates. */
+  newWaitpointsMax: 64,
+  /** Signals that a waitpoint keeps without a suspension that counts them. `too_many_signals`. */
   earlySignalsMax: 10_000,
+  /** Early signals that one step of a suspension looks at. */
+  judgedSignalsMax: 256,
+  /** Payloads of early signals that one step of a suspension looks at, unless the first alone is longer. */
+  judgedSignalBytesMax: 1_048_576,
+  /** The source of a signal, as UTF-8. */
+  signalSourceBytesMax: 256,
+  /** Payloads of signals that a claim carries; the rest is paged. */
+  inlineSignalBytesMax: 262_144,
+  /** Children of a stopped parent that one step cancels, and parents that one step tells of a child's end. */
+  familyBatchMax: 100,
   /** A stream frame. `frame_too_large`. */
   frameBytesMax: 65_536,
   /** Frames of one append. */

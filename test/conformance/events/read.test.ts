@@ -80,7 +80,11 @@ describe('events.read', () => {
     const [flow] = await happen(1)
     const { events } = await readAll({ filter: { flowId: flow?.flowId } })
     const story = events.map((event) =>
-      event.type === 'flow' ? `flow ${event.state}` : `${event.name} ${event.publicState}`,
+      event.type === 'execution'
+        ? `${event.name} ${event.publicState}`
+        : event.type === 'flow'
+          ? `flow ${event.state}`
+          : event.name,
     )
     const at = (line: string) => story.indexOf(line)
     for (const line of ['flow open', 'a active', 'a completed', 'b waiting'])

@@ -40,6 +40,7 @@ describe('executions.explainFacts', () => {
       flow: null,
       group: null,
       lastAttempt: null,
+      suspension: null,
     })
   })
 

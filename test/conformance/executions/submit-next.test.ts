@@ -65,6 +65,7 @@ describe('executions.submit with next', () => {
           upstreamTruncated: false,
           steps: [],
           stepsTruncated: false,
+          resumption: null,
           tags: { 'a.b': 'c' },
           traceContext: null,
         },

@@ -41,6 +41,7 @@ describe('leases.claim', () => {
       upstreamTruncated: false,
       steps: [],
       stepsTruncated: false,
+      resumption: null,
       tags: {},
       traceContext: null,
     })

@@ -1,4 +1,10 @@
-import { type ExecutionId, type ExecutionSubmission, type PublicState, publicStates } from '@flowfabric/core'
+import {
+  type ExecutionId,
+  type ExecutionSubmission,
+  type ParentLink,
+  type PublicState,
+  publicStates,
+} from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import { mintSolo, mintUnknown } from '../minting.js'
 import { type Call, kinds, lanes, type Play, type World } from '../world.js'
@@ -31,6 +37,7 @@ export function submit(c: Chooser, world: World): Call | Play {
     return {
       ...chooseSpec(c, world, { id, lane, kind: c.of(kinds), place: isAgain ? placeOfKnown : i }),
       ...key,
+      ...chooseParent(c, world),
     }
   })
   return withNext(c, world, {
@@ -44,6 +51,12 @@ export function submit(c: Chooser, world: World): Call | Play {
       }
     },
   })
+}
+
+/** Now and then another execution has called it. */
+export function chooseParent(c: Chooser, world: World): { readonly parent?: ParentLink } {
+  if (!world.hasFamilies || !c.rarely(4)) return {}
+  return { parent: { id: chooseExecution(c, world), detached: c.rarely(3) } }
 }
 
 export function get(c: Chooser, world: World): Call {

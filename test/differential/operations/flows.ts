@@ -12,7 +12,7 @@ import {
 import type { Chooser } from '../chooser.js'
 import { mintMember } from '../minting.js'
 import { type Call, handleOn, kinds, lanes, nameLeases, type World } from '../world.js'
-import { chooseExecution, chooseNamespace } from './executions.js'
+import { chooseExecution, chooseNamespace, chooseParent } from './executions.js'
 import { chooseSpec, encode } from './spec.js'
 
 function chooseFlow(c: Chooser, world: World): FlowId {
@@ -80,9 +80,11 @@ export function submit(c: Chooser, world: World): Call {
   const { nodes, edges } = chooseGraph(c, { ...world, members: new Map() }, flowId)
   const key = c.rarely(6) ? { idempotencyKey: `flow-key-${c.below(2)}` } : {}
   const deadline = c.rarely(6) ? { deadlineMs: 100_000 } : {}
+  const parent = chooseParent(c, world)
   return {
     text: `flows.submit ${flowId} ${drawn(edges, nodes)}`,
-    on: (backend) => backend.flows.submit({ namespace, flowId, nodes, edges, ...key, ...deadline }),
+    on: (backend) =>
+      backend.flows.submit({ namespace, flowId, nodes, edges, ...key, ...deadline, ...parent }),
     keep: (answers) => {
       if ((answers.get('model') as { outcome?: string }).outcome !== 'accepted') return
       world.flows.push(flowId)
@@ -101,9 +103,10 @@ export function createDraft(c: Chooser, world: World): Call {
   const { namespace } = world
   const flowId = c.rarely(8) ? chooseFlow(c, world) : parseFlowId(world.minting.uuid())
   const draftTtlMs = c.of([86_400_000, 50_000])
+  const parent = chooseParent(c, world)
   return {
     text: `flows.createDraft ${flowId}`,
-    on: (backend) => backend.flows.createDraft({ namespace, flowId, draftTtlMs }),
+    on: (backend) => backend.flows.createDraft({ namespace, flowId, draftTtlMs, ...parent }),
     keep: (answers) => {
       if ((answers.get('model') as { outcome?: string }).outcome === 'created') world.flows.push(flowId)
     },

@@ -1,3 +1,4 @@
+import { type LaterRole, storesWith } from '../../support/later-roles.js'
 import type { Chooser } from '../chooser.js'
 import type { Call, Play, World } from '../world.js'
 import * as access from './access.js'
@@ -10,6 +11,7 @@ import * as keyring from './keyring.js'
 import * as leases from './leases.js'
 import * as registries from './registries.js'
 import * as streams from './streams.js'
+import * as suspensions from './suspensions.js'
 import * as time from './time.js'
 
 export interface Operation {
@@ -19,7 +21,7 @@ export interface Operation {
 
 const of = (weight: number, choose: Operation['choose']): Operation => ({ weight, choose })
 
-/** Every operation that both are asked, and how often. */
+/** Every operation that both are asked, and how often; without those of roles that one of them doesn't have. */
 export const operations: Readonly<Record<string, Operation>> = {
   'executions.submit': of(10, executions.submit),
   'leases.claim': of(22, claims.claim),
@@ -59,6 +61,12 @@ export const operations: Readonly<Record<string, Operation>> = {
   'streams.read': of(1, streams.read),
   'streams.tail': of(2, streams.tail),
   'streams.readSummary': of(1, streams.readSummary),
+  'suspensions.suspend': of(8, suspensions.suspend),
+  'suspensions.createWaitpoint': of(6, suspensions.createWaitpoint),
+  'suspensions.closeWaitpoint': of(1, suspensions.closeWaitpoint),
+  'suspensions.listWaitpoints': of(1, suspensions.listWaitpoints),
+  'suspensions.deliverSignal': of(12, suspensions.deliverSignal),
+  'suspensions.listSignals': of(1, suspensions.listSignals),
   'lanes.configure': of(2, registries.configureLane),
   'lanes.setState': of(3, registries.setLaneState),
   'lanes.list': of(2, registries.listLanes),
@@ -81,4 +89,16 @@ export const operations: Readonly<Record<string, Operation>> = {
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),
   drive: of(8, time.drive),
+}
+
+export type Operations = typeof operations
+
+/** Those of roles that all of these have. */
+export function operationsOf(sides: Iterable<string>): Operations {
+  const names = [...sides]
+  const isCommon = (role: LaterRole) => names.every((name) => storesWith[role].includes(name))
+  const missing = (Object.keys(storesWith) as LaterRole[]).filter((role) => !isCommon(role))
+  return Object.fromEntries(
+    Object.entries(operations).filter(([name]) => !missing.some((role) => name.startsWith(`${role}.`))),
+  )
 }

@@ -198,6 +198,7 @@ it.each([true, false])('finds the next timer as core does, with leases %s', asyn
             queueTtlAtMs: due.isClaimed ? null : due.queueTtlMs,
             attemptDeadlineAtMs: isActive ? due.attemptMs : null,
             leaseExpiresAtMs: isActive && withLease ? due.leaseMs : null,
+            suspensionTimeoutAtMs: null,
             promoteAtMs: due.phase === 'delayed' ? due.promoteMs : null,
           })
     expect(told[place], JSON.stringify(due)).toEqual([next?.kind ?? 'none', next?.dueAtMs ?? 0])

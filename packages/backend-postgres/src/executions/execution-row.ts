@@ -86,6 +86,7 @@ export async function toExecution(row: ExecutionRow, catalog: Catalog): Promise<
     id: makeExecutionId(row.partition_key, row.id),
     namespace: lane.namespace,
     flowId: row.flow_id,
+    parent: null,
     name: row.name,
     kind,
     lane: lane.name,

@@ -71,6 +71,7 @@ export async function explainFacts(ctx: PostgresContext, params: GetExecution): 
               },
         group: lane.flow_id === null ? null : await readGroup(tx, key),
         lastAttempt: last === undefined ? null : toAttempt(last),
+        suspension: null,
       }
     },
     { isolation: 'repeatable read' },

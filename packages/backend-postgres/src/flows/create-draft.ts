@@ -19,7 +19,7 @@ interface DraftRow {
 
 /** Begins a graph that `extend` fills and `seal` releases. */
 export async function createDraft(ctx: PostgresContext, params: CreateDraft): Promise<CreateDraftOutcome> {
-  checkCreateDraft(params)
+  checkCreateDraft(params, await ctx.partitions())
   const { flowId, namespace, name, tags, deadlineMs, draftTtlMs, idempotencyKey, idempotencyTtlMs } = params
   const partition = await partitionOf(ctx, flowId)
   const [row] = await ctx.db.call<DraftRow>(

@@ -113,6 +113,7 @@ export async function toClaimed(row: ClaimedRow, catalog: Catalog): Promise<Clai
     upstreamTruncated: row.up_truncated ?? false,
     steps: toSteps(row),
     stepsTruncated: row.steps_truncated ?? false,
+    resumption: null,
     tags: row.tags,
     traceContext: row.trace_context,
   }

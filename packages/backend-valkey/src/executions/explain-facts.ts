@@ -57,6 +57,7 @@ export async function explainFacts(ctx: ValkeyContext, params: GetExecution): Pr
     flow: toFlowFacts(flow),
     group: toGroupFacts(partitionIndexOf(id), answer),
     lastAttempt: last === null ? null : toAttempt(id, last),
+    suspension: null,
   }
 }
 

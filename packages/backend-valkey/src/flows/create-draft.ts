@@ -18,7 +18,7 @@ export async function createDraft(
   keys: IdempotencyKeys,
   params: CreateDraft,
 ): Promise<CreateDraftOutcome> {
-  checkCreateDraft(params)
+  checkCreateDraft(params, await ctx.partitions())
   const { namespace, flowId, name = '', idempotencyKey: key, idempotencyTtlMs: ttlMs } = params
   if (key === undefined) return create(ctx, params, flowId)
   // What a draft will hold isn't known yet: only its name can tell two of them apart.

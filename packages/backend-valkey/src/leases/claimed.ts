@@ -67,6 +67,7 @@ function toRanked(
     upstreamTruncated: handed.upstreamTruncated,
     steps: handed.steps.map(readStep),
     stepsTruncated: handed.stepsTruncated,
+    resumption: null,
     tags: tagsOf(stored),
     traceContext: traceOf(stored),
   }

@@ -140,6 +140,7 @@ export const endedByLetters = letters<EndedBy>('end of an attempt', {
   lease_expiry: 'l',
   revocation: 'v',
   attempt_timeout: 't',
+  suspension_timeout: 'u',
   deadline: 'd',
   cancel: 'c',
   skip: 's',
@@ -168,6 +169,7 @@ export const causeLetters = letters<CancelCause>('cause of a cancel', {
   parent: 'parent',
   draft_expired: 'draft_expired',
   quota: 'quota',
+  suspension_timeout: 'suspension_timeout',
 })
 
 export const flowStateLetters = letters<FlowState>('state of a flow', {

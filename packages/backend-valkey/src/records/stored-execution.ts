@@ -154,6 +154,7 @@ export function toExecution(id: ExecutionId, stored: StoredExecution, route: Rou
     id,
     namespace: route.namespace,
     flowId: flow === '' ? null : (flow as FlowId),
+    parent: null,
     name: name === '' ? null : name,
     kind: route.kind,
     lane: route.lane,

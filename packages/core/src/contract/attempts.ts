@@ -43,6 +43,7 @@ export const endedBys = [
   'lease_expiry',
   'revocation',
   'attempt_timeout',
+  'suspension_timeout',
   'deadline',
   'cancel',
   'skip',

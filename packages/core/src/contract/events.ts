@@ -1,4 +1,4 @@
-import type { ExecutionId, FlowId } from '../ids/index.js'
+import type { ExecutionId, FlowId, SignalId, WaitpointId } from '../ids/index.js'
 import type { Kind, LaneId, Namespace } from '../names.js'
 import type { PartitionTag } from '../partitions/index.js'
 import type { PublicState } from '../state/public-state.js'
@@ -49,7 +49,7 @@ export interface EventsPage {
   readonly cursor: string
 }
 
-export type EngineEvent = ExecutionEvent | FlowEvent
+export type EngineEvent = ExecutionEvent | FlowEvent | SignalEvent
 
 interface EventBase {
   readonly namespace: Namespace
@@ -82,6 +82,19 @@ export interface FlowEvent extends EventBase {
   readonly previousState: FlowState | null
   readonly graphRevision: number
   readonly generation: number
+}
+
+/** A signal was kept. What it resumed says so by an event of its own, after this one. Shown as events of the execution are. */
+export interface SignalEvent extends EventBase {
+  readonly type: 'signal'
+  readonly executionId: ExecutionId
+  readonly flowId: FlowId | null
+  readonly lane: LaneId
+  readonly signalId: SignalId
+  /** `null` for a `timeout` that the engine sent. */
+  readonly waitpointId: WaitpointId | null
+  readonly name: string
+  readonly outcome: 'accepted' | 'satisfied' | 'buffered'
 }
 
 export interface ListenParams {

@@ -12,6 +12,7 @@ import type { Bytes, Failure, ItemError, Page, PageRequest, Scoped } from './con
 import type { FlowState, GroupView } from './flows.js'
 import type { LaneState } from './lanes.js'
 import type { ClaimedExecution, ClaimRequest } from './leases.js'
+import type { ParentLink, SuspensionView } from './suspensions.js'
 
 /** Units of durable work, from submission to retention. */
 export interface ExecutionOperations {
@@ -49,7 +50,7 @@ export interface ExecutionOperations {
 
   /**
    * Run an ended execution again as its next generation: attempts keep numbering, deadlines and the retry count start
-   * afresh; with `input` (a fork) its journal is cleared. A flow's member is replayed as `flows.replay` of that id.
+   * afresh; with `input` (a fork) its journal is cleared, with its waitpoints and signals. A flow's member is replayed as `flows.replay` of that id.
    * Atomic. Throws `execution_not_found`.
    */
   replay(params: ReplayExecution): Promise<ReplayExecutionOutcome>
@@ -57,7 +58,10 @@ export interface ExecutionOperations {
   /** Put an operator's block on an execution that doesn't run. Atomic, idempotent. Throws `execution_not_found`. */
   hold(params: HoldExecution): Promise<HoldOutcome>
 
-  /** Lift it. Other blocks stay. Atomic, idempotent. Throws `execution_not_found`. */
+  /**
+   * Lift it. Other blocks stay. A suspension that has escalated is resumed by it, held or not. Atomic, idempotent.
+   * Throws `execution_not_found`.
+   */
   release(params: ReleaseExecution): Promise<ReleaseOutcome>
 
   /** Change the priority of what is not terminal; an active one keeps it for its later attempts. Atomic, idempotent. */
@@ -113,6 +117,8 @@ export interface ExecutionSubmission extends ExecutionSpec {
   readonly idempotencyKey?: string | undefined
   /** How long the key is kept, default 24 h. */
   readonly idempotencyTtlMs?: number | undefined
+  /** The execution that calls it, which is told of its end. Not part of what makes a repeat the same. */
+  readonly parent?: ParentLink | undefined
 }
 
 export interface SubmitExecutionsResult {
@@ -143,6 +149,7 @@ export const cancelCauses = [
   'parent',
   'draft_expired',
   'quota',
+  'suspension_timeout',
 ] as const
 /** Why an execution was cancelled; the first recorded counts. */
 export type CancelCause = (typeof cancelCauses)[number]
@@ -152,6 +159,7 @@ export interface Execution {
   readonly id: ExecutionId
   readonly namespace: Namespace
   readonly flowId: FlowId | null
+  readonly parent: ParentLink | null
   /** Its name as a node of its flow. */
   readonly name: string | null
   readonly kind: Kind
@@ -321,6 +329,7 @@ export interface ExplainFacts {
     }[]
   } | null
   readonly lastAttempt: AttemptRecord | null
+  readonly suspension: SuspensionView | null
 }
 
 export type { EngineError, TerminalOutcome }

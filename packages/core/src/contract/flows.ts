@@ -7,6 +7,7 @@ import type { Bytes, Page, PageRequest, Scoped } from './conventions.js'
 import type { Execution, ExecutionSpec } from './executions.js'
 import type { LaneState } from './lanes.js'
 import type { FencingRefusal, Handle } from './leases.js'
+import type { ParentLink } from './suspensions.js'
 
 /** DAGs of executions that share a partition. */
 export interface FlowOperations {
@@ -107,6 +108,8 @@ export interface FlowOptions {
   /** From the release of the roots; then its members end as `expired`. */
   readonly deadlineMs?: number | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
+  /** The execution that calls it, which is told of its end. Not part of what makes a repeat the same. */
+  readonly parent?: ParentLink | undefined
 }
 
 export interface SubmitFlow extends Scoped, FlowOptions, FlowGraph {}

@@ -4,6 +4,7 @@ import type { RecordedOutcome } from '../state/vector.js'
 import type { AttemptType, EndedBy, StepRecord, UpstreamResult } from './attempts.js'
 import type { Bytes, Failure, ItemError, Scoped, WorkerScoped } from './conventions.js'
 import type { CancelCause, Tags } from './executions.js'
+import type { Resumption } from './suspensions.js'
 
 /** Time-boxed, renewable, fenced ownership of attempts: what workers live on. */
 export interface LeaseOperations {
@@ -92,6 +93,8 @@ export interface ClaimedExecution {
   /** The journal of earlier attempts; page the rest with `attempts.loadSteps`. */
   readonly steps: readonly StepRecord[]
   readonly stepsTruncated: boolean
+  /** How its last suspension was resumed, for this attempt and later ones, until the next suspension. */
+  readonly resumption: Resumption | null
   readonly tags: Tags
   readonly traceContext: string | null
 }
@@ -181,7 +184,10 @@ export interface YieldLeases extends WorkerScoped {
 export type YieldOutcome =
   | { readonly outcome: 'yielded' }
   | { readonly outcome: 'cancelled' }
-  /** Progress, steps or frames are recorded, or the attempt went on from a delay: complete, fail or delay it. */
+  /**
+   * Progress, steps, frames or waitpoints are recorded, a suspension was already satisfied, or the attempt went on from a
+   * delay or a suspension: complete, fail or delay it.
+   */
   | { readonly outcome: 'attempt_has_effects' }
   | FencingRefusal
   | ItemError

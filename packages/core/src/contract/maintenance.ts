@@ -12,7 +12,7 @@ export interface MaintenanceOperations {
   pulse(params: { readonly partitions: readonly PartitionTag[] }): Promise<PulseResult>
 
   /**
-   * Apply what is due: starts, backoffs, leases, time-outs, deadlines, graces. Each item is one atomic, fenced transition.
+   * Apply what is due: starts, backoffs, leases, suspensions, time-outs, deadlines, graces. Each item is one atomic, fenced transition.
    * A flow's deadline, or the end of a draft, holds for all its members from that step on; they end as those of
    * `flows.cancel` do, in the step or in batches after it.
    */
@@ -90,6 +90,7 @@ export interface PulseResult {
 export const timerKinds = [
   'delayed_promotion',
   'lease_expiry',
+  'suspension_timeout',
   'attempt_timeout',
   'execution_deadline',
   'queue_ttl',

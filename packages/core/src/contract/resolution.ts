@@ -12,8 +12,10 @@ export interface ResolutionOperations {
   dispatchCompletion(params: { readonly entryId: EntryId }): Promise<DispatchOutcome>
 
   /**
-   * Carry out a partition's due entries, at most `callMaxEdges` edges: hops, settlements, batches of seal and replay. Entries
-   * that a call takes together are counted together, before the groups that they lead to decide.
+   * Carry out a partition's due entries, at most `callMaxEdges` edges: hops, settlements, batches of seal and replay, and
+   * messages between parents and children. Entries that a call takes together are counted together, before the groups that
+   * they lead to decide. A message reaches at most `familyBatchMax` receivers, each in a step of its partition, and goes
+   * when none is left; delivering one twice does no harm.
    */
   dispatchCompletions(params: ScanRequest): Promise<ScanResult<DispatchItem>>
 
@@ -57,9 +59,24 @@ export type DispatchItem =
   | { readonly outcome: 'settled'; readonly flowId: FlowId; readonly flowState: FlowState }
   | { readonly outcome: 'released'; readonly flowId: FlowId; readonly members: number }
   | { readonly outcome: 'reset'; readonly flowId: FlowId; readonly members: number }
+  /** A message between a parent and a child was carried to the other's partition; `more`: it has further receivers. */
+  | {
+      readonly outcome: 'delivered'
+      readonly entryId: EntryId
+      readonly message: FamilyMessage
+      readonly more: boolean
+    }
   | { readonly outcome: 'noop'; readonly entryId: EntryId }
   | { readonly outcome: 'retry_exhausted'; readonly entryId: EntryId; readonly failures: number }
   | { readonly outcome: 'error'; readonly entryId: EntryId; readonly code: string; readonly message: string }
+
+export const familyMessages = ['child_linked', 'child_watched', 'child_ended', 'parent_stopped'] as const
+/**
+ * What parents and children tell each other through the outbox. `child_linked`: a child was submitted, to its parent.
+ * `child_watched`: a suspension waits for a child that its partition doesn't know, to the child. `child_ended`: to all that
+ * wait for it. `parent_stopped`: to its children that aren't detached.
+ */
+export type FamilyMessage = (typeof familyMessages)[number]
 
 export interface SiblingCancelItem {
   readonly outcome: 'drained' | 'partial' | 'error'

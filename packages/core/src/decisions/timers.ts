@@ -7,6 +7,7 @@ export interface TimerFacts {
   readonly queueTtlAtMs: number | null
   readonly attemptDeadlineAtMs: number | null
   readonly leaseExpiresAtMs: number | null
+  readonly suspensionTimeoutAtMs: number | null
   /** Set only while time is the dominant block. */
   readonly promoteAtMs: number | null
 }
@@ -24,6 +25,7 @@ export function nextTimerOf(facts: TimerFacts): NextTimer | null {
     ['queue_ttl', facts.queueTtlAtMs],
     ['attempt_timeout', facts.attemptDeadlineAtMs],
     ['lease_expiry', facts.leaseExpiresAtMs],
+    ['suspension_timeout', facts.suspensionTimeoutAtMs],
     ['delayed_promotion', facts.promoteAtMs],
   ]
   let best: NextTimer | null = null

@@ -201,6 +201,11 @@ export const errorCodes = {
   condition_too_large: invalid('A resume condition is deeper, or has more nodes, than the limit.'),
   condition_unsatisfiable: invalid('A resume condition cannot become true.'),
   invalid_matcher: invalid("A signal's payload matcher is malformed."),
+  waitpoint_conflict: conflict(
+    'The id or the name is taken by another waitpoint. Nothing is told about the other.',
+  ),
+  too_many_waitpoints: exhausted('The execution has as many waitpoints as the limit allows.', 409, 'never'),
+  not_matched: state('A suspension waits on the waitpoint, but not for such a signal. Nothing was kept.'),
   waitpoint_closed: state('The waitpoint is closed.', 'never'),
   too_many_signals: exhausted(
     'The waitpoint keeps as many early signals as the limit allows.',

@@ -105,6 +105,8 @@ export interface ErrorDetails {
   readonly cycle_check_exceeded: LimitErrorDetails
   readonly journal_full: Partial<LimitErrorDetails>
   readonly frame_too_large: LimitErrorDetails
+  readonly condition_too_large: LimitErrorDetails
+  readonly too_many_waitpoints: LimitErrorDetails
   readonly nul_in_text: { readonly field: string }
   readonly invalid_params: FieldErrorDetails
   readonly unknown_field: { readonly path: string }

@@ -1,3 +1,4 @@
+import type { SuspensionReason } from '../contract/suspensions.js'
 import type {
   AttemptState,
   BlockingReason,
@@ -67,6 +68,18 @@ export const activeVector: StateVector = {
   attemptState: 'running_attempt',
 }
 
+/** The vector of an execution that waits on purpose; one whose suspension has escalated waits for an operator too. */
+export function suspendedVector(reason: SuspensionReason, escalated: boolean): StateVector {
+  return {
+    lifecyclePhase: 'suspended',
+    ownershipState: 'unowned',
+    eligibilityState: 'not_applicable',
+    blockingReason: escalated ? 'paused_by_operator' : `waiting_for_${reason}`,
+    terminalOutcome: 'none',
+    attemptState: 'attempt_interrupted',
+  }
+}
+
 /** The vector of the root of a draft: nothing can claim it before the seal. */
 export const draftRootVector: StateVector = {
   lifecyclePhase: 'submitted',
@@ -124,5 +137,9 @@ export function vectorViolations(v: StateVector): readonly string[] {
     'V7: whatever waits says why',
   )
   check(v.attemptState !== 'none', 'V8: every execution has an attempt state')
+  check(
+    v.lifecyclePhase !== 'suspended' || v.attemptState === 'attempt_interrupted',
+    'V9: whatever is suspended keeps its attempt',
+  )
   return found
 }

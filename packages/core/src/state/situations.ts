@@ -1,8 +1,8 @@
 import type { StateVector } from './vector.js'
 
 /**
- * Where an execution stands, in one word: the classes of state vectors that events treat alike. Those of suspensions,
- * budgets and quotas come with their roles.
+ * Where an execution stands, in one word: the classes of state vectors that events treat alike. Those of budgets and
+ * quotas come with their roles.
  */
 export const situations = [
   'draft_root',
@@ -13,6 +13,7 @@ export const situations = [
   'active',
   'reclaimable',
   'put_aside',
+  'suspended',
   'resumable',
   'ended',
 ] as const
@@ -27,13 +28,15 @@ export const situationMeanings: Readonly<Record<Situation, string>> = {
   ready: 'It can be claimed.',
   active: 'A worker holds its lease.',
   reclaimable: 'Its lease was lost; it can be claimed, and its last holder may still end it.',
-  put_aside: 'Its worker gave the lease back until a time; the attempt is kept.',
-  resumable: 'That time has come; the same attempt goes on at the next claim.',
+  put_aside:
+    'Its worker gave the lease back until a time, or a suspension was resumed and waits for its delay.',
+  suspended: 'Its worker gave the lease back until a condition holds; the attempt is kept.',
+  resumable: 'That time has come, or that condition holds; the same attempt goes on at the next claim.',
   ended: 'It is terminal. Only a replay moves it.',
 }
 
-/** The situation of a vector; `suspended` and `throttled` for those that the roles to come enter. */
-export function situationOf(vector: StateVector): Situation | 'suspended' | 'throttled' {
+/** The situation of a vector; `throttled` for those that the roles to come enter. */
+export function situationOf(vector: StateVector): Situation | 'throttled' {
   switch (vector.lifecyclePhase) {
     case 'submitted':
       return 'draft_root'

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { suspensionReasons } from '../contract/suspensions.js'
 import {
   activeVector,
   type Blocks,
   draftRootVector,
   runnableVector,
+  suspendedVector,
   terminalVector,
   vectorViolations,
 } from './blocks.js'
@@ -46,6 +48,7 @@ describe('every documented vector', () => {
     draftRootVector,
     ...terminalOutcomes.filter((outcome) => outcome !== 'none').map(terminalVector),
     runnableVector(free, 0, 'pending_reclaim_attempt', 'lease_expired_reclaimable'),
+    ...suspensionReasons.flatMap((reason) => [suspendedVector(reason, false), suspendedVector(reason, true)]),
   ]
 
   it('is possible', () => {
@@ -67,6 +70,7 @@ describe('an impossible vector is found', () => {
     ['V6', { ...terminalVector('failed'), attemptState: 'pending_retry_attempt' }],
     ['V7', { ...runnableVector(free, 0, 'pending_first_attempt'), blockingReason: 'none' }],
     ['V8', { ...runnableVector(free, 0, 'pending_first_attempt'), attemptState: attemptStates[0] }],
+    ['V9', { ...suspendedVector('signal', false), attemptState: 'pending_resume' }],
   ] as const)('%s', (number, vector) => {
     expect(vectorViolations(vector as StateVector).some((text) => text.startsWith(number))).toBe(true)
   })

@@ -15,6 +15,9 @@ export const transitionEvents = [
   'fail_final',
   'delay',
   'yield',
+  'suspend',
+  'signal',
+  'suspension_timeout',
   'revoke',
   'lease_expiry',
   'attempt_timeout',
@@ -44,6 +47,9 @@ export const eventMeanings: Readonly<Record<TransitionEvent, string>> = {
   fail_final: 'The last holder reports a failure that is not retried.',
   delay: 'The last holder gives the lease back until a time.',
   yield: 'The last holder hands it back unstarted.',
+  suspend: 'The last holder gives the lease back until a condition holds.',
+  signal: 'A signal comes to a waitpoint of it, such as its condition wants if it is suspended.',
+  suspension_timeout: 'The condition did not hold in time.',
   revoke: 'An operator takes the lease away.',
   lease_expiry: 'The lease ran out and is reaped.',
   attempt_timeout: 'The attempt ran for too long.',
@@ -79,6 +85,8 @@ const noLease = never('it has no lease')
 const noHandle = never('nobody holds a handle of it')
 const isClaimed = never('it was claimed before')
 const notWaiting = never('it waits for no time')
+const notSuspended = never('it is not suspended')
+const buffered = stays('kept for a suspension to come')
 const notHandedOut = stays('not handed out')
 
 /** What a claim, a late holder and an operator find where nobody works on it. */
@@ -93,6 +101,9 @@ const unheld = {
   fail_final: noHandle,
   delay: noHandle,
   yield: noHandle,
+  suspend: noHandle,
+  signal: buffered,
+  suspension_timeout: notSuspended,
   revoke: refused('execution_not_active'),
   lease_expiry: noLease,
   attempt_timeout: noLease,
@@ -111,15 +122,17 @@ const late = {
   fail_final: noted('late', 'ended'),
   delay: refused('lease_expired'),
   yield: refused('lease_expired'),
+  suspend: refused('lease_expired'),
 } as const
 
-/** What the holder of an attempt that was put aside may still send. */
+/** What the holder of an attempt that was delayed may still send. */
 const givenBack = {
   complete: refused('execution_not_active'),
   fail_retryable: refused('execution_not_active'),
   fail_final: refused('execution_not_active'),
   delay: stays('its repeat answers what it answered first'),
   yield: refused('execution_not_active'),
+  suspend: refused('execution_not_active'),
 } as const
 
 /**
@@ -194,6 +207,9 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     fail_final: to('ended'),
     delay: to('put_aside', 'resumable'),
     yield: noted('as it was before the claim', 'ready'),
+    suspend: noted('unless what came early satisfies it', 'suspended'),
+    signal: buffered,
+    suspension_timeout: notSuspended,
     revoke: noted(
       'the first at once, later ones after a pause, at last failed',
       'reclaimable',
@@ -236,6 +252,25 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     deadline: to('ended'),
     queue_ttl: isClaimed,
   },
+  suspended: {
+    ...unheld,
+    ...givenBack,
+    delay: refused('execution_not_active'),
+    suspend: stays('its repeat answers what it answered first'),
+    signal: noted('when its condition holds by it; else it stays', 'resumable', 'put_aside', 'held'),
+    suspension_timeout: noted(
+      'as the timeout behaves; escalated, it stays',
+      'ended',
+      'resumable',
+      'put_aside',
+      'held',
+    ),
+    new_edge: refused('edge_group_decided'),
+    hold: stays('shows once it resumes'),
+    release: refused('not_held'),
+    deadline: to('ended'),
+    queue_ttl: isClaimed,
+  },
   resumable: {
     ...unheld,
     ...givenBack,
@@ -260,6 +295,9 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     fail_final: refused('execution_not_active'),
     delay: refused('execution_not_active'),
     yield: refused('execution_not_active'),
+    suspend: refused('execution_not_active'),
+    signal: refused('waitpoint_closed'),
+    suspension_timeout: notSuspended,
     revoke: refused('execution_not_active'),
     lease_expiry: noLease,
     attempt_timeout: noLease,

@@ -20,5 +20,5 @@ export function checkReadEvents(params: ReadEvents, counts: PartitionConfig): vo
   if (filter.lane !== undefined) parseLaneId(filter.lane)
   if (filter.types === undefined) return
   checkList(filter.types, 'filter.types', 2)
-  for (const type of filter.types) checkWord(type, 'filter.types', ['execution', 'flow'])
+  for (const type of filter.types) checkWord(type, 'filter.types', ['execution', 'flow', 'signal'])
 }

@@ -63,6 +63,15 @@ export function checkTags(tags: unknown, path = 'tags'): void {
   requireTags(tags as Readonly<Record<string, string>>)
 }
 
+/** Checks what a child says of its parent. Whether there is one is found out when the child is linked to it. */
+export function checkParent(parent: unknown, counts: PartitionConfig): void {
+  if (parent === undefined) return
+  checkObject(parent, 'parent')
+  const { id, detached } = parent as { readonly id?: unknown; readonly detached?: unknown }
+  checkExecutionId(id, counts)
+  if (typeof detached !== 'boolean') throw invalidParam('parent.detached', 'must be true or false')
+}
+
 /** Checks an idempotency key and for how long it is kept. */
 export function checkIdempotency(params: {
   readonly idempotencyKey?: unknown

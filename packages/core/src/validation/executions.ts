@@ -19,7 +19,13 @@ import type { PartitionConfig } from '../partitions/index.js'
 import { publicStates } from '../state/public-state.js'
 import { checkNext } from './claim.js'
 import { checkEach } from './each.js'
-import { checkExecutionSpec, checkIdempotency, checkPriority, checkTags } from './execution-spec.js'
+import {
+  checkExecutionSpec,
+  checkIdempotency,
+  checkParent,
+  checkPriority,
+  checkTags,
+} from './execution-spec.js'
 import {
   checkBatch,
   checkList,
@@ -28,6 +34,7 @@ import {
   checkPayload,
   checkReason,
   checkWord,
+  invalidParam,
 } from './fields.js'
 import { checkExecutionId, checkPageRequest, checkScoped } from './scope.js'
 
@@ -42,6 +49,8 @@ export function checkSubmitExecutions(
   return checkEach(params.items, (item) => {
     checkExecutionSpec(item, counts)
     checkIdempotency(item)
+    checkParent(item.parent, counts)
+    if (item.parent?.id === item.id) throw invalidParam('parent', 'must be another execution')
   })
 }
 

@@ -18,7 +18,7 @@ import { parseFlowId } from '../ids/index.js'
 import { limits } from '../limits.js'
 import { requireFreeName } from '../names.js'
 import type { PartitionConfig } from '../partitions/index.js'
-import { checkIdempotency, checkTags } from './execution-spec.js'
+import { checkIdempotency, checkParent, checkTags } from './execution-spec.js'
 import {
   checkBatch,
   checkList,
@@ -36,14 +36,14 @@ import { checkExecutionId, checkPageRequest, checkScoped } from './scope.js'
 /** Checks all of a submitted flow but how its parts fit together, which is `checkGraph`'s. */
 export function checkSubmitFlow(params: SubmitFlow, counts: PartitionConfig): void {
   checkScoped(params)
-  checkFlowOptions(params)
+  checkFlowOptions(params, counts)
   checkGraphParts(params, params.flowId, counts)
   if (params.nodes.length === 0) throw engineError('empty_flow', `Flow ${params.flowId} has no nodes`)
 }
 
-export function checkCreateDraft(params: CreateDraft): void {
+export function checkCreateDraft(params: CreateDraft, counts: PartitionConfig): void {
   checkScoped(params)
-  checkFlowOptions(params)
+  checkFlowOptions(params, counts)
   checkOptionalInteger(params.draftTtlMs, 'draftTtlMs', 1, limits.durationMsMax)
 }
 
@@ -103,10 +103,11 @@ export function checkReplayFlow(params: ReplayFlow, counts: PartitionConfig): vo
   }
 }
 
-function checkFlowOptions(params: FlowOptions): void {
+function checkFlowOptions(params: FlowOptions, counts: PartitionConfig): void {
   parseFlowId(params.flowId)
   if (params.name !== undefined) requireFreeName(params.name, 'flow')
   checkIdempotency(params)
   checkOptionalInteger(params.deadlineMs, 'deadlineMs', 1, limits.durationMsMax)
   if (params.tags !== undefined) checkTags(params.tags)
+  checkParent(params.parent, counts)
 }

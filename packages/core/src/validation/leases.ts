@@ -70,7 +70,7 @@ export function checkRevoke(params: RevokeLease, counts: PartitionConfig): void 
 export function checkHandles<Item extends { readonly handle: Handle }>(
   params: WorkerScoped & { readonly items: readonly Item[] },
   max: number,
-  checkRest: (item: Item) => void,
+  checkRest: (item: Item, handle: LeaseHandle) => void,
 ): readonly CheckedHandle[] {
   checkWorkerScoped(params)
   checkBatch(params.items, 'items', max)
@@ -78,7 +78,7 @@ export function checkHandles<Item extends { readonly handle: Handle }>(
     try {
       checkObject(item, '')
       const handle = decodeHandle(item.handle)
-      checkRest(item)
+      checkRest(item, handle)
       return handle
     } catch (error) {
       if (isEngineError(error)) return error

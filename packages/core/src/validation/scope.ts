@@ -1,6 +1,6 @@
 import type { PageRequest } from '../contract/conventions.js'
 import { engineError } from '../errors/engine-error.js'
-import { type ExecutionId, parseExecutionId, partitionIndexOf } from '../ids/index.js'
+import { type ExecutionId, type PartitionedId, parseExecutionId, partitionIndexOf } from '../ids/index.js'
 import { limits } from '../limits.js'
 import { isNamespace, parseNamespace } from '../names.js'
 import { type PartitionConfig, requirePartitionIndex } from '../partitions/index.js'
@@ -27,6 +27,18 @@ export function checkExecutionId(value: unknown, counts: PartitionConfig): Execu
   const id = parseExecutionId(value as string)
   requirePartitionIndex(partitionIndexOf(id), counts.flow)
   return id
+}
+
+/** Throws `partition_mismatch` unless the id names the partition of what it belongs to. */
+export function checkOwnPartition(id: PartitionedId, owner: PartitionedId): void {
+  const actualIndex = partitionIndexOf(id)
+  const expectedIndex = partitionIndexOf(owner)
+  if (actualIndex === expectedIndex) return
+  throw engineError(
+    'partition_mismatch',
+    `${id} names partition ${actualIndex}, ${owner} lives in ${expectedIndex}`,
+    { id, expectedIndex, actualIndex },
+  )
 }
 
 /** Throws `invalid_cursor`, `invalid_params` or `limit_exceeded`. What a cursor says is judged by the listing. */

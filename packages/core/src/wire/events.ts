@@ -14,7 +14,9 @@ import {
   listText,
   namespaceName,
   partitionTag,
+  signalId,
   timeMs,
+  waitpointId,
   wholeText,
 } from './scalars.js'
 
@@ -44,6 +46,17 @@ export const eventSchema: z.ZodType<EngineEvent> = z.discriminatedUnion('type', 
     graphRevision: z.number(),
     generation: z.number(),
   }),
+  z.object({
+    ...base,
+    type: z.literal('signal'),
+    executionId,
+    flowId: flowId.nullable(),
+    lane: laneName,
+    signalId,
+    waitpointId: waitpointId.nullable(),
+    name: z.string(),
+    outcome: z.enum(['accepted', 'satisfied', 'buffered']),
+  }),
 ])
 
 /** The query of the feed, as a JSON page or as a stream. */
@@ -53,7 +66,7 @@ export const eventsQuery = z.strictObject({
   executionId: executionId.optional(),
   flowId: flowId.optional(),
   lane: laneName.optional(),
-  type: listText(z.enum(['execution', 'flow']), 'Types; any of them.'),
+  type: listText(z.enum(['execution', 'flow', 'signal']), 'Types; any of them.'),
   limit: wholeText(1, limits.feedReadMax).optional(),
   waitMs: wholeText(0, limits.waitMsMax, 'How long to wait for news; default: not at all.').optional(),
 })

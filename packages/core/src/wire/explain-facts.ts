@@ -3,6 +3,7 @@ import type { ExplainFacts } from '../contract/executions.js'
 import { flowStates, type GroupView } from '../contract/flows.js'
 import type { Join, JoinPolicy } from '../policies/join.js'
 import { runOns } from '../policies/join.js'
+import { suspensionSchema } from './conditions.js'
 import { attemptSchema, executionSchema, laneStateSchema, publicStateSchema } from './records.js'
 import { executionId, flowId, instanceId, kindName } from './scalars.js'
 
@@ -57,4 +58,5 @@ export const explainFactsSchema: z.ZodType<ExplainFacts> = z.object({
     })
     .nullable(),
   lastAttempt: attemptSchema.nullable(),
+  suspension: suspensionSchema.nullable(),
 })

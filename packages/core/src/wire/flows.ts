@@ -45,7 +45,7 @@ import {
   timeMs,
   whole,
 } from './scalars.js'
-import { tagsSchema } from './specs.js'
+import { parentSchema, tagsSchema } from './specs.js'
 
 const flowPath = z.strictObject({ flowId })
 const flowStateSchema = z.enum(flowStates)
@@ -109,6 +109,7 @@ const optionFields = {
   idempotencyTtlMs: whole(1, limits.durationMsMax, 'How long the key is kept, default 24 h.').optional(),
   deadlineMs: whole(1, limits.durationMsMax, 'From the release of the roots.').optional(),
   tags: tagsSchema.optional(),
+  parent: parentSchema.optional(),
 } as const
 
 /** The id that a caller left out: with an idempotency key it follows from that, so that a repeat means the same graph. */

@@ -11,6 +11,7 @@ import { describeStore } from './meta.js'
 import * as schedules from './schedules.js'
 import * as streams from './streams.js'
 import * as submissions from './submissions.js'
+import * as suspensions from './suspensions.js'
 import * as workers from './workers.js'
 
 export type { CreatedToken, CreateToken, PutNamespace, RevokeToken } from './access.js'
@@ -77,6 +78,14 @@ export const wire = {
     list: flows.listFlows,
     cancel: flows.cancelFlow,
     replay: flows.replayFlow,
+  },
+  suspensions: {
+    suspend: suspensions.suspend,
+    createWaitpoint: suspensions.createWaitpoint,
+    closeWaitpoint: suspensions.closeWaitpoint,
+    listWaitpoints: suspensions.listWaitpoints,
+    deliverSignal: suspensions.deliverSignal,
+    listSignals: suspensions.listSignals,
   },
   streams: {
     append: streams.appendFrames,

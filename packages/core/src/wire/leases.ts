@@ -23,6 +23,7 @@ import type {
 import { limits } from '../limits.js'
 import type { Namespace } from '../names.js'
 import { invalidParam } from '../validation/fields.js'
+import { readResumption, resumptionSchema, writeResumption } from './conditions.js'
 import { bodyOr, executionPath, readExecutionPath, reasonField } from './executions.js'
 import type { WireCall, WireOperation } from './operation.js'
 import { base64Payload, jsonPayload, readPayload, writePayload } from './payload.js'
@@ -108,27 +109,36 @@ const claimedSchema = z.object({
   upstreamTruncated: z.boolean(),
   steps: z.array(stepSchema),
   stepsTruncated: z.boolean(),
+  resumption: resumptionSchema.nullable().describe('How its last suspension was resumed.'),
   tags: tagsSchema,
   traceContext: z.string().nullable(),
 })
 
-function writeClaimed({ input, upstream, steps, ...rest }: ClaimedExecution): z.input<typeof claimedSchema> {
+function writeClaimed({
+  input,
+  upstream,
+  steps,
+  resumption,
+  ...rest
+}: ClaimedExecution): z.input<typeof claimedSchema> {
   const { json, base64 } = writePayload(input)
   return {
     ...rest,
     ...(base64 === undefined ? { input: json } : { inputBase64: base64 }),
     upstream: upstream.map(writeUpstream),
     steps: steps.map(writeStep),
+    resumption: resumption === null ? null : writeResumption(resumption),
   }
 }
 
 function readClaimed(wire: z.infer<typeof claimedSchema>): ClaimedExecution {
-  const { input, inputBase64, upstream, steps, ...rest } = wire
+  const { input, inputBase64, upstream, steps, resumption, ...rest } = wire
   return {
     ...rest,
     input: readPayload(input, inputBase64, 'input'),
     upstream: upstream.map(readUpstream),
     steps: steps.map(readStep),
+    resumption: resumption === null ? null : readResumption(resumption),
   }
 }
 

@@ -30,7 +30,7 @@ import {
   timeMs,
   workerId,
 } from './scalars.js'
-import { fullRetrySchema, tagsSchema } from './specs.js'
+import { fullRetrySchema, parentSchema, tagsSchema } from './specs.js'
 
 export const publicStateSchema = z.enum(publicStates)
 export const laneStateSchema = z.enum(laneStates)
@@ -58,6 +58,7 @@ export const executionSchema: z.ZodType<Execution> = z.object({
   id: executionId,
   namespace: namespaceName,
   flowId: flowId.nullable(),
+  parent: parentSchema.nullable(),
   name: z.string().nullable().describe('Its name as a node of its flow.'),
   kind: kindName,
   lane: laneName,

@@ -1,5 +1,16 @@
 import { z } from 'zod'
-import type { ClaimId, EdgeId, ExecutionId, FlowId, InstanceId, ScheduleId, TokenId } from '../ids/index.js'
+import type {
+  ClaimId,
+  EdgeId,
+  ExecutionId,
+  FlowId,
+  InstanceId,
+  ScheduleId,
+  SignalId,
+  SuspensionId,
+  TokenId,
+  WaitpointId,
+} from '../ids/index.js'
 import type { Kind, LaneId, Namespace, WorkerId } from '../names.js'
 import type { PartitionTag } from '../partitions/index.js'
 
@@ -22,6 +33,9 @@ export const executionId = text<ExecutionId>(
 export const flowId = text<FlowId>('Id of a flow.', UUID_EXAMPLE)
 export const edgeId = text<EdgeId>('Id of an edge.')
 export const scheduleId = text<ScheduleId>('Id of a schedule.', UUID_EXAMPLE)
+export const waitpointId = text<WaitpointId>('Id of a waitpoint; it carries its partition.')
+export const suspensionId = text<SuspensionId>('Id of a suspension; it carries its partition.')
+export const signalId = text<SignalId>('Id of a signal; it carries its partition.')
 export const instanceId = text<InstanceId>('Id of one run of a worker process.', UUID_EXAMPLE)
 export const claimId = text<ClaimId>(
   'Names one claim of an instance; a repeat gets the same answer.',

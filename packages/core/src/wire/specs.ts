@@ -31,6 +31,13 @@ const timeoutsSchema = z.strictObject({
   queueTtlMs: duration('Schedule-to-start; ends it as `expired`.').optional(),
 })
 
+export const parentSchema = z
+  .strictObject({
+    id: executionId,
+    detached: z.boolean().describe('Whether it outlives its parent when that is stopped.'),
+  })
+  .describe('The execution that calls it.')
+
 /** What describes a unit of work, in a flow or not. */
 export const specFields = {
   id: executionId.optional().describe('Minted by the server when absent.'),

@@ -21,7 +21,7 @@ import {
   writeResult,
 } from './records.js'
 import { executionId, laneName, whole } from './scalars.js'
-import { readSpec, specFields, writeSpec } from './specs.js'
+import { parentSchema, readSpec, specFields, writeSpec } from './specs.js'
 
 const submissionSchema = z.strictObject({
   ...specFields,
@@ -30,14 +30,15 @@ const submissionSchema = z.strictObject({
     .optional()
     .describe('A repeat under the same key answers the execution of the first.'),
   idempotencyTtlMs: whole(1, limits.durationMsMax, 'How long the key is kept, default 24 h.').optional(),
+  parent: parentSchema.optional(),
 })
 type WireSubmission = z.infer<typeof submissionSchema>
 
 function readSubmission(wire: WireSubmission, call: WireCall): ExecutionSubmission {
-  const { idempotencyKey, idempotencyTtlMs } = wire
+  const { idempotencyKey, idempotencyTtlMs, parent } = wire
   const spec = readSpec(wire)
   const id = wire.id ?? call.mint.soloId(call.namespace, spec.lane)
-  return { ...spec, id, idempotencyKey, idempotencyTtlMs }
+  return { ...spec, id, idempotencyKey, idempotencyTtlMs, parent }
 }
 
 function writeSubmission(item: ExecutionSubmission): WireSubmission {

@@ -291,6 +291,7 @@ describe('answers', () => {
       upstreamTruncated: false,
       steps: [{ name: 's', type: 'step' as const, result: null, attemptIndex: 0, recordedAtMs: 1 }],
       stepsTruncated: false,
+      resumption: null,
       tags: {},
       traceContext: null,
     }

@@ -57,6 +57,7 @@ function makeSubmission(
     traceContext: work.traceContext,
     idempotencyKey: own.idempotencyKey,
     idempotencyTtlMs: own.idempotencyTtlMs,
+    parent: own.parent,
   }
 }
 
