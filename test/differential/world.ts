@@ -15,6 +15,7 @@ import {
   parseLaneId,
   parseNamespace,
   parseWorkerId,
+  type ScheduleId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
@@ -45,6 +46,7 @@ export interface World {
   readonly foreign: Namespace
   readonly executions: ExecutionId[]
   readonly flows: FlowId[]
+  readonly schedules: ScheduleId[]
   readonly members: Map<FlowId, ExecutionId[]>
   /** Where each execution stood in the call that brought it, see `choosePriority`. */
   readonly places: Map<ExecutionId, number>
@@ -74,6 +76,7 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     foreign: parseNamespace(`foreign-${name}`),
     executions: [],
     flows: [],
+    schedules: [],
     members: new Map(),
     places: new Map(),
     handles: [],

@@ -6,6 +6,7 @@ import * as executions from './executions.js'
 import * as flows from './flows.js'
 import * as leases from './leases.js'
 import * as registries from './registries.js'
+import * as schedules from './schedules.js'
 import * as time from './time.js'
 
 export interface Operation {
@@ -58,6 +59,13 @@ export const operations: Readonly<Record<string, Operation>> = {
   'workers.heartbeat': of(2, registries.beatWorker),
   'workers.list': of(1, registries.listWorkers),
   'workers.drain': of(1, registries.drainWorker),
+  'schedules.put': of(3, schedules.put),
+  'schedules.fireDue': of(8, schedules.fireDue),
+  'schedules.trigger': of(3, schedules.trigger),
+  'schedules.pause': of(2, schedules.pause),
+  'schedules.get': of(2, schedules.get),
+  'schedules.list': of(1, schedules.list),
+  'schedules.delete': of(1, schedules.remove),
   'maintenance.advanceTime': of(8, time.advanceTime),
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),
