@@ -19,6 +19,7 @@ import {
   type SuspensionId,
   type TokenId,
   type WaitpointId,
+  type ScheduleId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
@@ -49,6 +50,7 @@ export interface World {
   readonly foreign: Namespace
   readonly executions: ExecutionId[]
   readonly flows: FlowId[]
+  readonly schedules: ScheduleId[]
   readonly members: Map<FlowId, ExecutionId[]>
   /** Where each execution stood in the call that brought it, see `choosePriority`. */
   readonly places: Map<ExecutionId, number>
@@ -88,6 +90,7 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     foreign: parseNamespace(`foreign-${name}`),
     executions: [],
     flows: [],
+    schedules: [],
     members: new Map(),
     places: new Map(),
     handles: [],
