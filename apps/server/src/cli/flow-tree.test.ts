@@ -27,6 +27,7 @@ function node(
       id,
       namespace: defaultNamespace,
       flowId: null,
+      parent: null,
       name: `node ${name}`,
       kind: parseKind('x'),
       lane: parseLaneId('default'),

@@ -34,6 +34,7 @@ function anExecution(state: StateVector, traits: Partial<Execution> = {}): Execu
     id: mintExecutionId(0),
     namespace: defaultNamespace,
     flowId: null,
+    parent: null,
     name: null,
     kind,
     lane: defaultLane,
@@ -80,6 +81,7 @@ function someFacts(execution: Execution, traits: Partial<ExplainFacts> = {}): Ex
     flow: null,
     group: null,
     lastAttempt: null,
+    suspension: null,
     ...traits,
   }
 }
