@@ -96,10 +96,17 @@ export const executionOwners: readonly ExecutionOwner[] = [
   {
     id: 'execution.suspended',
     covers: ({ lifecyclePhase }) => lifecyclePhase === 'suspended',
-    movedBy: ['suspensions.deliverSignal', 'executions.cancel', 'maintenance.drainTimers'],
+    movedBy: [
+      'suspensions.deliverSignal',
+      'resolution.dispatchCompletions',
+      'executions.release',
+      'executions.cancel',
+      'maintenance.drainTimers',
+    ],
     scanner: 'timers',
     latestMs: 'asked',
-    waitsFor: 'A signal or its timeout; no store of the foundation roles enters it.',
+    waitsFor:
+      'Signals, ends of children, its timeout, or the operator to whom that escalated; its deadline still runs.',
   },
 ]
 
@@ -177,10 +184,25 @@ export const partOwners: readonly Owner[] = [
   },
   {
     id: 'attempt.suspended',
-    movedBy: ['leases.claim', 'maintenance.drainTimers'],
+    movedBy: ['leases.claim', 'suspensions.deliverSignal', 'maintenance.drainTimers'],
     scanner: 'timers',
     latestMs: 'asked',
-    waitsFor: 'The time until which it was put aside, then a worker.',
+    waitsFor: 'The time until which it was put aside, or what it is suspended on, then a worker.',
+  },
+  {
+    id: 'family.message',
+    movedBy: ['resolution.dispatchCompletion', 'resolution.dispatchCompletions'],
+    scanner: 'completion_dispatcher',
+    latestMs: deadOwnerMs,
+    waitsFor:
+      'A dispatcher that carries it from the parent to its children, or from the child to who waits for its end.',
+  },
+  {
+    id: 'waitpoint.open',
+    movedBy: ['suspensions.deliverSignal', 'suspensions.closeWaitpoint'],
+    scanner: null,
+    latestMs: 'asked',
+    waitsFor: 'Signals; it closes with its suspension or its execution, and expires by the clock alone.',
   },
   {
     id: 'execution.cancel_requested',

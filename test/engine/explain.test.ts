@@ -2,14 +2,17 @@ import {
   type ExecutionId,
   mintExecutionId,
   mintInstanceId,
+  mintSuspensionId,
+  mintWaitpointId,
   must,
   parseKind,
   parseWorkerId,
+  partitionIndexOf,
   type WorkerBackend,
 } from '@flowfabric/core'
 import type { Engine, Explanation } from '@flowfabric/engine'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { flowPartitions } from '../support/drive.js'
+import { flowPartitions, settle } from '../support/drive.js'
 import { FlowDriver, type GraphPlan } from '../support/flow-driver.js'
 import { kind, lane, namespace, openStage, type Stage } from './stage.js'
 
@@ -91,6 +94,41 @@ describe('explain says of a solo execution', () => {
     await expectReason(id, 'held')
     await engine.backend.executions.release({ namespace, id })
     await expectReason(id, 'queued')
+  })
+
+  it('that it is suspended, on what and until when, and when that has come to an operator', async () => {
+    const id = await stage.submit()
+    const claim = await engine.backend.leases.claim(stage.aClaim())
+    if (claim.outcome !== 'claimed') throw new Error('nothing to claim')
+    const { handle } = must(claim.leases[0], 'a lease')
+    const partition = partitionIndexOf(id)
+    const waitpointId = mintWaitpointId(partition)
+    await stage.model.suspensions.suspend({
+      namespaces: [namespace],
+      items: [
+        {
+          handle,
+          suspensionId: mintSuspensionId(partition),
+          reason: 'approval',
+          condition: { kind: 'signal', waitpointId },
+          waitpoints: [{ waitpointId, name: 'approval' }],
+          timeout: { afterMs: 1_000, behaviour: 'escalate' },
+        },
+      ],
+    })
+    const sinceMs = await stage.model.maintenance.serverTimeMs()
+    expect((await explain(id)).dominant).toMatchObject({
+      reason: 'suspended',
+      evidence: { blockingReason: 'waiting_for_approval', suspension: { timesOutAtMs: sinceMs + 1_000 } },
+      sinceMs,
+      releasedBy: 'what it waits for, or its timeout',
+    })
+    await stage.clock.advance(1_000)
+    await settle(stage.model, flowPartitions(2))
+    expect((await explain(id)).dominant).toMatchObject({
+      evidence: { blockingReason: 'paused_by_operator', suspension: { escalated: true } },
+      releasedBy: 'what it waits for, or a release by an operator',
+    })
   })
 
   it('that its time has not come', async () => {

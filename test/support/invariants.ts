@@ -147,6 +147,11 @@ const rules: readonly Rule[] = [
       'no open attempt survives an end',
     ),
     ...unless(
+      (attempts.at(-1)?.state === 'suspended') ===
+        ['attempt_interrupted', 'pending_resume'].includes(execution.state.attemptState),
+      'an attempt is suspended exactly while it is kept',
+    ),
+    ...unless(
       attempts.every(({ epoch }, at) => epoch > (attempts[at - 1]?.epoch ?? 0) && epoch <= execution.epoch),
       'epochs only rise',
     ),

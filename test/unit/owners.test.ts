@@ -78,7 +78,7 @@ describe('every state has an owner', () => {
 })
 
 /** States that no store of the foundation roles enters; what moves them comes with their roles. */
-const laterRoles = new Set(['execution.rate_limited', 'execution.suspended'])
+const laterRoles = new Set(['execution.rate_limited'])
 
 function* possibleVectors(): Generator<StateVector> {
   for (const lifecyclePhase of lifecyclePhases)

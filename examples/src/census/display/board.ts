@@ -62,7 +62,7 @@ export class Board {
 
   /** Takes an event over; answers the row that it moved, if any. */
   apply(event: EngineEvent): Row | undefined {
-    if (event.type === 'flow') return undefined
+    if (event.type !== 'execution') return undefined
     const row =
       this.#rows.get(event.executionId) ?? createRow(event.executionId, event.name ?? event.executionId)
     this.#rows.set(event.executionId, row)

@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { CancelExecutionOutcome } from '../contract/executions.js'
 import { engineError } from '../errors/engine-error.js'
-import { makeExecutionId, mintClaimId, mintExecutionId, mintFlowId, mintInstanceId } from '../ids/index.js'
+import {
+  makeExecutionId,
+  mintClaimId,
+  mintExecutionId,
+  mintFlowId,
+  mintInstanceId,
+  mintSignalId,
+  mintSuspensionId,
+  mintWaitpointId,
+} from '../ids/index.js'
 import { limits } from '../limits.js'
 import { defaultNamespace, parseKind, parseLaneId, parseWorkerId } from '../names.js'
 import {
@@ -226,6 +235,76 @@ describe('requests', () => {
     expect(send(wire.leases.claim, { ...next, signal: new AbortController().signal }).params).toEqual(next)
   })
 
+  it('of a suspension come back, with its whole condition', () => {
+    const waitpointId = mintWaitpointId(1)
+    const payload = {
+      op: 'and',
+      of: [
+        { op: 'equals', path: '/a', value: [null, { b: 1 }] },
+        { op: 'not', of: { op: 'above', path: '/n', value: 0.5 } },
+      ],
+    } as const
+    const item = {
+      handle: 'h',
+      suspensionId: mintSuspensionId(1),
+      reason: 'approval',
+      condition: {
+        kind: 'any_of',
+        of: [
+          { kind: 'all_of', of: [{ kind: 'signal', waitpointId, match: { name: 'yes', payload } }] },
+          { kind: 'count', n: 2, of: 'sources', waitpointIds: [waitpointId] },
+          { kind: 'child', id: mintFlowId() },
+          { kind: 'child', id: mintExecutionId(3) },
+        ],
+      },
+      waitpoints: [{ waitpointId, name: 'gate', expiresAtMs: 5 }],
+      timeout: { afterMs: 1_000, behaviour: 'escalate' },
+      resumePolicy: { delayMs: 5, closeWaitpoints: false },
+    } as const
+    const params = { namespaces: [namespace], items: [item] }
+    expect(send(wire.suspensions.suspend, params).params).toEqual(params)
+    const broken = { ...item, condition: { kind: 'signal', waitpoint: waitpointId } }
+    const read = send(wire.suspensions.suspend, { ...params, items: [broken as never, item] })
+    expect(read.params.items).toEqual([item])
+    expect(read.refused?.get(0)?.code).toBe('unknown_field')
+  })
+
+  it('of a signal come back but for its source, which no body may tell', () => {
+    const signal = {
+      namespace,
+      waitpointId: mintWaitpointId(1),
+      signalId: mintSignalId(1),
+      name: 'yes',
+      payload: Uint8Array.of(255),
+      idempotencyKey: 'k',
+      source: 'ann',
+    }
+    expect(send(wire.suspensions.deliverSignal, signal).params).toEqual({ ...signal, source: null })
+    const { params } = wire.suspensions.deliverSignal.readRequest({
+      namespace,
+      path: { id: signal.waitpointId },
+      query: {},
+      body: { name: 'yes', payload: { ok: true } },
+      mint,
+    })
+    expect(params).toMatchObject({ payload: bytes('{"ok":true}'), source: null })
+    expect(params.idempotencyKey).toBe(params.signalId)
+    expect(params.signalId.startsWith('{fp:1}:')).toBe(true)
+  })
+
+  it('about waitpoints and signals come back', () => {
+    const executionId = mintExecutionId(1)
+    const waitpointId = mintWaitpointId(1)
+    const created = { namespace, executionId, waitpointId, name: 'gate', expiresAtMs: 7 }
+    expect(send(wire.suspensions.createWaitpoint, created).params).toEqual(created)
+    const closed = { namespace, waitpointId }
+    expect(send(wire.suspensions.closeWaitpoint, closed).params).toEqual(closed)
+    const listed = { namespace, executionId, cursor: 'c', limit: 5 }
+    expect(send(wire.suspensions.listWaitpoints, listed).params).toEqual(listed)
+    const signals = { ...listed, waitpointId, suspensionId: mintSuspensionId(1) }
+    expect(send(wire.suspensions.listSignals, signals).params).toEqual(signals)
+  })
+
   it('of a flow may name nodes instead of giving ids', () => {
     const body = {
       nodes: [
@@ -262,6 +341,41 @@ describe('requests', () => {
 })
 
 describe('answers', () => {
+  const suspensionId = mintSuspensionId(1)
+  const aSignal = {
+    id: mintSignalId(1),
+    waitpointId: mintWaitpointId(1),
+    name: 'yes',
+    payload: bytes('{"ok":true}'),
+    source: null,
+    receivedAtMs: 3,
+    suspensionId,
+  }
+  const aResumption = {
+    suspensionId,
+    by: 'condition' as const,
+    atMs: 5,
+    signals: [aSignal, { ...aSignal, waitpointId: null, payload: Uint8Array.of(255) }],
+    signalsTruncated: false,
+    children: [{ id: mintFlowId(), generation: 2, outcome: 'not_found' as const }],
+  }
+
+  it('of suspensions come back', () => {
+    const answers = {
+      items: [
+        { outcome: 'suspended' as const, suspensionId, timesOutAtMs: 9 },
+        { outcome: 'already_satisfied' as const, resumption: aResumption },
+        { outcome: 'waitpoint_conflict' as const, waitpointId: mintWaitpointId(1) },
+        { outcome: 'stale_lease' as const },
+      ],
+    }
+    expect(answer(wire.suspensions.suspend, answers)).toEqual(answers)
+    const page = { items: [aSignal], nextCursor: null }
+    expect(answer(wire.suspensions.listSignals, page)).toEqual(page)
+    expect(refusalOf({ outcome: 'waitpoint_closed' })?.status).toBe(409)
+    expect(refusalOf({ outcome: 'not_matched' })?.status).toBe(409)
+  })
+
   it('of a claim come back, with upstream results and journal', () => {
     const claimed = {
       executionId: mintExecutionId(1),
@@ -291,7 +405,7 @@ describe('answers', () => {
       upstreamTruncated: false,
       steps: [{ name: 's', type: 'step' as const, result: null, attemptIndex: 0, recordedAtMs: 1 }],
       stepsTruncated: false,
-      resumption: null,
+      resumption: aResumption,
       tags: {},
       traceContext: null,
     }

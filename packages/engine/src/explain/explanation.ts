@@ -11,6 +11,7 @@ import type {
   LaneState,
   PublicState,
   RecordedOutcome,
+  SuspensionView,
   WorkerId,
 } from '@flowfabric/core'
 
@@ -51,7 +52,10 @@ export type ReasonEvidence =
         readonly cancelRequested: { readonly graceEndsAtMs: number; readonly cause: CancelCause } | null
       }
     }
-  | { readonly reason: 'suspended'; readonly evidence: { readonly blockingReason: string } }
+  | {
+      readonly reason: 'suspended'
+      readonly evidence: { readonly blockingReason: string; readonly suspension: SuspensionView | null }
+    }
   | { readonly reason: 'draft_flow'; readonly evidence: FlowEvidence }
   | { readonly reason: 'cancelling_flow'; readonly evidence: FlowEvidence }
   | { readonly reason: 'replaying_flow'; readonly evidence: FlowEvidence }
