@@ -352,6 +352,19 @@ create table route (
   constraint route_lane_id_kind_capabilities_key UNIQUE (lane_id, kind, capabilities)
 );
 
+create table schedule (
+  partition_key smallint not null,
+  namespace text not null,
+  id uuid not null,
+  label text collate "C" not null,
+  version bigint not null,
+  due_at bigint,
+  definition text not null,
+  work text not null,
+  progress text not null,
+  constraint schedule_pkey PRIMARY KEY (namespace, id)
+);
+
 create table step (
   partition_key integer not null,
   execution_id uuid not null,
@@ -423,6 +436,10 @@ CREATE INDEX idempotency_key_expiry ON flowfabric.idempotency_key USING btree (e
 CREATE INDEX lane_depth_lane ON flowfabric.lane_depth USING btree (lane_id, public_state);
 
 CREATE INDEX replay_member_execution ON flowfabric.replay_member USING btree (execution_id, partition_key);
+
+CREATE INDEX schedule_due ON flowfabric.schedule USING btree (partition_key, due_at, namespace COLLATE "C", id) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX schedule_listing ON flowfabric.schedule USING btree (namespace, label, id);
 
 -- Functions
 
@@ -2341,6 +2358,26 @@ begin
         group by l.namespace, l.name
       ) w) end
   from unnest(p_partitions) with ordinality as p (key, place);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.pulse_of_quotas(p_partitions integer[])
+ RETURNS TABLE(partition_key integer, now bigint, schedules_due_at bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+begin
+  return query
+  select p.key, v_now,
+    (select s.due_at from schedule s where s.partition_key = p.key and s.due_at is not null order by s.due_at limit 1)
+  from unnest(p_partitions) as p (key);
 end $function$
 ;
 
