@@ -61,6 +61,15 @@ export async function runSteps(
     await compareStates(world, true)
   } catch (error) {
     throw new Error(`${String(error)}\nafter:\n  ${log.join('\n  ')}`, { cause: error })
+  } finally {
+    await deleteSchedules(world)
+  }
+}
+
+/** Partitions of schedules are everybody's on a store: what a run leaves would be due in the next one. */
+async function deleteSchedules({ backends, namespace, schedules }: World): Promise<void> {
+  for (const backend of backends.values()) {
+    for (const scheduleId of schedules) await backend.schedules.delete({ namespace, scheduleId })
   }
 }
 
@@ -81,6 +90,7 @@ function withSomethingToAskAbout(world: World, op: string): string {
   if (needsHandle && world.handles.length === 0)
     return world.executions.length === 0 ? 'executions.submit' : 'leases.claim'
   if (/^flows\./.test(op) && world.flows.length === 0) return op === 'flows.createDraft' ? op : 'flows.submit'
+  if (/^schedules\./.test(op) && world.schedules.length === 0) return 'schedules.put'
   if (/^(executions|attempts|streams)\./.test(op) && world.executions.length === 0) return 'executions.submit'
   return op
 }

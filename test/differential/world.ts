@@ -16,6 +16,7 @@ import {
   parseNamespace,
   parseTokenId,
   parseWorkerId,
+  type ScheduleId,
   type TokenId,
   type WorkerId,
 } from '@flowfabric/core'
@@ -47,6 +48,7 @@ export interface World {
   readonly foreign: Namespace
   readonly executions: ExecutionId[]
   readonly flows: FlowId[]
+  readonly schedules: ScheduleId[]
   readonly members: Map<FlowId, ExecutionId[]>
   /** Where each execution stood in the call that brought it, see `choosePriority`. */
   readonly places: Map<ExecutionId, number>
@@ -80,6 +82,7 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     foreign: parseNamespace(`foreign-${name}`),
     executions: [],
     flows: [],
+    schedules: [],
     members: new Map(),
     places: new Map(),
     handles: [],

@@ -94,10 +94,11 @@ export class ScheduleDriver {
     return this.store.backend.schedules.trigger({ ...this.name, triggerKey, backfill })
   }
 
-  /** All executions that were started in its lane, oldest first. */
+  /** All executions that it started, oldest tick first. */
   async started(): Promise<readonly Execution[]> {
     const { namespace, backend } = this.store
-    const { items } = await backend.executions.list({ namespace, filter: { lane: this.lane }, limit: 1_000 })
+    const filter = { lane: this.lane, tags: { 'schedule.id': this.id } }
+    const { items } = await backend.executions.list({ namespace, filter, limit: 1_000 })
     return items.toSorted((a, b) => tickOf(a) - tickOf(b))
   }
 

@@ -79,7 +79,8 @@ export async function playOnAll(
 }
 
 /** Operations that change nothing but how far the feed was read. */
-const readings = /\.(get|getGraph|getResult|list|count|explainFacts|loadSteps|loadUpstream|read)$/
+const readings =
+  /^(?!schedules)\w+\.(get|getGraph|getResult|list|count|explainFacts|loadSteps|loadUpstream|read)$/
 
 function chooseNext(world: World, drawing: Drawing): { readonly op: string; readonly call: Call | Play } {
   const step = withRoomFor(world, drawing.step())

@@ -9,6 +9,7 @@ import * as flows from './flows.js'
 import * as keyring from './keyring.js'
 import * as leases from './leases.js'
 import * as registries from './registries.js'
+import * as schedules from './schedules.js'
 import * as streams from './streams.js'
 import * as time from './time.js'
 
@@ -77,6 +78,13 @@ export const operations: Readonly<Record<string, Operation>> = {
   'access.getNamespace': of(1, access.getNamespace),
   'audit.append': of(2, audit.append),
   'audit.list': of(1, audit.list),
+  'schedules.put': of(3, schedules.put),
+  'schedules.fireDue': of(8, schedules.fireDue),
+  'schedules.trigger': of(3, schedules.trigger),
+  'schedules.pause': of(2, schedules.pause),
+  'schedules.get': of(2, schedules.get),
+  'schedules.list': of(1, schedules.list),
+  'schedules.delete': of(1, schedules.remove),
   'maintenance.advanceTime': of(8, time.advanceTime),
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),

@@ -16,6 +16,7 @@ export interface ClientFlags {
 /** The options of every command that talks to a server. */
 export function withClientOptions(command: Command): Command {
   return command
+    .enablePositionalOptions()
     .option('--url <url>', 'address of the server (FF_URL; default: this machine)')
     .option('--token <token>', 'token (FF_TOKEN; default: what `flowfabric dev` keeps in ./.flowfabric)')
     .option('--namespace <name>', 'namespace (FF_NAMESPACE; default: default)')
