@@ -2235,6 +2235,83 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.look_at_frames(p_partition integer, p_id uuid, p_namespace text, p_attempt integer, p_from integer, p_across boolean, p_limit integer, p_bytes_max bigint)
+ RETURNS TABLE(attempt_count integer, is_terminal boolean, idx integer, state attempt_record_state, ended_by ended_by, next_number integer, patch_count integer, patched_at bigint, attempt_index integer, frame_number integer, mode text, type text, frame bytea, appended_at bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  if p_across then
+    return query
+    select x.attempt_count, x.is_terminal, x.idx,
+      case when x.is_running then 'started' else a.state end, case when not x.is_running then a.ended_by end,
+      coalesce(s.next_number, 0), coalesce(s.patch_count, 0), s.patched_at,
+      f.attempt_index, f.frame_number, f.mode, f.type, f.frame, f.appended_at
+    from (
+      select e.partition_key, e.id, e.attempt_count, e.lifecycle_phase = 'terminal' as is_terminal, i.idx,
+        e.lifecycle_phase = 'active' and i.idx = e.attempt_count - 1 as is_running
+      from execution e
+      cross join lateral (select coalesce(p_attempt, greatest(e.attempt_count - 1, 0)) as idx) i
+      where e.partition_key = p_partition and e.id = p_id
+        and exists (select 1 from lane l where l.id = e.lane_id and l.namespace = p_namespace) limit 1
+    ) x
+    left join lateral (
+      select y.state, y.ended_by from attempt y
+      where y.partition_key = x.partition_key and y.execution_id = x.id and y.idx = x.idx and x.idx < x.attempt_count limit 1) a on true
+    left join lateral (
+      select y.next_number, y.patch_count, y.patched_at from stream y
+      where y.partition_key = x.partition_key and y.execution_id = x.id and y.attempt_index = x.idx limit 1) s on true
+    left join lateral (
+      select p.* from (
+        select n.*, sum(octet_length(n.frame)) over (order by n.attempt_index, n.frame_number) - octet_length(n.frame) as before
+        from (
+          select y.* from stream_frame y where y.partition_key = x.partition_key and y.execution_id = x.id
+            and (y.attempt_index, y.frame_number) >= (x.idx, p_from)
+          order by y.attempt_index, y.frame_number limit p_limit
+        ) n
+      ) p where p.before <= p_bytes_max
+    ) f on true
+    order by f.attempt_index, f.frame_number;
+  else
+    return query
+    select x.attempt_count, x.is_terminal, x.idx,
+      case when x.is_running then 'started' else a.state end, case when not x.is_running then a.ended_by end,
+      coalesce(s.next_number, 0), coalesce(s.patch_count, 0), s.patched_at,
+      f.attempt_index, f.frame_number, f.mode, f.type, f.frame, f.appended_at
+    from (
+      select e.partition_key, e.id, e.attempt_count, e.lifecycle_phase = 'terminal' as is_terminal, i.idx,
+        e.lifecycle_phase = 'active' and i.idx = e.attempt_count - 1 as is_running
+      from execution e
+      cross join lateral (select coalesce(p_attempt, greatest(e.attempt_count - 1, 0)) as idx) i
+      where e.partition_key = p_partition and e.id = p_id
+        and exists (select 1 from lane l where l.id = e.lane_id and l.namespace = p_namespace) limit 1
+    ) x
+    left join lateral (
+      select y.state, y.ended_by from attempt y
+      where y.partition_key = x.partition_key and y.execution_id = x.id and y.idx = x.idx and x.idx < x.attempt_count limit 1) a on true
+    left join lateral (
+      select y.next_number, y.patch_count, y.patched_at from stream y
+      where y.partition_key = x.partition_key and y.execution_id = x.id and y.attempt_index = x.idx limit 1) s on true
+    left join lateral (
+      select p.* from (
+        select n.*, sum(octet_length(n.frame)) over (order by n.attempt_index, n.frame_number) - octet_length(n.frame) as before
+        from (
+          select y.* from stream_frame y where y.partition_key = x.partition_key and y.execution_id = x.id
+            and y.attempt_index = x.idx and y.frame_number >= p_from
+          order by y.attempt_index, y.frame_number limit p_limit
+        ) n
+      ) p where p.before <= p_bytes_max
+    ) f on true
+    order by f.attempt_index, f.frame_number;
+  end if;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.node_fate(p_run_on text, p_decision edge_state)
  RETURNS text
  LANGUAGE sql
@@ -2400,6 +2477,26 @@ AS $function$
 begin
   update deployment set catalog_version = catalog_version + 1;
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.read_stream_summary(p_partition integer, p_id uuid, p_namespace text, p_attempt integer)
+ RETURNS TABLE(attempt_count integer, idx integer, document bytea, patch_count integer, patched_at bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  select l.attempt_count, l.idx, (
+      select d.document from stream_summary d
+      where d.partition_key = p_partition and d.execution_id = p_id and d.attempt_index = l.idx limit 1),
+    l.patch_count, l.patched_at
+  from look_at_frames(p_partition, p_id, p_namespace, p_attempt, 0, false, 0, 0) l;
 end $function$
 ;
 

@@ -100,6 +100,43 @@ describe('plans of the hot statements', () => {
     })
   })
 
+  it('of frames read what they name, and of a reader what it asks for', async () => {
+    const leases = await claim(batch)
+    const append = (from: number, count: number, mode: 'durable' | 'best_effort') =>
+      Promise.all(
+        leases.map(({ handle }) =>
+          store.streams.append({
+            namespaces: [namespace],
+            items: Array.from({ length: count }, (_, n) => ({
+              handle,
+              mode,
+              frameNumber: from + n,
+              frame: new Uint8Array(10),
+            })),
+          }),
+        ),
+      )
+    // Long streams, of which the next call sees little.
+    await append(0, 200, 'durable')
+    await append(200, 200, 'best_effort')
+    const id = leases[0]?.executionId as ClaimedExecution['executionId']
+    await expectLean(async () => {
+      await append(400, 1, 'durable')
+      await append(401, 1, 'best_effort')
+      for (const acrossAttempts of [false, true]) {
+        const { frames } = await store.streams.tail({
+          namespace,
+          executionId: id,
+          acrossAttempts,
+          limit: batch,
+        })
+        expect(frames).toHaveLength(batch)
+      }
+      await store.streams.readSummary({ namespace, executionId: id })
+    })
+    await complete(leases)
+  })
+
   it('of a submission read what it names', async () => {
     await expectLean(async () => {
       await store.executions.submit({ namespace, items: Array.from({ length: batch }, aTask) })

@@ -13,7 +13,7 @@ interface SummaryRow {
   readonly attempt_count: number
   readonly idx: number
   readonly document: Uint8Array | null
-  readonly patch_count: number | null
+  readonly patch_count: number
   readonly patched_at: number | null
 }
 
@@ -22,14 +22,7 @@ export async function readSummary(ctx: PostgresContext, params: ReadStreamSummar
   checkReadSummary(params, await ctx.partitions())
   const { namespace, executionId, attemptIndex } = params
   const [row] = await ctx.db.query<SummaryRow>(
-    `select x.attempt_count, x.idx, d.document, s.patch_count, s.patched_at
-     from (
-       select e.partition_key, e.id, e.attempt_count, coalesce($4::integer, greatest(e.attempt_count - 1, 0)) as idx
-       from ff.execution e join ff.execution_info i on i.partition_key = e.partition_key and i.id = e.id
-       where e.partition_key = $1 and e.id = $2 and i.namespace = $3
-     ) x
-     left join ff.stream s on s.partition_key = x.partition_key and s.execution_id = x.id and s.attempt_index = x.idx
-     left join ff.stream_summary d on d.partition_key = x.partition_key and d.execution_id = x.id and d.attempt_index = x.idx`,
+    'select attempt_count, idx, document, patch_count, patched_at from ff.read_stream_summary($1, $2, $3, $4)',
     [partitionIndexOf(executionId), uuidOf(executionId), namespace, attemptIndex ?? null],
   )
   if (row === undefined) throw executionNotFound(executionId)
@@ -38,7 +31,7 @@ export async function readSummary(ctx: PostgresContext, params: ReadStreamSummar
     outcome: 'summary',
     attemptIndex: row.idx,
     document: row.document ?? new TextEncoder().encode('{}'),
-    patchCount: row.patch_count ?? 0,
+    patchCount: row.patch_count,
     updatedAtMs: row.patched_at,
   }
 }
