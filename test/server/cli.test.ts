@@ -122,6 +122,58 @@ describe('the commands that talk to a server', () => {
     expect((await ask('lanes', 'resume', 'default')).out).toBe('default: paused → active')
   })
 
+  it('create, list and revoke tokens', async () => {
+    const created = await ask(
+      'token',
+      'create',
+      '--scope',
+      'read',
+      'submit',
+      '--label',
+      'reader',
+      '--expires-in',
+      '90d',
+    )
+    expect(created.code).toBe(0)
+    const text = created.out
+    expect(text).toMatch(/^ff_[0-9a-f-]{36}_[A-Za-z0-9_-]{43}$/)
+    expect((await ask('ls', '--token', text)).code).toBe(0)
+    expect(await ask('lanes', 'pause', 'default', '--token', text)).toMatchObject({ code: 2 })
+    const listed = await ask('token', 'list')
+    expect(listed.out).toMatch(/reader +submit,read +\(all\)/)
+    expect(listed.out).not.toContain(text.slice(-43))
+    const id = text.slice(3, 39)
+    expect(await ask('token', 'revoke', id, '--reason', 'lost')).toMatchObject({ code: 0, out: 'revoked' })
+    expect((await ask('token', 'list')).out).toContain('revoked 2')
+    expect((await ask('token', 'create', '--scope', 'root')).code).toBe(2)
+    expect((await ask('token', 'create', '--scope', 'read', '--expires-in', 'soon')).code).toBe(2)
+    expect((await ask('audit', '--subject', id)).out).toMatch(/access\.revoke .*revoked +lost/)
+  })
+
+  it('list, add and retire signing keys, of which dev has one at once', async () => {
+    const file = join(folder, '.flowfabric', 'signing-keys')
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    const [keyId = '', secret = ''] = (await readFile(file, 'utf8')).trim().split(':')
+    const { out } = await ask('keyring', 'list')
+    expect(out).toContain(keyId)
+    expect(out).not.toContain(secret)
+    expect(await ask('keyring', 'add', 'k-other')).toMatchObject({ code: 1 })
+    expect((await ask('keyring', 'add', keyId)).out).toContain('duplicate')
+    const fingerprint = 'f'.repeat(64)
+    const added = await ask('keyring', 'add', 'k-other', '--fingerprint', fingerprint, '--signs-from', '30d')
+    expect(added.out).toContain('added')
+    expect(
+      (await ask('keyring', 'retire', 'k-other', '--verify-until', '2026-01-01T00:00:00Z')).out,
+    ).toContain('retired')
+    expect((await ask('keyring', 'retire', 'k-none', '--verify-until', '1d')).code).toBe(4)
+  })
+
+  it('record namespaces', async () => {
+    expect((await ask('namespaces', 'put', 'tenant', '--label', 'one', '--closed')).out).toBe('created')
+    expect((await ask('namespaces', 'list')).out).toMatch(/tenant +one +closed to new work/)
+    expect((await ask('namespaces', 'put', 'tenant', '--label', 'one')).out).toBe('changed')
+  })
+
   it('follow the feed until they are interrupted', async () => {
     const tail = beginCommand(folder, ['tail', '--json'], { FF_URL: dev.url })
     const { out } = await ask('submit', 'seen', '--json')

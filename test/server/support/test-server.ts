@@ -1,7 +1,7 @@
-import { mintUuid, type PartitionConfig } from '@flowfabric/core'
+import { mintUuid, type PartitionConfig, type SigningSecret } from '@flowfabric/core'
 import { createEngine, type Engine } from '@flowfabric/engine'
 import { foundationScanners } from '@flowfabric/scanners'
-import { type RunningServer, startServer } from '@flowfabric/server'
+import { type RunningServer, type ServerOptions, startServer } from '@flowfabric/server'
 import { createTestBackend, type TestBackend } from '../../support/backends.js'
 
 /** The real server over a real engine and the store that the project tests, on a port of its own. */
@@ -33,6 +33,8 @@ export async function startTestServer(
     readonly bodyBytesMax?: number
     /** Off where a test carries on by hand. */
     readonly scans?: boolean
+    readonly signingSecrets?: readonly SigningSecret[]
+    readonly logger?: ServerOptions['logger']
   } = {},
 ): Promise<TestServer> {
   const store = await createTestBackend({ partitions: options.partitions })
@@ -40,10 +42,12 @@ export async function startTestServer(
     backend: store.backend,
     scanners: options.scans === false ? [] : foundationScanners(),
     pulseIntervalMs: 100,
+    signingSecrets: options.signingSecrets,
   })
   await engine.start()
   const token = mintUuid()
-  const server = await startServer({ engine, token, port: 0, bodyBytesMax: options.bodyBytesMax })
+  const { bodyBytesMax, logger } = options
+  const server = await startServer({ engine, token, port: 0, bodyBytesMax, logger })
   return {
     ...store,
     engine,

@@ -36,7 +36,8 @@ export function createAuditTrail(audit: AuditOperations): AuditTrail {
         actor,
         action,
         namespace,
-        subjects: subjectsOf(params),
+        // What concerns the whole deployment may be about one of its namespaces.
+        subjects: subjectsOf(params, namespace === null ? [...subjectFields, 'namespace'] : subjectFields),
         reason: reasonOf(params),
       }
       await audit.append({ ...entry, outcome: null })
@@ -62,10 +63,10 @@ export function createAuditTrail(audit: AuditOperations): AuditTrail {
 /** Fields of params that say what an operation is about. */
 const subjectFields = ['id', 'executionId', 'flowId', 'lane', 'instanceId', 'tokenId', 'keyId'] as const
 
-function subjectsOf(params: unknown): readonly string[] {
+function subjectsOf(params: unknown, names: readonly string[]): readonly string[] {
   const fields = (params ?? {}) as Readonly<Record<string, unknown>>
-  return subjectFields.flatMap((field) => {
-    const value = fields[field]
+  return names.flatMap((name) => {
+    const value = fields[name]
     return typeof value === 'string' && value !== '' ? [value] : []
   })
 }

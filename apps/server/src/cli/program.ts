@@ -31,6 +31,8 @@ function createProgram(terminal: Terminal): Command {
   const program = new Command('flowfabric')
     .description('Durable execution: a server, and what to ask of one.')
     .version(version)
+    // A command below another one reads its own options, also where that has some of the same names.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),

@@ -7,7 +7,7 @@ import {
   tokenScopes,
 } from '../contract/access.js'
 import type { Page, PageRequest } from '../contract/conventions.js'
-import type { TokenId } from '../ids/index.js'
+import { parseTokenId, type TokenId } from '../ids/index.js'
 import { limits } from '../limits.js'
 import { pageQuery, reasonField } from './executions.js'
 import type { WireOperation } from './operation.js'
@@ -115,8 +115,12 @@ export const revokeToken: WireOperation<RevokeToken, Answer<'revoke'>> = {
   schemas: { path: tokenPath, query: reasonQuery, answer: revokeSchema },
   refusals: [],
   writeRequest: ({ tokenId: id, reason }) => ({ path: { tokenId: id }, query: { reason } }),
+  // Judged here already: who sends the token instead of its id sends a secret, which is to be recorded nowhere.
   readRequest: (call) => ({
-    params: { ...readWire(tokenPath, call.path), ...readWire(reasonQuery, call.query) },
+    params: {
+      tokenId: parseTokenId(readWire(tokenPath, call.path).tokenId),
+      ...readWire(reasonQuery, call.query),
+    },
   }),
   writeAnswer: (answer) => answer,
   readAnswer: (json) => readReply(revokeSchema, json),

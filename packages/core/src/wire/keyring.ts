@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { KeyringOperations, RetireSigningKey, SigningKey } from '../contract/keyring.js'
 import { limits } from '../limits.js'
+import { parseSigningKeyId } from '../signing/signing-key-id.js'
 import { reasonField } from './executions.js'
-import type { WireOperation } from './operation.js'
+import type { WireCall, WireOperation } from './operation.js'
 import { readReply, readWire } from './read.js'
 import { timeMs, whole } from './scalars.js'
 
@@ -11,6 +12,11 @@ type Answer<Name extends keyof KeyringOperations> = Awaited<ReturnType<KeyringOp
 const tag = 'admin'
 const keyId = z.string().describe('Id of a signing key, as it stands in tokens.')
 const keyPath = z.strictObject({ keyId })
+/** Judged here already: what is no id may be a secret, which is to be recorded nowhere. */
+function readKeyId(call: WireCall): string {
+  return parseSigningKeyId(readWire(keyPath, call.path).keyId)
+}
+
 const time = (description: string) => whole(0, limits.timeMsMax, description)
 
 const keySchema: z.ZodType<SigningKey> = z.object({
@@ -62,7 +68,10 @@ export const addSigningKey: WireOperation<AddConfiguredKey, Answer<'add'>> = {
   status: ({ outcome }) => (outcome === 'added' ? 201 : 200),
   refusals: [],
   writeRequest: (params) => ({ body: params }),
-  readRequest: (call) => ({ params: readWire(addBody, call.body) }),
+  readRequest: (call) => {
+    const params = readWire(addBody, call.body)
+    return { params: { ...params, keyId: parseSigningKeyId(params.keyId) } }
+  },
   writeAnswer: (answer) => answer,
   readAnswer: (json) => readReply(addSchema, json),
 }
@@ -86,7 +95,7 @@ export const retireSigningKey: WireOperation<
   refusals: [],
   writeRequest: ({ keyId: id, ...body }) => ({ path: { keyId: id }, body }),
   readRequest: (call) => ({
-    params: { ...readWire(keyPath, call.path), ...readWire(retireBody, call.body) },
+    params: { keyId: readKeyId(call), ...readWire(retireBody, call.body) },
   }),
   writeAnswer: (answer) => answer,
   readAnswer: (json) => readReply(retireSchema, json),
