@@ -49,7 +49,22 @@ create type submitted as (ord integer, outcome text, partition_key integer, id u
 
 create type terminal_outcome as enum ('none', 'success', 'failed', 'cancelled', 'expired', 'skipped');
 
+create type written_frames as (ord integer, moved boolean, next_number integer, epoch bigint, lease_base integer, durable_frames integer, durable_bytes bigint, patch_count integer, document bytea, written_at bigint, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
+
 -- Tables
+
+create table api_token (
+  id uuid not null,
+  hash text not null,
+  label text not null,
+  scopes text[] not null,
+  namespaces text[],
+  lanes text[],
+  created_at bigint not null,
+  expires_at bigint,
+  revoked_at bigint,
+  constraint api_token_pkey PRIMARY KEY (id)
+);
 
 create table attempt (
   partition_key integer not null,
@@ -71,6 +86,18 @@ create table attempt (
   failure jsonb,
   constraint attempt_pkey PRIMARY KEY (execution_id, idx, partition_key),
   constraint attempt_end_op_check CHECK ((end_op = ANY (ARRAY['complete'::text, 'fail'::text, 'delay'::text, 'yield'::text])))
+);
+
+create table audit_entry (
+  action_id uuid not null,
+  at bigint not null,
+  namespace text,
+  actor text not null,
+  action text not null,
+  subjects text[] not null,
+  reason text,
+  outcome text,
+  constraint audit_entry_pkey PRIMARY KEY (action_id)
 );
 
 create table cancel_backlog (
@@ -322,6 +349,13 @@ create table lane_depth (
   n bigint not null
 );
 
+create table namespace (
+  name text collate "C" not null,
+  label text not null,
+  accepting boolean not null,
+  constraint namespace_pkey PRIMARY KEY (name)
+);
+
 create table pending_cancel_group (
   partition_key integer not null,
   flow_id uuid not null,
@@ -365,6 +399,15 @@ create table schedule (
   constraint schedule_pkey PRIMARY KEY (namespace, id)
 );
 
+create table signing_key (
+  id text collate "C" not null,
+  fingerprint text not null,
+  signs_from bigint not null,
+  retired_at bigint,
+  verifies_until bigint,
+  constraint signing_key_pkey PRIMARY KEY (id)
+);
+
 create table step (
   partition_key integer not null,
   execution_id uuid not null,
@@ -376,6 +419,44 @@ create table step (
   recorded_at bigint not null,
   constraint step_pkey PRIMARY KEY (execution_id, ordinal, partition_key),
   constraint step_execution_id_name_partition_key_key UNIQUE (execution_id, name, partition_key)
+);
+
+create table stream (
+  partition_key integer not null,
+  execution_id uuid not null,
+  attempt_index integer not null,
+  next_number integer not null,
+  epoch bigint not null,
+  lease_base integer not null,
+  durable_frames integer not null,
+  durable_bytes bigint not null,
+  capped_frames integer not null,
+  capped_bytes bigint not null,
+  patch_count integer not null,
+  patched_at bigint,
+  written_at bigint not null,
+  constraint stream_pkey PRIMARY KEY (execution_id, attempt_index, partition_key)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.05);
+
+create table stream_frame (
+  partition_key integer not null,
+  execution_id uuid not null,
+  attempt_index integer not null,
+  frame_number integer not null,
+  mode text not null,
+  type text,
+  frame bytea not null,
+  appended_at bigint not null,
+  constraint stream_frame_pkey PRIMARY KEY (execution_id, attempt_index, frame_number, partition_key),
+  constraint stream_frame_mode_check CHECK ((mode = ANY (ARRAY['durable'::text, 'summary'::text, 'best_effort'::text])))
+);
+
+create table stream_summary (
+  partition_key integer not null,
+  execution_id uuid not null,
+  attempt_index integer not null,
+  document bytea not null,
+  constraint stream_summary_pkey PRIMARY KEY (execution_id, attempt_index, partition_key)
 );
 
 create table worker (
@@ -394,6 +475,10 @@ create table worker (
 );
 
 -- Indexes
+
+CREATE INDEX api_token_over ON flowfabric.api_token USING btree (LEAST(expires_at, revoked_at)) WHERE ((expires_at IS NOT NULL) OR (revoked_at IS NOT NULL));
+
+CREATE INDEX audit_entry_listing ON flowfabric.audit_entry USING btree (at, action_id);
 
 CREATE INDEX completion_event_due ON flowfabric.completion_event USING btree (partition_key, available_at, seq);
 
@@ -441,6 +526,8 @@ CREATE INDEX schedule_due ON flowfabric.schedule USING btree (partition_key, due
 
 CREATE INDEX schedule_listing ON flowfabric.schedule USING btree (namespace, label, id);
 
+CREATE INDEX stream_frame_capped ON flowfabric.stream_frame USING btree (execution_id, attempt_index, frame_number) WHERE (mode <> 'durable'::text);
+
 -- Functions
 
 CREATE OR REPLACE FUNCTION flowfabric.advance_replay(p_partition integer, p_flow uuid, p_max integer, OUT members integer, OUT done boolean, OUT ready_lanes integer[])
@@ -469,6 +556,86 @@ begin
   delete from completion_event c where c.flow_id = p_flow and c.kind in ('replay_reset', 'flow_settled');
   update flow f set state = 'open', unprojected = true where f.partition_key = p_partition and f.id = p_flow and f.state = 'replaying';
   perform unpark_entries(p_flow);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.append_frames(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_expected_numbers integer[], p_expected_times bigint[], p_next_numbers integer[], p_lease_bases integer[], p_durable_frames integer[], p_durable_bytes bigint[], p_patch_counts integer[], p_documents bytea[], p_owners integer[], p_numbers integer[], p_modes text[], p_types text[], p_frames bytea[], p_capped_frames_max integer, p_capped_bytes_max bigint, p_capped_age_max bigint, p_namespaces text[])
+ RETURNS SETOF written_frames
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_held record;
+  v_ords integer[] := '{}';
+  v_head stream;
+  v_now bigint;
+  v_capped integer;
+  v_bytes bigint;
+begin
+  for v_held in select h.ord, h.tid, h.has_effects
+    from lock_handles(p_partitions, p_ids, p_indexes, p_leases, p_epochs, p_namespaces) h where not h.late
+  loop
+    v_ords := v_ords || v_held.ord;
+    v_now := now_ms();
+    select s.* into v_head from stream s where s.partition_key = p_partitions[v_held.ord] and s.execution_id = p_ids[v_held.ord]
+      and s.attempt_index = p_indexes[v_held.ord];
+    if coalesce(v_head.next_number, 0) <> p_expected_numbers[v_held.ord]
+      or coalesce(v_head.written_at, 0) <> p_expected_times[v_held.ord] then
+      return query select v_held.ord, true, coalesce(v_head.next_number, 0), coalesce(v_head.epoch, 0), coalesce(v_head.lease_base, 0),
+        coalesce(v_head.durable_frames, 0), coalesce(v_head.durable_bytes, 0), coalesce(v_head.patch_count, 0),
+        (select d.document from stream_summary d where d.partition_key = v_head.partition_key
+          and d.execution_id = v_head.execution_id and d.attempt_index = v_head.attempt_index),
+        coalesce(v_head.written_at, 0), null::text, null::ended_by, null::terminal_outcome, null::jsonb;
+      continue;
+    end if;
+
+    if p_next_numbers[v_held.ord] > p_expected_numbers[v_held.ord] then
+      insert into stream_frame (partition_key, execution_id, attempt_index, frame_number, mode, type, frame, appended_at)
+        select p_partitions[v_held.ord], p_ids[v_held.ord], p_indexes[v_held.ord], f.number, f.mode, f.type, f.frame, v_now
+        from unnest(p_owners, p_numbers, p_modes, p_types, p_frames) as f (owner, number, mode, type, frame)
+        where f.owner = v_held.ord;
+      select coalesce(v_head.capped_frames, 0) + count(*), coalesce(v_head.capped_bytes, 0) + coalesce(sum(octet_length(f.frame)), 0)
+        into v_capped, v_bytes
+        from unnest(p_owners, p_modes, p_frames) as f (owner, mode, frame) where f.owner = v_held.ord and f.mode <> 'durable';
+      if v_capped > 0 then
+        select t.p_frames, t.p_bytes into v_capped, v_bytes
+          from trim_capped_frames(p_partitions[v_held.ord], p_ids[v_held.ord], p_indexes[v_held.ord], v_capped, v_bytes,
+            p_capped_frames_max, p_capped_bytes_max, v_now - p_capped_age_max) t;
+      end if;
+      insert into stream (partition_key, execution_id, attempt_index, next_number, epoch, lease_base, durable_frames, durable_bytes,
+          capped_frames, capped_bytes, patch_count, patched_at, written_at)
+        values (p_partitions[v_held.ord], p_ids[v_held.ord], p_indexes[v_held.ord], p_next_numbers[v_held.ord], p_epochs[v_held.ord],
+          p_lease_bases[v_held.ord], p_durable_frames[v_held.ord], p_durable_bytes[v_held.ord], v_capped, v_bytes,
+          p_patch_counts[v_held.ord], case when p_documents[v_held.ord] is not null then v_now end, v_now)
+        on conflict (execution_id, attempt_index, partition_key) do update set next_number = excluded.next_number,
+          epoch = excluded.epoch, lease_base = excluded.lease_base, durable_frames = excluded.durable_frames,
+          durable_bytes = excluded.durable_bytes, capped_frames = excluded.capped_frames, capped_bytes = excluded.capped_bytes,
+          patch_count = excluded.patch_count, patched_at = coalesce(excluded.patched_at, stream.patched_at),
+          written_at = excluded.written_at;
+      if p_documents[v_held.ord] is not null then
+        insert into stream_summary (partition_key, execution_id, attempt_index, document)
+          values (p_partitions[v_held.ord], p_ids[v_held.ord], p_indexes[v_held.ord], p_documents[v_held.ord])
+          on conflict (execution_id, attempt_index, partition_key) do update set document = excluded.document;
+      end if;
+      -- An attempt that wrote cannot be handed back as if it had not begun.
+      if not v_held.has_effects then update execution e set attempt_has_effects = true where e.ctid = v_held.tid; end if;
+    else
+      v_now := coalesce(v_head.written_at, 0);
+    end if;
+    return query select v_held.ord, false, null::integer, null::bigint, null::integer, null::integer, null::bigint, null::integer,
+      null::bytea, v_now, null::text, null::ended_by, null::terminal_outcome, null::jsonb;
+  end loop;
+
+  if cardinality(v_ords) < cardinality(p_ids) then
+    return query select r.ord, false, null::integer, null::bigint, null::integer, null::integer, null::bigint, null::integer,
+      null::bytea, null::bigint, r.refusal, r.ended_by, r.terminal_outcome, r.answer
+      from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'append', p_namespaces, v_ords) r;
+  end if;
 end $function$
 ;
 
@@ -921,6 +1088,15 @@ begin
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'delay', p_namespaces, v_ords);
   end if;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.deployment_records_over(p_now bigint, p_token_kept bigint, p_audit_age bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+RETURN COALESCE((p_now >= LEAST(((SELECT LEAST(t.expires_at, t.revoked_at) AS "least" FROM api_token t WHERE ((t.expires_at IS NOT NULL) OR (t.revoked_at IS NOT NULL)) ORDER BY LEAST(t.expires_at, t.revoked_at) LIMIT 1) + p_token_kept), ((SELECT a.at FROM audit_entry a ORDER BY a.at LIMIT 1) + p_audit_age))), false)
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.dispatch_entries(p_partitions integer[], p_entry uuid, p_max integer, p_hop integer, p_call integer, p_settles boolean, p_tells boolean, p_given outbox_entry[] DEFAULT NULL::outbox_entry[])
@@ -2812,6 +2988,31 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.remove_streams(p_partition integer, p_ids uuid[], p_max integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+  v_count integer;
+begin
+  select array_agg(distinct s.execution_id) into v_ids from stream s where s.partition_key = p_partition and s.execution_id = any (p_ids);
+  if v_ids is null then return true; end if;
+  delete from stream_frame f where f.ctid = any (array(
+    select x.ctid from stream_frame x where x.partition_key = p_partition and x.execution_id = any (v_ids) limit p_max));
+  get diagnostics v_count = row_count;
+  if v_count >= p_max then return false; end if;
+  delete from stream_summary where partition_key = p_partition and execution_id = any (v_ids);
+  delete from stream where partition_key = p_partition and execution_id = any (v_ids);
+  return true;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.renew_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_ttls bigint[], p_namespaces text[])
  RETURNS TABLE(ord integer, expires_at bigint, grace_ends_at bigint, cancel_cause cancel_cause, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb)
  LANGUAGE plpgsql
@@ -3476,6 +3677,33 @@ CREATE OR REPLACE FUNCTION flowfabric.transition_entry(p_lane lane, p_kind text,
 RETURN json_build_array('x', (p_lane).namespace, (p_lane).name, p_kind, p_id, p_flow, p_name, p_state, p_previous, CASE WHEN (p_attempts > 0) THEN (p_attempts - 1) ELSE NULL::integer END, p_generation, p_cause)
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.trim_capped_frames(p_partition integer, p_id uuid, p_attempt integer, INOUT p_frames integer, INOUT p_bytes bigint, p_frames_max integer, p_bytes_max bigint, p_since bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+  v_oldest record;
+  v_gone integer[] := '{}';
+begin
+  for v_oldest in
+    select f.frame_number, octet_length(f.frame) as bytes, f.appended_at from stream_frame f
+    where f.partition_key = p_partition and f.execution_id = p_id and f.attempt_index = p_attempt and f.mode <> 'durable'
+    order by f.frame_number
+  loop
+    exit when p_frames <= p_frames_max and p_bytes <= p_bytes_max and v_oldest.appended_at >= p_since;
+    v_gone := v_gone || v_oldest.frame_number;
+    p_frames := p_frames - 1;
+    p_bytes := p_bytes - v_oldest.bytes;
+  end loop;
+  if v_gone <> '{}' then
+    delete from stream_frame f where f.partition_key = p_partition and f.execution_id = p_id and f.attempt_index = p_attempt
+      and f.frame_number = any (v_gone);
+  end if;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.trim_events(p_partition integer, p_keep bigint, p_age bigint, p_max integer, OUT removed integer, OUT more boolean)
  RETURNS record
  LANGUAGE plpgsql
@@ -3521,7 +3749,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.trim_executions(p_partition integer, p_max integer)
+CREATE OR REPLACE FUNCTION flowfabric.trim_executions(p_partition integer, p_max integer, p_frames_max integer)
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -3540,13 +3768,14 @@ begin
     order by x.due_at limit p_max for update skip locked
   ) x;
   if v_ids is null then return 0; end if;
+  if not remove_streams(p_partition, v_ids, p_frames_max) then return null; end if;
   delete from completion_event c where c.partition_key = p_partition and c.execution_id = any(v_ids);
   perform remove_executions(p_partition, v_ids);
   return cardinality(v_ids);
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.trim_flow(p_partition integer, p_flow uuid, p_max integer)
+CREATE OR REPLACE FUNCTION flowfabric.trim_flow(p_partition integer, p_flow uuid, p_max integer, p_frames_max integer)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -3571,6 +3800,7 @@ begin
     return null;
   end if;
   select array_agg(x.id) into v_ids from (select id from execution where flow_id = p_flow limit p_max) x;
+  if not remove_streams(p_partition, v_ids, p_frames_max) then return false; end if;
   if v_ids is not null then perform remove_executions(p_partition, v_ids); end if;
   if cardinality(v_ids) = p_max then return false; end if;
   delete from completion_event c where c.flow_id = p_flow;
