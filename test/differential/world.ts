@@ -20,6 +20,7 @@ import {
   type SuspensionId,
   type TokenId,
   type WaitpointId,
+  type TokenId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'

@@ -4,11 +4,14 @@ import {
   type FlowId,
   hashTokenSecret,
   isEngineError,
+  makePartitionTag,
   mintFlowId,
   mintInstanceId,
+  mintScheduleId,
   mintTokenId,
   mintUuid,
   type PutAccess,
+  type PutSchedule,
   parseKind,
   parseLaneId,
   parseWorkerId,
@@ -27,6 +30,7 @@ export interface Populated {
   readonly handle: string
   readonly flow: FlowDriver
   readonly draft: FlowId
+  readonly schedule: PutSchedule
 }
 
 const long = 'x'.repeat(2_000)
@@ -36,6 +40,11 @@ export async function populate(store: TestStore): Promise<Populated> {
   const { backend, namespace } = store
   const worker = new WorkerDriver(store)
   const { kinds, lanes, workerId, capabilities } = worker.request()
+  const schedule = aSchedule(namespace)
+  await backend.schedules.put(schedule)
+  await backend.schedules.trigger({ ...schedule, triggerKey: 'first' })
+  // A tick of it is due from here on.
+  await store.advance(1_000)
   await backend.lanes.configure({
     namespace,
     lane: parseLaneId('solos'),
@@ -72,7 +81,19 @@ export async function populate(store: TestStore): Promise<Populated> {
   await backend.flows.createDraft({ namespace, flowId: draft })
   await new FlowDriver(store, draft).extend({ a: {} })
   await store.settle()
-  return { store, worker, ids: { waiting, delayed, leased, ended }, handle, flow, draft }
+  return { store, worker, ids: { waiting, delayed, leased, ended }, handle, flow, draft, schedule }
+}
+
+/** In the lane of what is claimed one by one, but of a kind that nobody serves. */
+function aSchedule(namespace: PutSchedule['namespace']): PutSchedule {
+  const spec = { kind: parseKind('scheduled'), lane: parseLaneId('solos'), input: null }
+  return {
+    namespace,
+    scheduleId: mintScheduleId(),
+    label: 'every second',
+    timing: { kind: 'interval', everyMs: 1_000 },
+    work: { kind: 'execution', spec },
+  }
 }
 
 const fingerprint = hashTokenSecret('a secret')
@@ -97,10 +118,11 @@ function anAction(): AppendAudit {
 
 /** Calls whatever there is to call. Reading comes first, and what ends things last. */
 export async function everyOperation(populated: Populated): Promise<readonly Told[]> {
-  const { store, worker, ids, handle, flow, draft } = populated
+  const { store, worker, ids, handle, flow, draft, schedule } = populated
   const { backend, namespace, partitions } = store
   const { executions, leases, attempts, flows, lanes, workers, engines, events, resolution } = backend
-  const { streams, keyring, access, audit, maintenance } = backend
+  const { streams, schedules, keyring, access, audit, maintenance } = backend
+  const quotas = makePartitionTag('quota', 0)
   const scope = { namespaces: [namespace] }
   const [partition] = partitions as [(typeof partitions)[number]]
   const scan = { partition, max: 100 }
@@ -133,6 +155,8 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('flows.getResult', () => flows.getResult({ namespace, flowId }))
   await call('flows.list', () => flows.list({ namespace }))
   await call('lanes.list', () => lanes.list({ namespace }))
+  await call('schedules.get', () => schedules.get(schedule))
+  await call('schedules.list', () => schedules.list({ namespace }))
   await call('workers.list', () => workers.list({ namespace }))
   await call('engines.list', () => engines.list())
   await call('keyring.list', () => keyring.list())
@@ -142,6 +166,7 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('audit.list', () => audit.list({}))
   await call('events.read', () => events.read({ namespace, from: 'oldest' }))
   await call('maintenance.pulse', () => maintenance.pulse({ partitions }))
+  await call('maintenance.pulse of quotas', () => maintenance.pulse({ partitions: [quotas] }))
   await call('maintenance.describe', () => maintenance.describe())
 
   await call('maintenance.prepare', () => maintenance.prepare())
@@ -166,6 +191,11 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('executions.release', () => executions.release({ namespace, id: ids.delayed }))
   await call('lanes.configure', () => lanes.configure({ namespace, lane, settings: { concurrency: 6 } }))
   await call('lanes.setState', () => lanes.setState({ namespace, lane, state: 'active', reason: 'a test' }))
+  await call('schedules.put', () => schedules.put({ ...schedule, label: 'other' }))
+  await call('schedules.put another', () => schedules.put(aSchedule(namespace)))
+  await call('schedules.trigger', () => schedules.trigger({ ...schedule, triggerKey: 'second' }))
+  await call('schedules.fireDue', () => schedules.fireDue({ partition: quotas, max: 10 }))
+  await call('schedules.pause', () => schedules.pause({ ...schedule, paused: true }))
   await call('workers.heartbeat', () => workers.heartbeat({ ...scope, instanceId, active: 1 }))
   await call('engines.heartbeat', () => engines.heartbeat({ engineId: mintInstanceId(), label: 'other' }))
 
@@ -213,6 +243,7 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('leases.fail', () =>
     leases.fail({ ...scope, items: [{ handle, failure: { category: 'error', message: 'no' } }] }),
   )
+  await call('schedules.delete', () => schedules.delete(schedule))
   await call('executions.cancel', () => executions.cancel({ namespace, id: ids.waiting, reason: 'a test' }))
   await call('executions.replay', () => executions.replay({ namespace, id: ids.ended }))
   await call('flows.cancel', () =>

@@ -1,4 +1,13 @@
-import { limits, mintApiToken, mintUuid, parseLaneId, parseNamespace } from '@flowfabric/core'
+import {
+  limits,
+  makePartitionTag,
+  mintApiToken,
+  mintScheduleId,
+  mintUuid,
+  parseKind,
+  parseLaneId,
+  parseNamespace,
+} from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { createTestBackend, type TestBackend } from '../../support/backends.js'
 import { bytesOf } from '../../support/builders.js'
@@ -54,6 +63,37 @@ describe('what is trimmed', () => {
       expect(await keysLeft(opened)).not.toEqual([])
       await cleanUp(backend, store.partitions)
       await store.settle()
+      expect(await keysLeft(opened)).toEqual([])
+    })
+  })
+
+  it('leaves nothing of a schedule that was deleted, but what it started', async () => {
+    await withStore(async (store, opened) => {
+      const { backend, namespace } = store
+      const scheduleId = mintScheduleId()
+      const spec = { kind: parseKind('work'), lane: parseLaneId('solos'), input: null, retentionMs: 0 }
+      const put = (label: string) =>
+        backend.schedules.put({
+          namespace,
+          scheduleId,
+          label,
+          timing: { kind: 'interval', everyMs: 60_000 },
+          work: { kind: 'execution', spec },
+          overlap: 'buffer_all',
+        })
+      await put('before')
+      await put('after')
+      await store.advance(300_000)
+      await backend.schedules.fireDue({ partition: makePartitionTag('quota', 0), max: 100 })
+      await backend.schedules.trigger({ namespace, scheduleId, triggerKey: 'one' })
+      await backend.schedules.pause({ namespace, scheduleId, paused: true })
+      const { items } = await backend.executions.list({ namespace })
+      for (const { id } of items) await backend.executions.cancel({ namespace, id })
+      await store.settle()
+      await cleanUp(backend, store.partitions)
+      expect((await keysLeft(opened)).filter((key) => !/schedule/.test(key))).toEqual([])
+      expect(await keysLeft(opened)).not.toEqual([])
+      await backend.schedules.delete({ namespace, scheduleId })
       expect(await keysLeft(opened)).toEqual([])
     })
   })

@@ -61,7 +61,16 @@ export function createAuditTrail(audit: AuditOperations): AuditTrail {
 }
 
 /** Fields of params that say what an operation is about. */
-const subjectFields = ['id', 'executionId', 'flowId', 'lane', 'instanceId', 'tokenId', 'keyId'] as const
+const subjectFields = [
+  'id',
+  'executionId',
+  'flowId',
+  'lane',
+  'instanceId',
+  'scheduleId',
+  'tokenId',
+  'keyId',
+] as const
 
 function subjectsOf(params: unknown, names: readonly string[]): readonly string[] {
   const fields = (params ?? {}) as Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { type AccessOperations, readApiToken } from '@flowfabric/core'
+import { type AccessOperations, type PresentedApiToken, readApiToken } from '@flowfabric/core'
 import { type Grant, grantOf, ownersGrant } from './grant.js'
 
 /** Tells what a presented token allows; nothing for one that is not, or not any more. */
@@ -24,9 +24,7 @@ export function createCredentials(access: AccessOperations, configuredToken: str
   const expected = digestOf(configuredToken)
   const known = new Map<string, KnownGrant>()
 
-  const ask = async (presented: string): Promise<Grant | undefined> => {
-    const read = readApiToken(presented)
-    if (read === undefined) return undefined
+  const ask = async (read: PresentedApiToken): Promise<Grant | undefined> => {
     const answer = await access.verify(read)
     return answer.outcome === 'verified' ? grantOf(answer.token) : undefined
   }
@@ -39,7 +37,10 @@ export function createCredentials(access: AccessOperations, configuredToken: str
       const key = digest.toString('base64')
       const remembered = known.get(key)
       if (remembered !== undefined && performance.now() < remembered.untilMs) return remembered.grant
-      const grant = ask(presented)
+      const read = readApiToken(presented)
+      // What never was a token takes no place from those that are.
+      if (read === undefined) return undefined
+      const grant = ask(read)
       known.delete(key)
       known.set(key, { grant, untilMs: performance.now() + grantGoodMs })
       const [oldest] = known.keys()

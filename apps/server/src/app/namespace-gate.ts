@@ -22,6 +22,10 @@ const submissions: ReadonlySet<string> = new Set([
   'executions.submitOne',
   'flows.submit',
   'flows.createDraft',
+  'schedules.put',
+  'schedules.create',
+  'schedules.trigger',
+  'schedules.backfill',
 ])
 
 export function bringsWork(operation: string): boolean {

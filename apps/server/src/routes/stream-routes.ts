@@ -4,6 +4,7 @@ import type { Engine } from '@flowfabric/engine'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Waits } from '../app/closing.js'
 import { toEngineError } from '../app/problem.js'
+import { routeConfig } from '../app/route-scopes.js'
 import { acceptsStream, lastEventId, openSse } from '../app/sse.js'
 import { describeRoute, fastifyPath } from './serve-operation.js'
 
@@ -18,6 +19,7 @@ export function serveFrames(app: FastifyInstance, engine: Engine, mint: IdMint, 
     method: 'GET',
     url: `/v1${fastifyPath(operation.path)}`,
     schema: describeRoute(operation),
+    config: routeConfig(operation.name),
     handler: async (request, reply) => {
       const { params } = operation.readRequest({
         namespace: request.namespace,

@@ -69,9 +69,10 @@ export type OverlapPolicy = (typeof overlapPolicies)[number]
 
 export type ScheduleTiming =
   /**
-   * Cron of five fields, six with seconds first, or seven with a year last, in an IANA time zone. Where clocks go forward, a
-   * time of day that is named and does not exist is the moment of the change; where they go back, a time that is named and
-   * exists twice is the first of the two. Patterns (`*`, lists and steps of hours or minutes) follow the clock on the wall.
+   * Cron of five fields, six with seconds first, or seven with a year last, in an IANA time zone. Where clocks change, a text
+   * with a single time of day (`0 30 2 * * *`) fires once that day: at the moment of the change if its time does not exist,
+   * and at the first of the two if it exists twice. Any other follows the clock on the wall: what does not exist is left out,
+   * and what exists twice fires twice.
    */
   | { readonly kind: 'cron'; readonly expression: string; readonly timeZone: string }
   /** Every `everyMs` (at least 1 s) since the epoch, moved by the offset: it never drifts. */

@@ -1,4 +1,5 @@
-export { createScheduleOperations, type ScheduleParts } from './schedule-operations.js'
+export { createScheduleOperations } from './schedule-operations.js'
+export type { ScheduleParts } from './schedule-parts.js'
 export type {
   FullScheduleRow,
   SchedulePlace,

@@ -132,6 +132,22 @@ export async function untilWritten<Answer>(
   throw engineError('contention', `Others changed schedule ${scheduleId} at the same time, again and again`)
 }
 
+/**
+ * Carries out what the record holds. True: it held something, so that what is to be written must be decided on anew. Throws
+ * `contention` where it could not.
+ */
+export async function hadToConfirm(
+  runner: ScheduleRunner,
+  schedule: StoredSchedule,
+  nowMs: number,
+): Promise<boolean> {
+  if (!hasUnconfirmed(schedule.progress)) return false
+  const { isOpen, items } = await runner.confirm(schedule, nowMs)
+  if (!isOpen) return true
+  const code = items.find(({ outcome }) => outcome === 'error')?.code
+  throw engineError('contention', `A start of schedule ${schedule.scheduleId} is still on its way: ${code}`)
+}
+
 async function confirm(
   store: ScheduleStore,
   roles: ScheduledRoles,

@@ -35,6 +35,17 @@ describe('cron where clocks change', () => {
       ])
     })
 
+    it('a list follows the clock on the wall: left out where it does not exist, twice where it exists twice', () => {
+      const list = cron('0 0,30 2 * * *', zone)
+      expect(ticks(list, '2026-03-28T12:00Z', '2026-03-29T12:00Z')).toEqual([])
+      expect(ticks(list, '2026-10-24T12:00Z', '2026-10-25T12:00Z')).toEqual([
+        '2026-10-25T00:00:00Z',
+        '2026-10-25T00:30:00Z',
+        '2026-10-25T01:00:00Z',
+        '2026-10-25T01:30:00Z',
+      ])
+    })
+
     it('a pattern of hours fires in both of the hours that are the same', () => {
       expect(ticks(cron('0 30 * * * *', zone), '2026-10-24T23:00Z', '2026-10-25T03:00Z')).toEqual([
         '2026-10-24T23:30:00Z',
