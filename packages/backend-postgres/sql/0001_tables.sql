@@ -17,11 +17,13 @@ create type attempt_state as enum ('none', 'pending_first_attempt', 'running_att
 create type public_state as enum ('waiting', 'resumable', 'delayed', 'waiting_children', 'rate_limited', 'active',
   'suspended', 'completed', 'failed', 'cancelled', 'expired', 'skipped');
 create type delay_reason as enum ('start_time', 'retry_backoff', 'reclaim_backoff', 'resume_delay');
-create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota');
+create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota',
+  'suspension_timeout');
 create type attempt_type as enum ('initial', 'retry', 'reclaim', 'replay');
 create type attempt_record_state as enum ('started', 'suspended', 'ended_success', 'ended_failure', 'ended_cancelled',
   'interrupted_reclaimed');
-create type ended_by as enum ('holder', 'lease_expiry', 'revocation', 'attempt_timeout', 'deadline', 'cancel', 'skip');
+create type ended_by as enum ('holder', 'lease_expiry', 'revocation', 'attempt_timeout', 'suspension_timeout', 'deadline', 'cancel',
+  'skip');
 create type flow_state as enum ('draft', 'open', 'cancelling', 'replaying', 'completed', 'failed', 'cancelled');
 create type edge_state as enum ('pending', 'satisfied', 'impossible');
 
@@ -110,6 +112,7 @@ create table execution (
   cancel_cause cancel_cause,
   wanted cancel_cause,                -- marked for a sibling or ancestor cancel, but still needed elsewhere
   wanted_ancestors boolean not null default true, -- whether its own upstreams follow it
+  has_ties boolean,                   -- it has a parent, children, watchers, waitpoints or suspensions (0019); null where it never had
   due_at bigint,                      -- its next timer; for a terminal solo execution, when it is purged
   created_at bigint not null,
   terminal_at bigint,
@@ -147,6 +150,7 @@ create table execution_info (
   created_at bigint not null,
   progress_percent real,
   progress_message text,
+  parent jsonb,                       -- who called it, as the contract's link
   primary key (id, partition_key)
 );
 create index execution_info_listing on execution_info (lane_id, created_at desc, id desc);
@@ -176,7 +180,7 @@ create table attempt (
   started_at bigint not null,
   ended_at bigint,
   ended_by ended_by,
-  end_op text check (end_op in ('complete', 'fail', 'delay', 'yield')),
+  end_op text check (end_op in ('complete', 'fail', 'delay', 'suspend', 'yield')),
   end_answer jsonb,                   -- what the holder was answered, when it needs more than the operation's name
   late boolean not null default false,
   failure jsonb,
@@ -219,6 +223,8 @@ create table flow (
   unprojected boolean not null default true, -- something changed since the summary was written
   summary jsonb,
   summary_at bigint,
+  parent jsonb,                       -- who called it, as the contract's link
+  has_ties boolean,                   -- it has a parent or watchers (0019); null where it never had
   primary key (id, partition_key)
 ) with (fillfactor = 70);
 create index flow_timer on flow (partition_key, due_at) where due_at is not null and state in ('draft', 'open', 'cancelling', 'replaying');
@@ -286,12 +292,14 @@ create table completion_event (
   partition_key integer not null,
   id uuid not null default gen_random_uuid(),
   seq bigint generated always as identity,
-  kind text not null check (kind in ('completion', 'flow_settled', 'seal_release', 'replay_reset')),
+  kind text not null check (kind in ('completion', 'flow_settled', 'seal_release', 'replay_reset', 'child_linked', 'child_watched',
+    'child_ended', 'parent_stopped')),
   flow_id uuid,
   execution_id uuid,
   generation integer,
   available_at bigint not null default 0,
   failures integer not null default 0,
+  message jsonb,                      -- of a parent or a child to the other (0019), which outlives who sent it
   primary key (id, partition_key)
 );
 create index completion_event_due on completion_event (partition_key, available_at, seq);
@@ -318,7 +326,8 @@ create table event_batch (
   at bigint not null,
   -- Of each transition, in their order, its partition and what the feed says of it. First element `x` (execution): namespace,
   -- lane, kind, id, flow, name, state, previous state, attempt index, generation, cancel cause. `f` (flow): namespace, id,
-  -- state, previous state, graph revision, generation. Self-contained, so that it reads the same after what it names is gone.
+  -- state, previous state, graph revision, generation. `s` (signal): namespace, lane, execution, flow, id, waitpoint, name,
+  -- outcome. Self-contained, so that it reads the same after what it names is gone.
   partitions integer[] not null,
   bodies json[] not null
 ) with (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);

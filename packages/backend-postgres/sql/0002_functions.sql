@@ -190,7 +190,8 @@ begin
       lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
       ended_by = excluded.ended_by, end_op = null, end_answer = null, failure = excluded.failure
   ), put_aside as (
-    update attempt a set state = 'ended_cancelled', ended_at = p_now, ended_by = p_ended_by
+    update attempt a set state = case when p_attempt_state = 'ended_failure' then p_attempt_state else 'ended_cancelled' end,
+      ended_at = p_now, ended_by = p_ended_by, failure = case when p_attempt_state = 'ended_failure' then p_failure end
     from doomed d cross join lateral (
       select o.ctid as tid from attempt o
       where o.partition_key = d.partition_key and o.execution_id = d.id and o.idx = d.attempt_count - 1 limit 1
@@ -275,6 +276,7 @@ create function is_possible(p_phase lifecycle_phase, p_ownership ownership_state
     and (p_phase <> 'active' or p_lease is not null)
     and (p_eligibility <> 'eligible_now' or p_score is not null)
     and (p_phase = 'terminal') = (p_terminal_at is not null)
+    and (p_phase <> 'suspended' or p_attempt = 'attempt_interrupted')
     and p_public = public_state_of(p_phase, p_outcome, p_eligibility, p_attempt);
 
 -- Set for one statement by whoever carries its ends on in the same transaction, so that no entry has to stand for them.
@@ -333,6 +335,7 @@ declare
   v_tells boolean;
   v_possible boolean;
   v_members boolean;
+  v_ties boolean;
   v_count integer;
 begin
   with deeper as (
@@ -345,13 +348,17 @@ begin
   select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all'),
     bool_and(is_possible(n.lifecycle_phase, n.ownership_state, n.eligibility_state, n.terminal_outcome, n.attempt_state,
       n.public_state, n.lease_id, n.score, n.terminal_at)),
-    bool_or(n.flow_id is not null), count(*)
-    into v_ends, v_tells, v_possible, v_members, v_count
+    bool_or(n.flow_id is not null), bool_or(n.has_ties and n.terminal_outcome <> 'none'), count(*)
+    into v_ends, v_tells, v_possible, v_members, v_ties, v_count
     from new_rows n join lane l on l.id = n.lane_id;
   if not v_possible then perform refuse_impossible(); end if;
 
   -- Most other statements concern solo executions of lanes that tell only of their ends.
   if not v_ends and not v_tells then return null; end if;
+  if v_ties then
+    perform end_ties(n.partition_key, n.id) from new_rows n join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+      where n.has_ties and n.terminal_outcome <> 'none' and (o.terminal_outcome = 'none' or n.generation <> o.generation);
+  end if;
 
   if v_count = 1 then
     -- As below, without what only many need: joins by hash, groups and sorting cost a single row more than its change.
@@ -423,6 +430,11 @@ create function flow_changed() returns trigger language plpgsql set search_path 
 begin
   if tg_op = 'UPDATE' and new.state = old.state and new.graph_revision = old.graph_revision and new.generation = old.generation then
     return null;
+  end if;
+  if new.has_ties and new.state in ('completed', 'failed', 'cancelled')
+    and (tg_op = 'INSERT' or old.state not in ('completed', 'failed', 'cancelled')) then
+    perform tell_end(new.partition_key, new.id::text, new.namespace, new.parent, new.generation,
+      case new.state when 'completed' then 'success' when 'failed' then 'failed' else 'cancelled' end);
   end if;
   insert into event_batch (at, partitions, bodies) values (now_ms(), array[new.partition_key],
     array[json_build_array('f', new.namespace, new.id, new.state,

@@ -6,7 +6,8 @@ create type claimed as (
   attempt_index integer, attempt_type attempt_type, generation integer, lease_id uuid, epoch bigint, lease_expires_at bigint,
   attempt_deadline_at bigint, claimed_at bigint, tags json, trace_context text, due_at bigint,
   up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean,
-  step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean);
+  step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean,
+  resumption json);
 
 -- What the upstreams of a node handed down, and its journal, up to a number of bytes together.
 create type inlined as (up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean,
@@ -59,7 +60,7 @@ begin
   )
   select h.partition_key, h.id, h.lane_id, h.route_id, h.flow_id, h.name, h.priority, h.input, h.attempt_count - 1, h.attempt_type,
     h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, h.lease_started_at, h.tags::json, h.trace_context, h.due_at,
-    (h.more).*
+    (h.more).*, case when h.has_ties then resumption_of(h.partition_key, h.id) end
   from held h order by h.score, h.seq;
 end $$;
 
@@ -201,7 +202,7 @@ begin
           v_now + e.attempt_timeout_ms - case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end)
       from unnest(v_tids) as k (tid) where e.ctid = k.tid
       returning e.partition_key, e.id, e.lane_id, e.route_id, e.flow_id, e.priority, e.attempt_count, e.attempt_type, e.generation,
-        e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.score, e.seq
+        e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.has_ties, e.score, e.seq
     ), handed as materialized (
       -- Looked at here, since most have neither upstreams to hand down nor steps, and a call for each costs more than the look.
       select l.*, i.name, i.input, i.tags, i.trace_context,
@@ -217,7 +218,7 @@ begin
     )
     select h.partition_key, h.id, h.lane_id, h.route_id, h.flow_id, h.name, h.priority, h.input, h.attempt_count - 1, h.attempt_type,
       h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, v_now, h.tags::json, h.trace_context, h.due_at,
-      (h.more).*
+      (h.more).*, case when h.has_ties then resumption_of(h.partition_key, h.id) end
     from handed h order by h.score, h.seq;
     get diagnostics v_got = row_count;
     v_left := v_left - v_got;

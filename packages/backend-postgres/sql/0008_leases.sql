@@ -270,7 +270,8 @@ begin
       (3, 'queue_ttl', d.queue_ttl_at),
       (4, 'attempt_timeout', case when d.lifecycle_phase = 'active' then d.attempt_deadline_at end),
       (5, 'lease_expiry', case when d.lifecycle_phase = 'active' then d.lease_expires_at end),
-      (6, 'delayed_promotion', case when d.eligibility_state = 'not_eligible_until_time' then d.not_before end)
+      (6, 'suspension_timeout', case when d.lifecycle_phase = 'suspended' then timeout_of(d.partition_key, d.id) end),
+      (7, 'delayed_promotion', case when d.eligibility_state = 'not_eligible_until_time' then d.not_before end)
     ) as t (rank, timer, at) where t.at is not null order by t.at, t.rank limit 1
   ) n;
   if v_ids is null then return; end if;
@@ -289,7 +290,8 @@ begin
   )
   select 'lease_expiry', c.due_at, 'rearmed', c.id, c.lane_id, c.flow_id, false, false, false, c.due_at from changed c;
 
-  foreach v_timer in array array['cancel_grace', 'execution_deadline', 'queue_ttl', 'attempt_timeout', 'lease_expiry', 'delayed_promotion'] loop
+  foreach v_timer in array array['cancel_grace', 'execution_deadline', 'queue_ttl', 'attempt_timeout', 'lease_expiry', 'suspension_timeout',
+    'delayed_promotion'] loop
     select array_agg(i.id), array_agg(p_partition) into v_some, v_partitions
       from unnest(v_ids, v_timers, v_times) as i (id, timer, at) where i.timer = v_timer and i.at <= v_now;
     continue when v_some is null;
@@ -318,6 +320,11 @@ begin
       return query
       select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, true, x.due_at
       from reclaim(v_partitions, v_some, 'lease_expiry', v_now) x
+      join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
+    elsif v_timer = 'suspension_timeout' then
+      return query
+      select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, false, x.due_at
+      from time_out_suspensions(p_partition, v_some, v_now) x
       join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
     else
       return query

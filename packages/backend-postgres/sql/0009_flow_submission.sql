@@ -109,7 +109,7 @@ begin
   for v in select f.*, decode(f.hash, 'hex') as graph_hash, decode(f.content, 'hex') as key_hash
     from json_to_recordset(p_flows) as f(
       i integer, pk integer, id uuid, ns text, name text, hash text, content text, deadline bigint, tags jsonb, key text, ttl bigint,
-      lanes integer[])
+      lanes integer[], parent jsonb)
     order by f.key, f.id
   loop
     i := v.i;
@@ -130,11 +130,13 @@ begin
         if found then
           outcome := 'lane_not_accepting';
         else
-          insert into flow (partition_key, id, namespace, name, state, tags, graph_hash, created_at, deadline_ms, deadline_at, due_at)
+          insert into flow (partition_key, id, namespace, name, state, tags, graph_hash, created_at, deadline_ms, deadline_at, due_at,
+              parent, has_ties)
             values (v.pk, v.id, v.ns, v.name, 'open', coalesce(v.tags, '{}'), v.graph_hash, v_now, v.deadline,
-              v_now + v.deadline, v_now + v.deadline)
+              v_now + v.deadline, v_now + v.deadline, v.parent, case when v.parent is not null then true end)
             on conflict do nothing;
           if not found then raise exception 'the flow was submitted meanwhile' using errcode = '40001'; end if;
+          if v.parent is not null then perform leave_link(v.pk, v.ns, v.id::text, v.parent); end if;
           outcome := 'accepted';
           v_partitions[v.i] := v.pk;
           v_accepted[v.i] := v.id;
@@ -154,7 +156,7 @@ end $$;
 
 -- A draft under its id, or under the one that its key stands for.
 create function create_draft(p_partition integer, p_id uuid, p_namespace text, p_name text, p_tags jsonb, p_deadline bigint,
-  p_ttl bigint, p_key text, p_content bytea, p_key_ttl bigint, out outcome text, out flow_id uuid, out expires_at bigint)
+  p_ttl bigint, p_key text, p_content bytea, p_key_ttl bigint, p_parent jsonb, out outcome text, out flow_id uuid, out expires_at bigint)
 language plpgsql set search_path from current set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '2s' as $$
 #variable_conflict use_column
 declare
@@ -171,10 +173,12 @@ begin
     outcome := case when v_known.namespace = p_namespace and v_known.graph_hash is null then 'duplicate' else 'flow_conflict' end;
   else
     expires_at := v_now + p_ttl;
-    insert into flow (partition_key, id, namespace, name, state, tags, created_at, deadline_ms, draft_expires_at, due_at)
-      values (p_partition, p_id, p_namespace, p_name, 'draft', coalesce(p_tags, '{}'), v_now, p_deadline, expires_at, expires_at)
+    insert into flow (partition_key, id, namespace, name, state, tags, created_at, deadline_ms, draft_expires_at, due_at, parent, has_ties)
+      values (p_partition, p_id, p_namespace, p_name, 'draft', coalesce(p_tags, '{}'), v_now, p_deadline, expires_at, expires_at,
+        p_parent, case when p_parent is not null then true end)
       on conflict do nothing;
     if not found then raise exception 'the flow was created meanwhile' using errcode = '40001'; end if;
+    if p_parent is not null then perform leave_link(p_partition, p_namespace, p_id::text, p_parent); end if;
     outcome := 'created';
   end if;
   if p_key is not null and outcome <> 'flow_conflict' then

@@ -27,6 +27,10 @@ begin
   delete from step s using replay_member m
     where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids) and m.has_input
       and s.partition_key = m.partition_key and s.execution_id = m.execution_id;
+  perform forget_signals(p_partition, array_agg(x.id))
+    from replay_member m join execution x on x.partition_key = m.partition_key and x.id = m.execution_id and x.has_ties
+    where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids) and m.has_input
+    having count(*) > 0;
   update execution_info i set input = case when m.has_input then m.input else i.input end, progress_percent = null, progress_message = null
     from replay_member m
     where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids)

@@ -115,6 +115,7 @@ begin
   ), timed as (
     select s.id, s.due_at, least(s.deadline_at, s.queue_ttl_at,
       case when s.lifecycle_phase = 'active' then least(s.grace_ends_at, s.attempt_deadline_at, s.lease_expires_at) end,
+      case when s.lifecycle_phase = 'suspended' then timeout_of(s.partition_key, s.id) end,
       case when s.eligibility_state = 'not_eligible_until_time' then s.not_before end) as expected
     from sample s where s.lifecycle_phase <> 'terminal'
   ), reset as (
@@ -144,6 +145,14 @@ begin
       from edge e where e.partition_key = p_partition and e.downstream_id = s.id
     ) e
     where e.n <> g.n or e.satisfied <> g.succeeded or e.impossible <> g.failed + g.skipped
+  union all
+  select s.id, 'it is suspended, and nothing says for what', false
+    from sample s where s.lifecycle_phase = 'suspended'
+      and not exists (select 1 from suspension u where u.partition_key = p_partition and u.execution_id = s.id)
+  union all
+  select s.id, 'a suspension stands, and it is not suspended', false
+    from sample s where s.lifecycle_phase <> 'suspended'
+      and exists (select 1 from suspension u where u.partition_key = p_partition and u.execution_id = s.id)
   union all
   select s.id, 'it has no description', false
     from sample s where not exists (select 1 from execution_info i where i.partition_key = p_partition and i.id = s.id);

@@ -16,7 +16,7 @@ begin
   delete from execution where partition_key = p_partition and id = any(p_ids);
 end $$;
 
--- The next solo executions past their retention. Answers how many went; null where so many of their frames went that the rest
+-- The next solo executions past their retention. Answers how many went; null where so many of their frames or signals went that the rest
 -- is left for another transaction.
 create function trim_executions(p_partition integer, p_max integer, p_frames_max integer) returns integer
 language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
@@ -32,6 +32,7 @@ begin
   ) x;
   if v_ids is null then return 0; end if;
   if not remove_streams(p_partition, v_ids, p_frames_max) then return null; end if;
+  if not remove_ties(p_partition, v_ids, p_frames_max) then return null; end if;
   delete from completion_event c where c.partition_key = p_partition and c.execution_id = any(v_ids);
   perform remove_executions(p_partition, v_ids);
   return cardinality(v_ids);
@@ -59,6 +60,7 @@ begin
   end if;
   select array_agg(x.id) into v_ids from (select id from execution where flow_id = p_flow limit p_max) x;
   if not remove_streams(p_partition, v_ids, p_frames_max) then return false; end if;
+  if not remove_ties(p_partition, v_ids, p_frames_max) then return false; end if;
   if v_ids is not null then perform remove_executions(p_partition, v_ids); end if;
   if cardinality(v_ids) = p_max then return false; end if;
   delete from completion_event c where c.flow_id = p_flow;

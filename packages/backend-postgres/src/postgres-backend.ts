@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import {
   createHintHub,
+  type EngineBackend,
   type ExecutionId,
   type FoundationBackend,
   type PartitionConfig,
@@ -27,10 +28,11 @@ import { type PostgresBackendOptions, readSettings } from './options.js'
 import { createResolution } from './resolution/index.js'
 import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
+import { createSuspensions } from './suspensions/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
-export interface PostgresBackend extends FoundationBackend {
+export interface PostgresBackend extends FoundationBackend, Pick<EngineBackend, 'suspensions'> {
   /** All rows of an execution, whatever its namespace, for people. Throws `execution_not_found` when there are none. */
   inspect(id: ExecutionId): Promise<InspectedExecution>
 }
@@ -51,6 +53,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     attempts: createAttempts(ctx),
     flows,
     resolution: createResolution(ctx),
+    suspensions: createSuspensions(ctx),
     streams: createStreams(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),

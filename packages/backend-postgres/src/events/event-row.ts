@@ -9,7 +9,9 @@ import {
   makePartitionTag,
   type Namespace,
   type PublicState,
+  type SignalEvent,
 } from '@flowfabric/core'
+import { toSignalId, toWaitpointId } from '../suspensions/ids.js'
 
 /** Events of one partition with consecutive numbers, each as its time and its body. */
 export interface EventRow {
@@ -42,6 +44,17 @@ type EventBody =
       graphRevision: number,
       generation: number,
     ]
+  | readonly [
+      's',
+      namespace: Namespace,
+      lane: LaneId,
+      executionId: string,
+      flowId: FlowId | null,
+      id: string,
+      waitpointId: string | null,
+      name: string,
+      outcome: SignalEvent['outcome'],
+    ]
 
 /** The events of a row from a number on, in their order. */
 export function toEvents({ partition_key, first_number, body }: EventRow, from: number): EngineEvent[] {
@@ -55,6 +68,21 @@ function toEvent(partition: number, number: number, atMs: number, body: EventBod
   if (body[0] === 'f') {
     const [, namespace, flowId, state, previousState, graphRevision, generation] = body
     return { ...base, type: 'flow', namespace, flowId, state, previousState, graphRevision, generation }
+  }
+  if (body[0] === 's') {
+    const [, namespace, lane, executionId, flowId, id, waitpointId, name, outcome] = body
+    return {
+      ...base,
+      type: 'signal',
+      namespace,
+      executionId: makeExecutionId(partition, executionId),
+      flowId,
+      lane,
+      signalId: toSignalId(partition, id),
+      waitpointId: waitpointId === null ? null : toWaitpointId(partition, waitpointId),
+      name,
+      outcome,
+    }
   }
   const [
     ,

@@ -13,6 +13,7 @@ import {
   makeExecutionId,
   must,
   type OwnershipState,
+  type ParentLink,
   type PublicState,
   type RetryPolicy,
   type Tags,
@@ -65,6 +66,7 @@ export interface ExecutionRow {
   readonly failure: Failure | null
   readonly progress_percent: number | null
   readonly progress_message: string | null
+  readonly parent: ParentLink | null
   readonly terminal_at: number | null
 }
 
@@ -74,7 +76,7 @@ export const executionColumns = `e.partition_key, e.id, e.route_id, e.flow_id, i
   e.terminal_outcome, e.attempt_state, e.public_state, e.generation, e.epoch, e.attempt_count, e.retry_count, e.reclaim_count,
   e.replay_count, e.held, e.created_at, e.first_eligible_at, e.ready_at, e.not_before, e.delay_reason, e.deadline_at, e.worker_id,
   e.instance_id, e.lease_started_at, e.lease_expires_at, e.attempt_deadline_at, e.grace_ends_at, e.cancel_cause, r.failure,
-  i.progress_percent, i.progress_message, e.terminal_at`
+  i.progress_percent, i.progress_message, i.parent, e.terminal_at`
 
 export const executionTables = `ff.execution e
   join ff.execution_info i on i.partition_key = e.partition_key and i.id = e.id
@@ -86,7 +88,7 @@ export async function toExecution(row: ExecutionRow, catalog: Catalog): Promise<
     id: makeExecutionId(row.partition_key, row.id),
     namespace: lane.namespace,
     flowId: row.flow_id,
-    parent: null,
+    parent: row.parent,
     name: row.name,
     kind,
     lane: lane.name,

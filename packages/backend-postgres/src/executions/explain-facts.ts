@@ -17,6 +17,7 @@ import { type AttemptRow, attemptRows, toAttempt } from '../attempts/attempt-row
 import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
 import { describePolicy, type GroupRow, groupColumns, toGroupView, toJoin } from '../flows/group-row.js'
+import { readSuspension } from '../suspensions/suspension-row.js'
 import { readExecution } from './get.js'
 
 interface LaneRow {
@@ -71,7 +72,7 @@ export async function explainFacts(ctx: PostgresContext, params: GetExecution): 
               },
         group: lane.flow_id === null ? null : await readGroup(tx, key),
         lastAttempt: last === undefined ? null : toAttempt(last),
-        suspension: null,
+        suspension: execution.state.lifecyclePhase === 'suspended' ? await readSuspension(tx, key) : null,
       }
     },
     { isolation: 'repeatable read' },

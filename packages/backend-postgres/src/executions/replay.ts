@@ -68,6 +68,7 @@ async function reopen(
       input,
     ])
     await tx.query('delete from ff.step where partition_key = $1 and execution_id = $2', key)
+    await tx.query('select ff.forget_signals($1::integer, array[$2::uuid])', key)
   }
   await tx.query(
     `update ff.execution_info set progress_percent = null, progress_message = null

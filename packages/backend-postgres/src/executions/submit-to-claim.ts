@@ -116,6 +116,7 @@ export async function submitToClaim(
     step_attempts: null,
     step_times: null,
     steps_truncated: null,
+    resumption: null,
   }
   // Both know when it is due; one tells.
   return { row: { ...row, due_at: null }, claimed: must(await claimer.finish(begun, [claimed]), 'its lease') }

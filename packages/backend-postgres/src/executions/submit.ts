@@ -21,12 +21,13 @@ import { announceReady } from '../leases/after-end.js'
 import { callWithClaims, type StoreFunction } from '../leases/call-with-claims.js'
 import type { Claimer } from '../leases/claim.js'
 import { createGroupWithClaims, type GroupWithClaims } from '../leases/group-with-claims.js'
+import { kickDispatch } from '../resolution/dispatch.js'
 import { optionsOf, type Routed, type SubmittedRow } from './submission-row.js'
 import { startsAtOnce, submitToClaim } from './submit-to-claim.js'
 
 type Submit = (params: SubmitExecutions) => Promise<SubmitExecutionsResult>
 
-/** One of the two ways to submit: without and with idempotency keys. */
+/** One of the ways to submit: without and with idempotency keys, and with parents. */
 interface Way {
   readonly fn: StoreFunction
   /** Whether one item and one claim go by `submitToClaim`. */
@@ -65,17 +66,33 @@ const keyedWay: Way = {
   ],
 }
 
+/** For whatever has a parent, with a key or without. */
+const linkedWay: Way = {
+  fn: { name: 'submit_linked', types: [...keyedWay.fn.types, 'jsonb[]'], columns },
+  canHand: false,
+  keyOf: ({ item }) => item.idempotencyKey ?? item.id,
+  columnsOf: (items) => [
+    ...columnsOf(items),
+    items.map(({ item }) => item.idempotencyKey ?? null),
+    items.map(({ item }) => item.idempotencyTtlMs ?? limits.idempotencyTtlMs),
+    items.map(({ item }) => JSON.stringify(must(item.parent, 'a parent'))),
+  ],
+}
+
 const itemsMax = 64
 
 /** Accepts solo executions; calls at the same time share statements, and a large call goes in several. */
 export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
   const plain = createGroups(ctx, claimer, plainWay)
   const keyed = createGroups(ctx, claimer, keyedWay)
+  const linked = createGroups(ctx, claimer, linkedWay)
   return async (params) => {
     const errors = checkSubmitExecutions(params, await ctx.partitions())
     const { namespace, items, next } = params
-    const groupOf = (item: ExecutionSubmission | undefined) =>
-      item?.idempotencyKey === undefined ? plain(namespace) : keyed(namespace)
+    const groupOf = (item: ExecutionSubmission | undefined) => {
+      if (item?.parent !== undefined) return linked(namespace)
+      return item?.idempotencyKey === undefined ? plain(namespace) : keyed(namespace)
+    }
     const routes = await Promise.allSettled(
       items.map(({ lane, kind, capabilities = [] }, index) =>
         errors[index] === undefined
@@ -131,6 +148,7 @@ function createGroups(
         const call = items.length === 0 ? undefined : { fn, values: [namespace, ...columnsOf(items)] }
         const answer = await callWithClaims<SubmittedRow>(ctx, claimer, call, requests)
         announce(ctx, answer.rows, answer.claimedByLane)
+        if (fn === linkedWay.fn) kickDispatch(ctx, new Set(answer.rows.map((row) => row.partition_key)))
         const rows: SubmittedRow[] = []
         for (const row of answer.rows) rows[row.ord - 1] = row
         return { rows, claims: answer.claims }

@@ -9,6 +9,7 @@ import {
   makePartitionTag,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import { kickDispatch } from '../resolution/dispatch.js'
 import { partitionOf } from './flow-state.js'
 
 interface DraftRow {
@@ -20,10 +21,11 @@ interface DraftRow {
 /** Begins a graph that `extend` fills and `seal` releases. */
 export async function createDraft(ctx: PostgresContext, params: CreateDraft): Promise<CreateDraftOutcome> {
   checkCreateDraft(params, await ctx.partitions())
-  const { flowId, namespace, name, tags, deadlineMs, draftTtlMs, idempotencyKey, idempotencyTtlMs } = params
+  const { flowId, namespace, name, tags, deadlineMs, draftTtlMs, idempotencyKey, idempotencyTtlMs, parent } =
+    params
   const partition = await partitionOf(ctx, flowId)
   const [row] = await ctx.db.call<DraftRow>(
-    'select outcome, flow_id, expires_at from ff.create_draft($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10)',
+    'select outcome, flow_id, expires_at from ff.create_draft($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10, $11::jsonb)',
     [
       partition,
       flowId,
@@ -38,12 +40,14 @@ export async function createDraft(ctx: PostgresContext, params: CreateDraft): Pr
         .update(name ?? '')
         .digest(),
       idempotencyTtlMs ?? limits.idempotencyTtlMs,
+      parent === undefined ? null : JSON.stringify(parent),
     ],
   )
   if (row === undefined)
     throw engineError('corruption', 'A draft was answered by nothing', { subject: 'create_draft' })
   switch (row.outcome) {
     case 'created': {
+      if (parent !== undefined) kickDispatch(ctx, [partition])
       const tag = makePartitionTag('flow', partition)
       ctx.hints.emit({ type: 'events', partition: tag })
       if (row.expires_at !== null) ctx.hints.emit({ type: 'due', partition: tag, dueAtMs: row.expires_at })

@@ -16,6 +16,7 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import { sqlStateOf } from '../db/fault.js'
 import { createGroup, type Group } from '../db/group-commit.js'
+import { kickDispatch } from '../resolution/dispatch.js'
 import { type GraphRows, toGraphRows } from './node-rows.js'
 
 interface VerdictRow {
@@ -71,6 +72,7 @@ async function submitFlow(
     case 'duplicate':
       return { outcome: 'duplicate', flowId: verdict.flow_id }
     case 'accepted':
+      if (params.parent !== undefined) kickDispatch(ctx, [partition])
       if (ctx.hints.hasListeners) tellAccepted(ctx, params, partition, rows)
       return { outcome: 'accepted', flowId, graphRevision: 1 }
     default:
@@ -93,6 +95,7 @@ function describeFlow(params: SubmitFlow, partition: number, rows: GraphRows) {
     key: params.idempotencyKey,
     ttl: params.idempotencyTtlMs ?? limits.idempotencyTtlMs,
     lanes: rows.laneIds,
+    parent: params.parent,
   }
 }
 

@@ -25,6 +25,16 @@ const sources: readonly Source[] = [
   ['lane', 'to_jsonb(t)', 't.id = (select lane_id from ff.execution where partition_key = $1 and id = $2)'],
   ['attempt', 'to_jsonb(t)', ofExecution],
   ['step', sized('result'), ofExecution],
+  ['suspension', 'to_jsonb(t)', ofExecution],
+  ['resumption', 'to_jsonb(t)', ofExecution],
+  ['waitpoint', 'to_jsonb(t)', ofExecution],
+  ['signal', sized('payload'), ofExecution],
+  ['child', 'to_jsonb(t)', 't.partition_key = $1 and t.parent_id = $2'],
+  [
+    'child_watcher',
+    'to_jsonb(t)',
+    `t.partition_key = $1 and t.child = format('{fp:%s}:%s', $1::integer, $2::uuid)`,
+  ],
   ['stream', 'to_jsonb(t)', ofExecution],
   ['stream_summary', sized('document'), ofExecution],
   ['stream_frame', sized('frame'), ofExecution],
@@ -50,7 +60,7 @@ const statement = sources
 /** Reads an execution as it is stored, whatever its namespace. Throws `execution_not_found` when there is nothing of it. */
 export async function inspectExecution(ctx: PostgresContext, id: ExecutionId): Promise<InspectedExecution> {
   const found = await ctx.db.query<{ table_name: string; row: Row }>(
-    `select table_name, row from (${statement}) as stored order by place, row ->> 'idx', row ->> 'ordinal', (row ->> 'attempt_index')::integer, (row ->> 'frame_number')::integer`,
+    `select table_name, row from (${statement}) as stored order by place, row ->> 'idx', row ->> 'ordinal', (row ->> 'sequence')::bigint, (row ->> 'seq')::bigint, (row ->> 'attempt_index')::integer, (row ->> 'frame_number')::integer`,
     [partitionIndexOf(id), uuidOf(id)],
   )
   if (found.length === 0) throw engineError('execution_not_found', `Nothing is stored of ${id}`, { id })

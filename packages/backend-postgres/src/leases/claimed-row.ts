@@ -13,6 +13,7 @@ import {
   type UpstreamResult,
 } from '@flowfabric/core'
 import type { Catalog } from '../db/catalog.js'
+import { type StoredResumption, toResumption } from '../suspensions/resumption.js'
 
 /** A row of the SQL type `claimed`. The last two groups are there only where there is something to hand down. */
 export interface ClaimedRow {
@@ -48,6 +49,7 @@ export interface ClaimedRow {
   readonly step_attempts: readonly number[] | null
   readonly step_times: readonly number[] | null
   readonly steps_truncated: boolean | null
+  readonly resumption: StoredResumption | null
 }
 
 /** In the order of the type. */
@@ -83,6 +85,7 @@ export const claimedColumnNames: readonly (keyof ClaimedRow)[] = [
   'step_attempts',
   'step_times',
   'steps_truncated',
+  'resumption',
 ]
 
 export async function toClaimed(row: ClaimedRow, catalog: Catalog): Promise<ClaimedExecution> {
@@ -113,7 +116,7 @@ export async function toClaimed(row: ClaimedRow, catalog: Catalog): Promise<Clai
     upstreamTruncated: row.up_truncated ?? false,
     steps: toSteps(row),
     stepsTruncated: row.steps_truncated ?? false,
-    resumption: null,
+    resumption: row.resumption === null ? null : toResumption(row.partition_key, row.resumption),
     tags: row.tags,
     traceContext: row.trace_context,
   }

@@ -20,6 +20,7 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import { advanceReset } from '../flows/reset.js'
 import { releaseRoots } from '../flows/seal.js'
+import { carryMessage, isMessage } from './carry-message.js'
 import { drainGroup } from './drain-group.js'
 import { type Hop, type HopAnswer, type HopEntry, type HopOther, readHop, runHop } from './hop.js'
 import { settleFlow } from './settle.js'
@@ -40,7 +41,11 @@ export async function dispatchCompletion(
       throw fault
     },
   )
-  for (const other of hop.others) await carryOut(ctx, other)
+  const carried: DispatchItem[] = []
+  for (const other of hop.others) carried.push(...(await carryOut(ctx, other)))
+  const isDelivered = carried.some(({ outcome }) => outcome === 'delivered')
+  if (isDelivered)
+    return { outcome: 'advanced', edges: 0, satisfied: 0, impossible: 0, skipped: 0, corrupt: [] }
   const [entry] = hop.entries
   return entry === undefined || entry.noop ? { outcome: 'noop' } : toAdvanced(entry)
 }
@@ -64,7 +69,9 @@ export async function dispatchCompletions(
       return { items: [...items, ...(await dispatchEach(ctx, partition, max))], more: true }
     items.push(...(await toItems(ctx, hop)))
     edgesLeft -= hop.entries.reduce((sum, { edges }) => sum + edges, 0)
-    if (!hop.more) return { items, more: false }
+    // A message may have further receivers, or have led to others.
+    const isDone = !hop.more && !hop.others.some(isMessage)
+    if (isDone) return { items, more: false }
     if (items.length >= params.max || edgesLeft <= 0) return { items, more: true }
   }
 }
@@ -129,6 +136,11 @@ async function postpone(ctx: PostgresContext, partition: number, id: string): Pr
 export async function carryOut(ctx: PostgresContext, other: HopOther): Promise<DispatchItem[]> {
   const flowId = other.flow as FlowId
   switch (other.kind) {
+    case 'child_linked':
+    case 'child_watched':
+    case 'child_ended':
+    case 'parent_stopped':
+      return carryMessage(ctx, { ...other, kind: other.kind })
     case 'flow_settled': {
       const state = await settleFlow(ctx, other.partition, flowId, other.id)
       return state === undefined ? [] : [{ outcome: 'settled', flowId, flowState: state }]
@@ -233,7 +245,10 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
       try {
         const hop =
           done?.hop ?? (await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false }))
-        for (const other of hop.others) await carryOutGuarded(ctx, other)
+        for (const other of hop.others) {
+          const items = await carryOutGuarded(ctx, other)
+          if (items.some((item) => item.outcome === 'delivered')) kicker.pending.add(other.partition)
+        }
         for (const group of hop.fired) {
           const drain = await drainGroup(ctx, group, limits.siblingCancelMembersMax)
           if (drain !== undefined && drain.lost.length > 0) kicker.pending.add(group.partition)

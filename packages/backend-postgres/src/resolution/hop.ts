@@ -1,4 +1,10 @@
-import { type FlowId, type FlowState, makeExecutionId, makePartitionTag } from '@flowfabric/core'
+import {
+  type FamilyMessage,
+  type FlowId,
+  type FlowState,
+  makeExecutionId,
+  makePartitionTag,
+} from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { announceReady } from '../leases/after-end.js'
 
@@ -20,8 +26,9 @@ export interface HopEntry {
 export interface HopOther {
   readonly id: string
   readonly partition: number
-  readonly kind: 'flow_settled' | 'seal_release' | 'replay_reset'
-  readonly flow: string
+  readonly kind: 'flow_settled' | 'seal_release' | 'replay_reset' | FamilyMessage
+  /** Null of a message between a parent and a child. */
+  readonly flow: string | null
 }
 
 /** A member that was ended by other hands than its holder's. */
