@@ -20,7 +20,6 @@ import {
   type SuspensionId,
   type TokenId,
   type WaitpointId,
-  type TokenId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
