@@ -3,7 +3,7 @@
  * that are about the role alone run on these stores; in others they ask `hasRole`. A role that all stores have goes from here.
  */
 export const storesWith: Readonly<Record<LaterRole, readonly string[]>> = {
-  suspensions: ['model'],
+  suspensions: ['model', 'valkey', 'valkeyCluster'],
 }
 export type LaterRole = 'suspensions'
 

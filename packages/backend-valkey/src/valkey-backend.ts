@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { createHintHub, type ExecutionId, type FoundationBackend } from '@flowfabric/core'
+import { createHintHub, type EngineBackend, type ExecutionId, type FoundationBackend } from '@flowfabric/core'
 import { createAccess } from './access/index.js'
 import { createAttempts } from './attempts/index.js'
 import { createAudit } from './audit/index.js'
@@ -35,10 +35,11 @@ import { createCatalogue } from './routes/catalogue.js'
 import { learnRoutes } from './routes/route-of.js'
 import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
+import { createSuspensions } from './suspensions/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
-export interface ValkeyBackend extends FoundationBackend {
+export interface ValkeyBackend extends FoundationBackend, Pick<EngineBackend, 'suspensions'> {
   /**
    * All that is stored of an execution, whatever its namespace and however damaged it is, for people. Throws
    * `execution_not_found` when there is nothing.
@@ -62,6 +63,7 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     attempts: createAttempts(ctx),
     flows,
     resolution: createResolution(ctx),
+    suspensions: createSuspensions(ctx),
     streams: createStreams(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),

@@ -169,6 +169,8 @@ export const limits = {
   judgedSignalBytesMax: 1_048_576,
   /** The source of a signal, as UTF-8. */
   signalSourceBytesMax: 256,
+  /** Tries of one delivery while others change the same suspension, the first included. `retry_exhausted`. */
+  signalTriesMax: 20,
   /** Payloads of signals that a claim carries; the rest is paged. */
   inlineSignalBytesMax: 262_144,
   /** Children of a stopped parent that one step cancels, and parents that one step tells of a child's end. */
