@@ -16,7 +16,6 @@ import {
 import { describe, expect, it } from 'vitest'
 import { readOne, steadyRetry } from '../support/builders.js'
 import { FlowDriver, type NodePlan } from '../support/flow-driver.js'
-import { hasRole } from '../support/roles.js'
 import { onSignal, SuspensionDriver } from '../support/suspension-driver.js'
 import { type TestStore, useStore } from '../support/use-store.js'
 import { WorkerDriver } from '../support/worker-driver.js'
@@ -53,8 +52,6 @@ const byHolder: readonly TransitionEvent[] = [
   'yield',
   'suspend',
 ]
-/** Cells of suspensions, which not every store has yet. */
-const ofSuspensions: readonly string[] = ['suspend', 'signal', 'suspension_timeout', 'suspended']
 
 async function arrange(situation: Situation, event: TransitionEvent): Promise<Scene> {
   const s = store()
@@ -241,13 +238,9 @@ async function outcomeOf(call: Promise<string>): Promise<string> {
   })
 }
 
-const isCarriedOut = (word: string) => !ofSuspensions.includes(word) || hasRole('suspensions')
-
-for (const situation of situations.filter(isCarriedOut)) {
+for (const situation of situations) {
   describe(`an execution that is ${situation}`, () => {
-    const cells = transitionEvents
-      .filter(isCarriedOut)
-      .map((event) => [event, transitions[situation][event]] as const)
+    const cells = transitionEvents.map((event) => [event, transitions[situation][event]] as const)
     const reachable = cells.filter(([, transition]) => transition.kind !== 'never')
     it.each(reachable)('meets %s as the table says', async (event, transition) => {
       const scene = await arrange(situation, event)

@@ -1,17 +1,17 @@
 import { expect } from 'vitest'
 import type { Tallies } from '../support/random-runs.js'
 import { splitTally } from './differences.js'
-import type { Operations } from './operations/index.js'
+import { operations } from './operations/index.js'
 
 /** The clock of a test store is moved, never refused, and who asks for all signing keys states nothing. */
 const neverRefused = new Set(['maintenance.advanceTime', 'keyring.list'])
 
-export function expectEveryOperation(operations: Operations, tallies: Tallies): void {
+export function expectEveryOperation(tallies: Tallies): void {
   expect(Object.keys(operations).filter((operation) => !tallies.has(operation))).toEqual([])
 }
 
 /** A long run reaches both answers of everything. */
-export function expectEveryOperationBothWays(operations: Operations, tallies: Tallies): void {
+export function expectEveryOperationBothWays(tallies: Tallies): void {
   const missing = Object.keys(operations).flatMap((operation) => {
     const { accepted, refused } = splitTally(tallies.get(operation))
     return [

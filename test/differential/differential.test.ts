@@ -4,11 +4,9 @@ import { afterAll, beforeAll, describe, it } from 'vitest'
 import { createModel } from '../model/index.js'
 import { type BackendName, createTestBackend, type TestBackend } from '../support/backends.js'
 import { isReplay, runRandomly, type Tallies } from '../support/random-runs.js'
-import { hasRole } from '../support/roles.js'
 import { isSoak } from '../support/soak.js'
 import { expectEveryOperation, expectEveryOperationBothWays } from './both-ways.js'
 import { claimsByChoice } from './operations/claims-by-choice.js'
-import { operationsOf } from './operations/index.js'
 import { askForEverything, runSteps, type Settling, stepsArbitrary } from './run.js'
 import { newWorld, type Side } from './world.js'
 
@@ -33,10 +31,9 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
     it('answer alike and look alike after every call', async () => {
       const { backend, partitions, partitionCounts } = opened
       const tallies: Tallies = new Map()
-      const offered = operationsOf(['model', name])
       const runs = await runRandomly(
         `differential on ${name}, ${settling}`,
-        fc.asyncProperty(stepsArbitrary(isSoak ? 120 : 60, offered), async (steps) => {
+        fc.asyncProperty(stepsArbitrary(isSoak ? 120 : 60), async (steps) => {
           // A model of its own for each run: other runs live in other namespaces of the store.
           const startMs = await backend.maintenance.serverTimeMs()
           const model = createModel({ partitions: partitionCounts, startMs, inlineResolveEdges, seed: 7 })
@@ -53,15 +50,14 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
             claims: claimsByChoice,
             minting: { uuid: mintUuid, count: partitionCounts.flow },
             partitions,
-            hasFamilies: hasRole('suspensions', name),
           })
           await runSteps(world, steps, tallies, { settling })
         }),
-        { shortRuns: 14, soakRuns: 2_000, soakMs: 120_000, tallies, first: [askForEverything(offered)] },
+        { shortRuns: 14, soakRuns: 2_000, soakMs: 120_000, tallies, first: [askForEverything()] },
       )
       // A long run reaches both answers of everything, a short one at least calls it. One that is replayed need not.
-      if (runs >= 400) expectEveryOperationBothWays(offered, tallies)
-      else if (!isReplay) expectEveryOperation(offered, tallies)
+      if (runs >= 400) expectEveryOperationBothWays(tallies)
+      else if (!isReplay) expectEveryOperation(tallies)
     })
   },
 )

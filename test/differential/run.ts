@@ -7,7 +7,7 @@ import { answerOf, outcomesOf } from './answers.js'
 import { Chooser } from './chooser.js'
 import { differencesBetween } from './differences.js'
 import { withoutUnusedLanes } from './lanes-in-use.js'
-import { type Operations, operations } from './operations/index.js'
+import { operations } from './operations/index.js'
 import type { Call, Play, Side, World } from './world.js'
 
 /** A generated call: which operation, and the numbers that its choices are made from. */
@@ -19,17 +19,17 @@ export interface Step {
 export const picksPerStep = 24
 export const pickBelow = 9_974
 
-export function stepsArbitrary(maxLength: number, offered: Operations): fc.Arbitrary<Step[]> {
+export function stepsArbitrary(maxLength: number): fc.Arbitrary<Step[]> {
   const op = fc.oneof(
-    ...Object.entries(offered).map(([name, { weight }]) => ({ weight, arbitrary: fc.constant(name) })),
+    ...Object.entries(operations).map(([name, { weight }]) => ({ weight, arbitrary: fc.constant(name) })),
   )
   const picks = fc.array(fc.nat(pickBelow - 1), { minLength: picksPerStep, maxLength: picksPerStep })
   return fc.array(fc.record({ op, picks }), { minLength: 1, maxLength, size: 'max' })
 }
 
 /** A run that asks for everything, so that a short test leaves nothing to luck: twice, since the first asks about little. */
-export function askForEverything(offered: Operations): Step[] {
-  const names = Object.keys(offered)
+export function askForEverything(): Step[] {
+  const names = Object.keys(operations)
   return [...names, ...names].map((op, place) => ({
     op,
     picks: Array.from({ length: picksPerStep }, (_, n) => (place * 31 + n * 17) % pickBelow),

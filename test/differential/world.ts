@@ -55,8 +55,6 @@ export interface World {
   /** Where each execution stood in the call that brought it, see `choosePriority`. */
   readonly places: Map<ExecutionId, number>
   readonly handles: LeaseHandles[]
-  /** Whether executions call each other: all have the role that tells them of their ends. */
-  readonly hasFamilies: boolean
   readonly waitpoints: { readonly id: WaitpointId; readonly executionId: ExecutionId }[]
   /** The last suspension that each began. */
   readonly suspensions: Map<ExecutionId, SuspensionId>
@@ -76,8 +74,7 @@ export const lanes: readonly [LaneId, LaneId] = [parseLaneId('quick'), parseLane
 export const kinds: readonly [Kind, Kind] = [parseKind('count'), parseKind('sum@2')]
 export const workerId: WorkerId = parseWorkerId('worker')
 
-export interface WorldParts
-  extends Pick<World, 'model' | 'backends' | 'claims' | 'minting' | 'partitions' | 'hasFamilies'> {
+export interface WorldParts extends Pick<World, 'model' | 'backends' | 'claims' | 'minting' | 'partitions'> {
   /** Tells its namespaces from those of other runs on the same stores. */
   readonly name: string
 }

@@ -1,4 +1,4 @@
-import type { EngineBackend, FoundationBackend } from '@flowfabric/core'
+import type { FoundationBackend } from '@flowfabric/core'
 import { createAccess } from './access.js'
 import { createAttempts } from './attempts.js'
 import { createAudit } from './audit.js'
@@ -22,11 +22,10 @@ import { createSuspensions } from './suspensions.js'
  * The reference model: what every store means, in plain maps, without indexes, caches or batches. Where it and a store
  * differ, one of them is wrong. See `docs/semantics.md`, of which it is the program.
  */
-export type ModelBackend = FoundationBackend &
-  Pick<EngineBackend, 'suspensions'> & {
-    /** The records, for the fault hooks of tests alone. */
-    readonly store: Model
-  }
+export type ModelBackend = FoundationBackend & {
+  /** The records, for the fault hooks of tests alone. */
+  readonly store: Model
+}
 
 export function createModel(options: ModelOptions = {}): ModelBackend {
   const store = createStore(options)

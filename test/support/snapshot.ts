@@ -24,7 +24,6 @@ import {
   allSteps,
   allWaitpoints,
 } from './listing.js'
-import { findRole } from './roles.js'
 
 /**
  * A canonical picture of a namespace, taken through public operations only, the same on every store. Left out is what two
@@ -181,14 +180,13 @@ async function readResults(
 
 const RESULTS_PER_CALL = 100
 
-/** Nothing of an execution that has no waitpoints and no signals: not every store has the role. */
+/** Nothing of an execution that has no waitpoints and no signals. */
 async function pictureSuspensions(
   backend: FoundationBackend,
   namespace: Namespace,
   executionId: ExecutionId,
 ) {
-  const suspensions = findRole(backend, 'suspensions')
-  if (suspensions === undefined) return {}
+  const { suspensions } = backend
   const [waitpoints, signals] = await Promise.all([
     allWaitpoints(suspensions, namespace, executionId),
     allSignals(suspensions, namespace, executionId),

@@ -22,7 +22,6 @@ import {
   type WaitpointId,
 } from '@flowfabric/core'
 import { bytesOf, submitOne } from './builders.js'
-import { roleOf } from './roles.js'
 import type { TestStore } from './use-store.js'
 import { WorkerDriver } from './worker-driver.js'
 
@@ -48,7 +47,7 @@ export class SuspensionDriver {
   }
 
   get operations(): SuspensionOperations {
-    return roleOf(this.store.backend, 'suspensions')
+    return this.store.backend.suspensions
   }
 
   /** A solo execution that a worker holds. */

@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import {
   createHintHub,
-  type EngineBackend,
   type ExecutionId,
   type FoundationBackend,
   type PartitionConfig,
@@ -32,7 +31,7 @@ import { createSuspensions } from './suspensions/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
-export interface PostgresBackend extends FoundationBackend, Pick<EngineBackend, 'suspensions'> {
+export interface PostgresBackend extends FoundationBackend {
   /** All rows of an execution, whatever its namespace, for people. Throws `execution_not_found` when there are none. */
   inspect(id: ExecutionId): Promise<InspectedExecution>
 }

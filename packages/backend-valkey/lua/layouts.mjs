@@ -61,6 +61,29 @@ export const layouts = {
       capped: '1: it holds a slot of a capped lane',
       staged:
         '1: its graph came in parts, and it has not been let into the indexes yet; 2: it has, but its upstreams were not looked at',
+      waits: 'what it has had to do with suspensions, parents and children, see `waits`; most have none',
+    },
+  },
+  /** Of an execution that is somebody's child or parent, or ever had a waitpoint or a suspension. `V` in Lua. */
+  waits: {
+    letter: 'V',
+    fields: {
+      parent: "'l' linked or 'd' detached, and the id of who called it; or ''",
+      watched: '1: there are executions that are to be told of its end',
+      children: '1: it knows of children',
+      waitpoints: 'how many it has',
+      signals: 'sequence of the last one',
+      id: "of the suspension that stands, or that was the last; or ''",
+      state: "s stands, r was resumed, or ''",
+      reason: 'letter of the blocking reason',
+      since: 'when it began, or was resumed, ms',
+      times_out: 'ms; 0: never',
+      behaviour: "letter of what its timeout does, or ''",
+      delay: 'after its condition held, ms',
+      closes: '1: its waitpoints close when it resumes',
+      escalated: '1: its timeout has passed, and it waits for an operator',
+      revision: 'raised by whatever changes what a judgement of its condition relied on',
+      by: "c condition, t timeout, o operator; or ''",
     },
   },
   /** An attempt: the last one within its execution, earlier ones in a hash. `A` in Lua. */
@@ -153,6 +176,7 @@ export const layouts = {
       stage_expires: 'when its parts are removed unless it was committed, ms',
       cause: "cause that its cancel records, or ''",
       parked: 'entries of the outbox that wait until it is open',
+      family: '[parent, see `waits`; 1: there are executions that are to be told of its end]; most have none',
     },
   },
   /** A join. `G` in Lua. */

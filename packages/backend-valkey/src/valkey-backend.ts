@@ -35,6 +35,7 @@ import { createCatalogue } from './routes/catalogue.js'
 import { learnRoutes } from './routes/route-of.js'
 import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
+import { createSuspensions } from './suspensions/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -62,6 +63,7 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     attempts: createAttempts(ctx),
     flows,
     resolution: createResolution(ctx),
+    suspensions: createSuspensions(ctx),
     streams: createStreams(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),

@@ -3,11 +3,9 @@ import { describe, it } from 'vitest'
 import { createModel } from '../../model/index.js'
 import { type BackendName, createTestBackend, startMs, type TestBackend } from '../../support/backends.js'
 import { chooseSeed, type Tallies } from '../../support/random-runs.js'
-import { hasRole } from '../../support/roles.js'
 import { isSoak } from '../../support/soak.js'
 import { expectEveryOperationBothWays } from '../both-ways.js'
 import { claimsInOrder } from '../operations/claims-in-order.js'
-import { operationsOf } from '../operations/index.js'
 import type { Settling } from '../run.js'
 import { newWorld } from '../world.js'
 import { type Compared, playOnAll } from './play.js'
@@ -23,7 +21,6 @@ export interface Setting {
 }
 
 const stores: readonly BackendName[] = ['pglite', 'postgres18', 'valkey', 'valkeyCluster']
-const offered = operationsOf(['model', ...stores])
 
 /** In a soak the two settings together make twenty seeds. */
 const [seedCount, stepsPerSeed] = isSoak ? [10, 10_000] : [1, 150]
@@ -43,7 +40,7 @@ export function compareAllStores(setting: Setting): void {
         await playSeed(setting, seed, tallies, report)
       }
       // A short run need not reach both answers of everything.
-      if (isSoak) expectEveryOperationBothWays(offered, tallies)
+      if (isSoak) expectEveryOperationBothWays(tallies)
     })
   })
 }
@@ -69,7 +66,7 @@ async function playSeed(setting: Setting, seed: number, tallies: Tallies, report
       ['model', model] as const,
       ...opened.map(({ name, backend }) => [name, backend] as const),
     ])
-    const drawing = createDrawing(seed, offered)
+    const drawing = createDrawing(seed)
     const minting = { uuid: drawing.uuid, count: partitionCounts.flow }
     const world = newWorld({
       name: 'alike',
@@ -78,7 +75,6 @@ async function playSeed(setting: Setting, seed: number, tallies: Tallies, report
       claims: claimsInOrder,
       minting,
       partitions,
-      hasFamilies: stores.every((name) => hasRole('suspensions', name)),
     })
     report.begin(seed, await readVersions(backends))
     await playOnAll(world, { drawing, steps: stepsPerSeed, settling, tallies, compared })

@@ -1,5 +1,5 @@
 import { createRandom } from '../../model/random.js'
-import type { Operations } from '../operations/index.js'
+import { operations } from '../operations/index.js'
 import { pickBelow, picksPerStep, type Step } from '../run.js'
 
 /** Where all that is drawn in a run comes from, so that its seed repeats it. */
@@ -8,7 +8,7 @@ export interface Drawing {
   uuid(): string
 }
 
-export function createDrawing(seed: number, operations: Operations): Drawing {
+export function createDrawing(seed: number): Drawing {
   const random = createRandom(seed)
   const names = Object.entries(operations).flatMap(([name, { weight }]) => Array<string>(weight).fill(name))
   const below = (n: number) => Math.floor(random.next() * n)

@@ -55,7 +55,7 @@ export function submit(c: Chooser, world: World): Call | Play {
 
 /** Now and then another execution has called it. */
 export function chooseParent(c: Chooser, world: World): { readonly parent?: ParentLink } {
-  if (!world.hasFamilies || !c.rarely(4)) return {}
+  if (!c.rarely(4)) return {}
   return { parent: { id: chooseExecution(c, world), detached: c.rarely(3) } }
 }
 

@@ -1,4 +1,3 @@
-import { type LaterRole, storesWith } from '../../support/later-roles.js'
 import type { Chooser } from '../chooser.js'
 import type { Call, Play, World } from '../world.js'
 import * as access from './access.js'
@@ -22,7 +21,7 @@ export interface Operation {
 
 const of = (weight: number, choose: Operation['choose']): Operation => ({ weight, choose })
 
-/** Every operation that both are asked, and how often; without those of roles that one of them doesn't have. */
+/** Every operation that both are asked, and how often. */
 export const operations: Readonly<Record<string, Operation>> = {
   'executions.submit': of(10, executions.submit),
   'leases.claim': of(22, claims.claim),
@@ -97,16 +96,4 @@ export const operations: Readonly<Record<string, Operation>> = {
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),
   drive: of(8, time.drive),
-}
-
-export type Operations = typeof operations
-
-/** Those of roles that all of these have. */
-export function operationsOf(sides: Iterable<string>): Operations {
-  const names = [...sides]
-  const isCommon = (role: LaterRole) => names.every((name) => storesWith[role].includes(name))
-  const missing = (Object.keys(storesWith) as LaterRole[]).filter((role) => !isCommon(role))
-  return Object.fromEntries(
-    Object.entries(operations).filter(([name]) => !missing.some((role) => name.startsWith(`${role}.`))),
-  )
 }

@@ -12,7 +12,6 @@ import {
   suspensionTimeoutBehaviours,
   type WaitpointId,
 } from '@flowfabric/core'
-import { roleOf } from '../../support/roles.js'
 import type { Chooser } from '../chooser.js'
 import { type Call, handleOn, type LeaseHandles, nameLeases, type World } from '../world.js'
 import { chooseExecution, chooseNamespace } from './executions.js'
@@ -103,7 +102,7 @@ export function suspend(c: Chooser, world: World): Call {
   return {
     text: `suspensions.suspend ${nameLeases([lease])} ${JSON.stringify(item)}`,
     on: (backend, side) =>
-      roleOf(backend, 'suspensions').suspend({
+      backend.suspensions.suspend({
         namespaces,
         items: [{ ...item, handle: handleOn(side, lease) }],
       }),
@@ -131,7 +130,7 @@ export function createWaitpoint(c: Chooser, world: World): Call {
     text: `suspensions.createWaitpoint ${JSON.stringify(params)} ${lease === undefined ? '' : nameLeases([lease])}`,
     on: async (backend, side) => {
       const nowMs = await world.model.maintenance.serverTimeMs()
-      return roleOf(backend, 'suspensions').createWaitpoint({
+      return backend.suspensions.createWaitpoint({
         ...params,
         ...(isExpiring ? { expiresAtMs: nowMs + 30_000 } : {}),
         ...(lease === undefined ? {} : { handle: handleOn(side, lease) }),
@@ -148,7 +147,7 @@ export function closeWaitpoint(c: Chooser, world: World): Call {
   const params = { namespace: chooseNamespace(c, world), waitpointId: chooseWaitpoint(c, world, undefined) }
   return {
     text: `suspensions.closeWaitpoint ${params.waitpointId}`,
-    on: (backend) => roleOf(backend, 'suspensions').closeWaitpoint(params),
+    on: (backend) => backend.suspensions.closeWaitpoint(params),
   }
 }
 
@@ -169,7 +168,7 @@ export function deliverSignal(c: Chooser, world: World): Call {
   const { payload, ...told } = params
   return {
     text: `suspensions.deliverSignal ${JSON.stringify(told)} of ${payload?.byteLength ?? 0} bytes`,
-    on: (backend) => roleOf(backend, 'suspensions').deliverSignal(params),
+    on: (backend) => backend.suspensions.deliverSignal(params),
   }
 }
 
@@ -177,7 +176,7 @@ export function listWaitpoints(c: Chooser, world: World): Call {
   const params = { namespace: chooseNamespace(c, world), executionId: chooseExecution(c, world) }
   return {
     text: `suspensions.listWaitpoints ${params.executionId}`,
-    on: (backend) => roleOf(backend, 'suspensions').listWaitpoints({ ...params, limit: 1_000 }),
+    on: (backend) => backend.suspensions.listWaitpoints({ ...params, limit: 1_000 }),
   }
 }
 
@@ -188,6 +187,6 @@ export function listSignals(c: Chooser, world: World): Call {
   const params = { namespace: chooseNamespace(c, world), executionId, waitpointId, suspensionId }
   return {
     text: `suspensions.listSignals ${JSON.stringify(params)}`,
-    on: (backend) => roleOf(backend, 'suspensions').listSignals({ ...params, limit: 1_000 }),
+    on: (backend) => backend.suspensions.listSignals({ ...params, limit: 1_000 }),
   }
 }

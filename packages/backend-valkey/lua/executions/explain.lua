@@ -1,8 +1,9 @@
 --- What `explain` needs of the partition: the execution, its lane's copy, how many claimable ones of its route are ahead of it
--- here, its flow, and its group with the upstreams that it waits for. The record comes along, and the group's.
+-- here, its flow, and its group with the upstreams that it waits for. The record comes along, the group's, and the
+-- condition that it is suspended by.
 -- @flags no-writes
 -- @args namespace: string, id: string
--- @reply [lane: [state: string, concurrency: int], ahead: int, flow: [id: string, state: string, finalisers: int], group: int, upstreams: [id: string, name: string, state: string][]]
+-- @reply [lane: [state: string, concurrency: int], ahead: int, flow: [id: string, state: string, finalisers: int], group: int, upstreams: [id: string, name: string, state: string][], condition: int]
 -- @errors corruption schema_mismatch not_found
 local AHEAD_MAX = 1000
 local UPSTREAMS_MAX = 100
@@ -38,6 +39,11 @@ return function(u, a)
       group, upstreams = 2, pending_upstreams(u, a[2], g)
     end
   end
+  local condition = 0
+  if suspending.stands(x) then
+    bytes[#bytes + 1] = suspending.read(u, x)[2]
+    condition = #bytes
+  end
   local concurrency = lane.record and lane.record[L.concurrency] or 0
-  return { { lane.state, concurrency }, ahead, flow, group, upstreams }, bytes
+  return { { lane.state, concurrency }, ahead, flow, group, upstreams, condition }, bytes
 end

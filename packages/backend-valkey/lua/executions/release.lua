@@ -7,10 +7,12 @@
 return function(u, a)
   local x = operators.find(u, a[1], a[2])
   if x[X.phase] == 't' then return { 'execution_terminal', x[X.out] } end
-  if x[X.held] == 0 then return { 'not_held' } end
+  local is_escalated = x[X.phase] == 's' and x[X.waits][V.escalated] == 1
+  if x[X.held] == 0 and not is_escalated then return { 'not_held' } end
   transition.touch(u, x)
   x[X.held] = 0
-  if x[X.phase] == 'r' then transition.rejudge(u, x) end
+  if is_escalated then suspending.resume(u, x, 'o')
+  elseif x[X.phase] == 'r' then transition.rejudge(u, x) end
   flush.run(u)
   return { 'released' }
 end

@@ -20,6 +20,7 @@ return function(u, a)
   f[F.created] = u.now
   flows.start_deadline(u, f)
   events.flow(u, f, nil)
+  if f[F.family] then family.flow_created(u, f) end
   staging.commit(u, a[1], f)
   flush.run(u)
   return { 'a' }

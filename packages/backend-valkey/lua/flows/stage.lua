@@ -3,7 +3,7 @@
 -- The first ids are those of the part's nodes, others are of nodes that their edges name.
 -- @flags
 -- @args kind: string, head: [id: string, ns: string, name: string, tags: string, deadlineMs: int, shape: string, ids:
---   string], notAfterMs: int, hash: string, from: int, routes: [rid: string, text: string, lane: string][], ids:
+--   string, parent: string], notAfterMs: int, hash: string, from: int, routes: [rid: string, text: string, lane: string][], ids:
 --   string[], nodes: [route: int, priority: int, startMs: int, delayMs: int, policy: unknown, spec: string, hash:
 --   string, input: int, name: string, join: unknown, ins: [from: int, as: string][], outs: [to: int, place: int][]][]
 -- @reply unknown[]

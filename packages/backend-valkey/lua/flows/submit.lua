@@ -2,7 +2,7 @@
 -- order; for the form of a node see `shared/graph.lua`.
 -- @flags
 -- @args routes: [rid: string, text: string, lane: string][], flows: [head: [id: string, ns: string, name: string, tags:
---   string, deadlineMs: int, shape: string, ids: string], notAfterMs: int, ids: string[], nodes: [route: int, priority:
+--   string, deadlineMs: int, shape: string, ids: string, parent: string], notAfterMs: int, ids: string[], nodes: [route: int, priority:
 --   int, startMs: int, delayMs: int, policy: unknown, spec: string, hash: string, input: int, name: string, join:
 --   unknown, ins: [from: int, as: string][], outs: [to: int, place: int][]][]][]
 -- @reply unknown[][]

@@ -19,6 +19,7 @@ local function prefixes_of(meta)
       attempt = root .. ':attempt:' .. tag .. ':',
       flow = root .. ':flow:' .. tag .. ':',
       stream = root .. ':stream:' .. tag .. ':',
+      waitpoint = root .. ':waitpoint:' .. tag .. ':',
       idx = root .. ':idx:' .. tag .. ':',
     }
     prefixes[meta] = known

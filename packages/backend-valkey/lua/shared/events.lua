@@ -28,12 +28,19 @@ function events.flow(u, f, before)
   list[#list + 1] = { 'f', u.flow_ids[f], f[F.ns], f[F.state], before or '', f[F.revision], f[F.generation] }
 end
 
+-- `outcome`: a accepted, s satisfied, b buffered.
+function events.signal(u, x, id, waitpoint, name, outcome)
+  if x[X.flow] == '' and lanes.of_execution(u, x).events ~= 'all' then return end
+  local list = u.news.events
+  list[#list + 1] = { 's', record.id(u, x), routes.of(u, x[X.rid]), x[X.flow], id, waitpoint, name, outcome }
+end
+
 -- Puts the place of its route where an event has the route.
 local function place_routes(list, from, to)
   local told, places, part = {}, {}, {}
   for nth = from, to do
     local event = list[nth]
-    if event[1] == 'x' then
+    if event[1] ~= 'f' then
       local route = event[3]
       if not places[route] then
         told[#told + 1] = { route.ns, route.lane, route.kind }

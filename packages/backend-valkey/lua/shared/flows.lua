@@ -119,7 +119,7 @@ end
 function flows.draft(u, head, letter)
   return {
     letter, head[2], head[3], u.now, 1, 1, 1, u.now, 0, 1, 1, {}, 0, 0, 0, 0, 0, head[5], 0, 0, 0, 0, '', 0, 0, -1, head[6],
-    head[7], head[4], '', 0, 0, '', 0, '', 0, 0, '', 0,
+    head[7], head[4], '', 0, 0, '', 0, '', 0, 0, '', 0, family.of_flow(head[8]),
   }
 end
 
@@ -129,7 +129,10 @@ function flows.create(u, id, f)
   u.flow_ids[f] = id
   u.flows_dirty[f] = flows.nothing
   u.flows_dirty[#u.flows_dirty + 1] = f
-  if f[F.state] ~= 's' then events.flow(u, f, nil) end
+  if f[F.state] ~= 's' then
+    events.flow(u, f, nil)
+    if f[F.family] then family.flow_created(u, f) end
+  end
 end
 
 -- The one writer of a flow's state.
@@ -153,6 +156,7 @@ function flows.finish(u, f, letter)
   if f[F.members] == 0 then f[F.kept] = u.now + 86400000 end
   flows.set_state(u, f, letter)
   hints.ended(u, 'f' .. u.flow_ids[f])
+  if f[F.family] then family.flow_ended(u, f) end
 end
 
 -- It goes with this step; what else it has under keys is the caller's to remove.

@@ -50,7 +50,7 @@ end
 
 -- Of most, all that goes with them is in their record.
 function handed.is_plain(x)
-  return x[X.flow] == '' and x[X.journal] == 0 and x[X.input] ~= 2
+  return x[X.flow] == '' and x[X.journal] == 0 and x[X.input] ~= 2 and not suspending.is_resumed(x)
 end
 
 function handed.plain_size(u, x)
@@ -75,6 +75,8 @@ function handed.prepare(u, x)
     if length == 0 then call.refuse('corruption', key) end
     size, has_more = size + length, true
   end
+  local is_resumed = suspending.is_resumed(x)
+  if is_resumed then size, has_more = size + resumptions.size(u, x), true end
   if x[X.flow] == '' and x[X.journal] == 0 and not has_more then return size end
   local more, left = { upstream = {}, steps = {} }, INLINE_MAX
   if x[X.flow] ~= '' then left = take_upstream(u, record.id(u, x), more, left) end
@@ -87,7 +89,8 @@ function handed.prepare(u, x)
 end
 
 -- Of an execution that was prepared: [id, place of its record, place of its input or 0]; and where it has them [upstreams, was
--- cut], of each [name, id, letter, satisfied, place of its result or 0], and [places of its entries, was cut].
+-- cut], of each [name, id, letter, satisfied, place of its result or 0], [places of its entries, was cut], and how its
+-- suspension was resumed, see `resumptions`.
 function handed.describe(u, x, bytes)
   local function put(text)
     bytes[#bytes + 1] = text
@@ -104,5 +107,6 @@ function handed.describe(u, x, bytes)
   for place, entry in ipairs(more.steps) do steps[place] = put(entry) end
   out[4], out[5] = ups, more.is_upstream_cut or false
   out[6], out[7] = steps, more.are_steps_cut or false
+  if suspending.is_resumed(x) then out[8] = resumptions.tell(u, x, bytes) end
   return out
 end

@@ -39,7 +39,13 @@ function policy.read(text)
   local known = read[text]
   if known then return known end
   local ok, own = pcall(cmsgpack.unpack, text)
-  if not ok or type(own) ~= 'table' or not policy.is_valid(own) then return nil end
+  if not ok or type(own) ~= 'table' then return nil end
+  -- Those of a child come with its parent.
+  if #own == 2 then
+    if not family.is_parent(own[2]) or not policy.is_valid(own[1]) then return nil end
+    return { own = own[1], parent = own[2] }
+  end
+  if not policy.is_valid(own) then return nil end
   if count >= READ_MAX then read, count = {}, 0 end
   local bytes = cmsgpack.pack(own)
   known = { own = own, bytes = bytes, is_plain = string.sub(bytes, 1, #policy.NO_TIMES) == policy.NO_TIMES }

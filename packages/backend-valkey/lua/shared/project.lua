@@ -22,7 +22,7 @@ function project.of(x)
     return false, 0, 0, false, 0, CLASSES[public], public, x[X.flow] == '' and x[X.kept] or 0
   end
   local timer = 0
-  if x[X.policy] ~= 0 or x[X.elig] == 't' or x[X.grace] ~= 0 then
+  if x[X.policy] ~= 0 or x[X.elig] == 't' or x[X.grace] ~= 0 or phase == 's' then
     local _, due = state.next_timer(x, false)
     timer = due or 0
   elseif phase == 'a' then

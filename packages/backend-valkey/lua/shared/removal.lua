@@ -21,6 +21,7 @@ function removal.execution(u, x)
   record.touch(u, x)[S.gone] = true
   u.records[id] = false
   removal.keys(u, id, x[X.flow] ~= '')
+  if x[X.waits] then waits.remove(u, x) end
 end
 
 function removal.stage(u, staged)

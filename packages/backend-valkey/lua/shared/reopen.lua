@@ -10,6 +10,7 @@ function reopen.clear(u, x, input, hash)
     record.set_input(u, x, input)
     u.gone[#u.gone + 1] = record.payload_key(u, record.id(u, x), 'journal')
     x[X.journal] = 0
+    if x[X.waits] then waits.clear(u, x) end
   end
   if x[X.phase] == 't' then x[X.replays] = x[X.replays] + 1 end
   record.set_result(u, x, false)

@@ -66,6 +66,7 @@ function state.next_timer(x, with_lease)
     look('attempt_timeout', attempt[A.deadline])
     if with_lease then look('lease_expiry', attempt[A.expires]) end
   end
+  if x[X.phase] == 's' and x[X.waits][V.escalated] == 0 then look('suspension_timeout', x[X.waits][V.times_out]) end
   if x[X.elig] == 't' then look('delayed_promotion', x[X.not_before]) end
   return kind, at
 end

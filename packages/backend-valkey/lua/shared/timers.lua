@@ -24,6 +24,7 @@ local apply = {
   queue_ttl = function(u, x) expire(u, x, 'queue_ttl') end,
   attempt_timeout = function(u, x) outcomes.time_out(u, x) end,
   lease_expiry = function(u, x) outcomes.lose_lease(u, x, 'l') end,
+  suspension_timeout = function(u, x) suspending.time_out(u, x) end,
   delayed_promotion = function(u, x, at) transition.rejudge(u, x, at) end,
 }
 

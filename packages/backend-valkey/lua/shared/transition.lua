@@ -11,6 +11,7 @@ local function announce(u, x)
   if x[X.flow] ~= '' then members.moved(u, x, was, public) end
   if state.ended[public] then
     outbox.leave_completion(u, x)
+    if x[X.waits] then family.ended(u, x, public) end
     hints.ended(u, s[S.id])
   end
 end
@@ -106,6 +107,16 @@ function transition.active(u, x, lease)
   announce(u, x)
 end
 
+-- Has it wait for what its suspension says, which stands by then; its attempt is kept.
+function transition.suspended(u, x)
+  touch(u, x)
+  if x[X.phase] == 'a' then drop_lease(x) end
+  x[X.ready_at] = 0
+  local w = x[X.waits]
+  set(x, 's', '-', '-', w[V.escalated] == 1 and 'o' or w[V.reason], '-', 'i')
+  announce(u, x)
+end
+
 -- Ends it: every terminal transition goes through here. `out` is its letter; `by` closes an attempt that is still open.
 function transition.finish(u, x, out, by, cause, failure, result)
   touch(u, x)
@@ -115,6 +126,7 @@ function transition.finish(u, x, out, by, cause, failure, result)
     if by ~= 'h' then hints.attention(u, record.id(u, x)) end
     drop_lease(x)
   end
+  if x[X.waits] then suspending.drop(u, x) end
   x[X.deps] = 0
   x[X.held] = 0
   x[X.not_before] = 0

@@ -14,6 +14,14 @@ export interface HandedOut {
   /** Entries of its journal as they are stored. */
   readonly steps: readonly Uint8Array[]
   readonly stepsTruncated: boolean
+  /** How its suspension was resumed. */
+  readonly resumption: ToldResumption | null
+}
+
+/** As `shared/resumptions.lua` tells it, with the bytes that it points to. */
+export interface ToldResumption {
+  readonly told: readonly unknown[]
+  readonly bytes: readonly Uint8Array[]
 }
 
 /** What an upstream handed down. */
@@ -36,6 +44,7 @@ type Told = readonly [
   upstreamTruncated?: boolean,
   steps?: readonly number[],
   stepsTruncated?: boolean,
+  resumption?: readonly unknown[],
 ]
 
 export function readHanded(list: readonly unknown[], bytes: readonly Uint8Array[]): HandedOut {
@@ -52,6 +61,7 @@ export function readHanded(list: readonly unknown[], bytes: readonly Uint8Array[
     upstreamTruncated: told[4] ?? false,
     steps: asList(told[5] ?? none).flatMap((place) => bytesAt(bytes, place) ?? []),
     stepsTruncated: told[6] ?? false,
+    resumption: told[7] === undefined ? null : { told: told[7], bytes },
   }
 }
 

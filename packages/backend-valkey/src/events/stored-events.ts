@@ -9,8 +9,16 @@ import {
   makeExecutionId,
   makePartitionTag,
   type Namespace,
+  type SignalEvent,
+  type SignalId,
+  type WaitpointId,
 } from '@flowfabric/core'
-import { causeLetters, flowStateLetters, publicStateLetters } from '../records/letters.js'
+import {
+  causeLetters,
+  flowStateLetters,
+  publicStateLetters,
+  signalOutcomeLetters,
+} from '../records/letters.js'
 import { unpack } from '../records/packing.js'
 
 /** Events that were written together, as `shared/events.lua` stores them. */
@@ -31,7 +39,14 @@ export function readEntry({ partition, first, atMs, packed }: StoredEntry, from:
   if (!Array.isArray(events)) throw engineError('corruption', `${where} does not decode`, { subject: where })
   return events.slice(Math.max(0, from - first)).map((event: readonly unknown[], index) => {
     const base = { partition: tag, number: Math.max(from, first) + index, atMs }
-    return event[0] === 'f' ? readFlowEvent(base, event) : readExecutionEvent(base, partition, routes, event)
+    switch (event[0]) {
+      case 'f':
+        return readFlowEvent(base, event)
+      case 's':
+        return readSignalEvent(base, partition, routes, event)
+      default:
+        return readExecutionEvent(base, partition, routes, event)
+    }
   })
 }
 
@@ -58,13 +73,7 @@ function readExecutionEvent(
   event: readonly unknown[],
 ): ExecutionEvent {
   const [, id, route, flow, name, publicState, before, attempt, generation, cause] = event
-  const found: unknown = Array.isArray(routes) ? routes[Number(route) - 1] : undefined
-  if (!Array.isArray(found)) {
-    throw engineError('corruption', `event ${base.number} of ${base.partition} has no route`, {
-      subject: String(id),
-    })
-  }
-  const [namespace, lane, kind] = found as [Namespace, LaneId, Kind]
+  const { namespace, lane, kind } = routeAt(base, routes, route)
   return {
     ...base,
     type: 'execution',
@@ -80,4 +89,38 @@ function readExecutionEvent(
     generation: Number(generation),
     cancelCause: cause === '' ? null : causeLetters.read(cause),
   }
+}
+
+function readSignalEvent(
+  base: Base,
+  partition: number,
+  routes: unknown,
+  event: readonly unknown[],
+): SignalEvent {
+  const [, id, route, flow, signal, waitpoint, name, outcome] = event
+  const { namespace, lane } = routeAt(base, routes, route)
+  const tag = base.partition
+  return {
+    ...base,
+    type: 'signal',
+    namespace,
+    executionId: makeExecutionId(partition, String(id)),
+    flowId: flow === '' ? null : (flow as FlowId),
+    lane,
+    signalId: `${tag}:${String(signal)}` as SignalId,
+    waitpointId: waitpoint === '' ? null : (`${tag}:${String(waitpoint)}` as WaitpointId),
+    name: String(name),
+    outcome: signalOutcomeLetters.read(outcome),
+  }
+}
+
+/** What the entry says of the route of one of its events. */
+function routeAt(base: Base, routes: unknown, place: unknown) {
+  const found: unknown = Array.isArray(routes) ? routes[Number(place) - 1] : undefined
+  if (!Array.isArray(found)) {
+    const where = `event ${base.number} of ${base.partition}`
+    throw engineError('corruption', `${where} has no route`, { subject: where })
+  }
+  const [namespace, lane, kind] = found as [Namespace, LaneId, Kind]
+  return { namespace, lane, kind }
 }

@@ -19,6 +19,7 @@ import { publicStateLetters } from '../records/letters.js'
 import { toAttempt } from '../records/stored-attempt.js'
 import { attemptOf, readStored, toExecution } from '../records/stored-execution.js'
 import { routeOf } from '../routes/route-of.js'
+import { readSuspension } from '../suspensions/stored-suspension.js'
 import { createWorkers } from '../workers/index.js'
 import { readDepth } from './count.js'
 import { executionNotFound } from './get.js'
@@ -57,7 +58,7 @@ export async function explainFacts(ctx: ValkeyContext, params: GetExecution): Pr
     flow: toFlowFacts(flow),
     group: toGroupFacts(partitionIndexOf(id), answer),
     lastAttempt: last === null ? null : toAttempt(id, last),
-    suspension: null,
+    suspension: readSuspension(partitionIndexOf(id), stored.fields, answer.bytes[answer.reply[5] - 1]),
   }
 }
 

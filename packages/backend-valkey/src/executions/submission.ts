@@ -10,7 +10,7 @@ import {
 import type { SubmitItem, SubmitReply } from '../channel/work-items.js'
 import { pack } from '../records/packing.js'
 import { rememberFrozen } from '../records/remember-frozen.js'
-import type { Spec } from '../records/stored-execution.js'
+import { packParent, type Spec } from '../records/stored-execution.js'
 import type { Route } from '../routes/catalogue.js'
 
 /** A submission as the library takes it. */
@@ -33,7 +33,8 @@ const packedPolicies = new Map<string, Uint8Array>()
 const POLICIES_MAX = 1_000
 
 function policyBytes(item: ExecutionSubmission): Uint8Array | null {
-  const { timeouts, retentionMs, maxReclaims, retry } = item
+  const { timeouts, retentionMs, maxReclaims, retry, parent } = item
+  if (parent !== undefined) return pack([packPolicy(item), packParent(parent)])
   const isOnlyRetry = timeouts === undefined && retentionMs === undefined && maxReclaims === undefined
   if (isOnlyRetry) return retry === undefined ? null : retryBytes(retry)
   return packOnce(packPolicy(item))

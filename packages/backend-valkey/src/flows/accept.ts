@@ -9,6 +9,7 @@ import {
 import type { ValkeyContext } from '../context.js'
 import type { LibraryFunctions } from '../generated/functions.js'
 import { asList } from '../library/as-list.js'
+import { packParent } from '../records/stored-execution.js'
 import { createCallParts } from './call-parts.js'
 import { type FlowContent, growthHashOf } from './flow-content.js'
 import { type PackedNode, sizeOf } from './pack-graph.js'
@@ -148,7 +149,7 @@ export function headOf(
   options: FlowOptions & { readonly namespace: Namespace },
   content: FlowContent | null,
 ): Head {
-  const { flowId, namespace, name = '', tags, deadlineMs = 0 } = options
+  const { flowId, namespace, name = '', tags, deadlineMs = 0, parent } = options
   return [
     flowId,
     namespace,
@@ -157,5 +158,6 @@ export function headOf(
     deadlineMs,
     content?.shape ?? '',
     content?.ids ?? '',
+    packParent(parent),
   ]
 }

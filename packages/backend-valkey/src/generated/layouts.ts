@@ -100,6 +100,43 @@ export const executionFields = {
   capped: 48,
   /** 1: its graph came in parts, and it has not been let into the indexes yet; 2: it has, but its upstreams were not looked at */
   staged: 49,
+  /** what it has had to do with suspensions, parents and children, see `waits`; most have none */
+  waits: 50,
+} as const
+
+export const waitsFields = {
+  /** 'l' linked or 'd' detached, and the id of who called it; or '' */
+  parent: 0,
+  /** 1: there are executions that are to be told of its end */
+  watched: 1,
+  /** 1: it knows of children */
+  children: 2,
+  /** how many it has */
+  waitpoints: 3,
+  /** sequence of the last one */
+  signals: 4,
+  /** of the suspension that stands, or that was the last; or '' */
+  id: 5,
+  /** s stands, r was resumed, or '' */
+  state: 6,
+  /** letter of the blocking reason */
+  reason: 7,
+  /** when it began, or was resumed, ms */
+  since: 8,
+  /** ms; 0: never */
+  times_out: 9,
+  /** letter of what its timeout does, or '' */
+  behaviour: 10,
+  /** after its condition held, ms */
+  delay: 11,
+  /** 1: its waitpoints close when it resumes */
+  closes: 12,
+  /** 1: its timeout has passed, and it waits for an operator */
+  escalated: 13,
+  /** raised by whatever changes what a judgement of its condition relied on */
+  revision: 14,
+  /** c condition, t timeout, o operator; or '' */
+  by: 15,
 } as const
 
 export const attemptFields = {
@@ -250,6 +287,8 @@ export const flowFields = {
   cause: 37,
   /** entries of the outbox that wait until it is open */
   parked: 38,
+  /** [parent, see `waits`; 1: there are executions that are to be told of its end]; most have none */
+  family: 39,
 } as const
 
 export const groupFields = {

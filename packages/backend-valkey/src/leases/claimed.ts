@@ -24,6 +24,7 @@ import {
 import { readStep } from '../records/stored-step.js'
 import type { Route } from '../routes/catalogue.js'
 import { knownRouteOf, routeOf } from '../routes/route-of.js'
+import { readResumption } from '../suspensions/resumption.js'
 
 /** What a claim handed out, and its place among what others were. */
 export interface RankedExecution {
@@ -67,7 +68,7 @@ function toRanked(
     upstreamTruncated: handed.upstreamTruncated,
     steps: handed.steps.map(readStep),
     stepsTruncated: handed.stepsTruncated,
-    resumption: null,
+    resumption: handed.resumption === null ? null : readResumption(partition, handed.resumption),
     tags: tagsOf(stored),
     traceContext: traceOf(stored),
   }

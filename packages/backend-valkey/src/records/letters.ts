@@ -4,6 +4,7 @@ import type {
   AttemptType,
   BlockingReason,
   CancelCause,
+  ChildEnd,
   DelayReason,
   EligibilityState,
   EndedBy,
@@ -11,9 +12,14 @@ import type {
   LifecyclePhase,
   OwnershipState,
   PublicState,
+  ResumedBy,
+  SignalEvent,
   StateVector,
   StreamMode,
+  SuspensionReason,
+  SuspensionTimeoutBehaviour,
   TerminalOutcome,
+  WaitpointState,
 } from '@flowfabric/core'
 import { engineError } from '@flowfabric/core'
 
@@ -170,6 +176,50 @@ export const causeLetters = letters<CancelCause>('cause of a cancel', {
   draft_expired: 'draft_expired',
   quota: 'quota',
   suspension_timeout: 'suspension_timeout',
+})
+
+export const suspensionReasonLetters = letters<SuspensionReason>('reason of a suspension', {
+  signal: 's',
+  approval: 'a',
+  callback: 'k',
+  tool_result: 't',
+  child: 'h',
+})
+
+export const timeoutBehaviourLetters = letters<SuspensionTimeoutBehaviour>('behaviour of a timeout', {
+  fail: 'f',
+  cancel: 'c',
+  expire: 'e',
+  auto_resume: 'r',
+  auto_resume_with_timeout_signal: 's',
+  escalate: 'k',
+})
+
+export const resumedByLetters = letters<ResumedBy>('end of a suspension', {
+  condition: 'c',
+  timeout: 't',
+  operator: 'o',
+})
+
+export const waitpointStateLetters = letters<WaitpointState>('state of a waitpoint', {
+  open: 'o',
+  closed: 'c',
+  expired: 'e',
+})
+
+export const childEndLetters = letters<ChildEnd['outcome']>('end of a child', {
+  success: 's',
+  failed: 'f',
+  cancelled: 'c',
+  expired: 'e',
+  skipped: 'k',
+  not_found: 'n',
+})
+
+export const signalOutcomeLetters = letters<SignalEvent['outcome']>('outcome of a signal', {
+  accepted: 'a',
+  satisfied: 's',
+  buffered: 'b',
 })
 
 export const flowStateLetters = letters<FlowState>('state of a flow', {

@@ -8,13 +8,19 @@ import {
   type FlowId,
   type InstanceId,
   type LeaseId,
+  type ParentLink,
   publicStateOf,
   type RetryPolicy,
   type Tags,
   type Timeouts,
   type WorkerId,
 } from '@flowfabric/core'
-import { attemptFields as A, policyFields as P, executionFields as X } from '../generated/layouts.js'
+import {
+  attemptFields as A,
+  policyFields as P,
+  waitsFields as V,
+  executionFields as X,
+} from '../generated/layouts.js'
 import type { Route } from '../routes/catalogue.js'
 import {
   attemptStateLetters,
@@ -154,7 +160,7 @@ export function toExecution(id: ExecutionId, stored: StoredExecution, route: Rou
     id,
     namespace: route.namespace,
     flowId: flow === '' ? null : (flow as FlowId),
-    parent: null,
+    parent: parentOf(fields),
     name: name === '' ? null : name,
     kind: route.kind,
     lane: route.lane,
@@ -192,6 +198,22 @@ export function toExecution(id: ExecutionId, stored: StoredExecution, route: Rou
         : { percent: Number(progress[0]), message: typeof progress[1] === 'string' ? progress[1] : null },
     terminalAtMs: timeAt(fields, X.ended),
   }
+}
+
+/** What an execution keeps that has to do with suspensions, parents or children; `null` for most. */
+export function waitsOf(fields: readonly unknown[]): readonly unknown[] | null {
+  return listAt(fields, X.waits)
+}
+
+function parentOf(fields: readonly unknown[]): ParentLink | null {
+  const waits = waitsOf(fields)
+  const parent = waits === null ? '' : textAt(waits, V.parent)
+  return parent === '' ? null : { id: parent.slice(1) as ExecutionId, detached: parent.startsWith('d') }
+}
+
+/** The form in which submissions bring it: '' for none. */
+export function packParent(parent: ParentLink | undefined): string {
+  return parent === undefined ? '' : `${parent.detached ? 'd' : 'l'}${parent.id}`
 }
 
 function toTimeouts(policy: readonly unknown[] | null): Timeouts {

@@ -3,6 +3,7 @@ import type { ValkeyContext } from '../context.js'
 import { MEMBERS_PER_STEP } from '../flows/finish.js'
 import { isOneItems } from './faults.js'
 import type { NamedEntry } from './hop.js'
+import { carryMessage } from './messages.js'
 import { settleFlow } from './settle.js'
 
 /** The next step of an entry of another kind than an end. Each step looks again at what is there. */
@@ -19,6 +20,8 @@ export async function carryOut(
       if (flowState === undefined) return { outcome: 'noop', entryId: makeEntryId(partition, id) }
       return { outcome: 'settled', flowId, flowState }
     }
+    case 'message':
+      return carryMessage(ctx, partition, id)
     case 'release': {
       const { reply } = await ctx.invoke({ name: 'resolution_release', tag, args: [id, MEMBERS_PER_STEP] })
       return { outcome: 'released', flowId, members: reply }

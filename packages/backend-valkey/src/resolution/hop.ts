@@ -6,7 +6,7 @@ import { withTries } from './faults.js'
 
 /** An entry that a hop only names: more than one step carries it out. */
 export interface NamedEntry {
-  readonly kind: 'settlement' | 'release' | 'replay'
+  readonly kind: 'settlement' | 'release' | 'replay' | 'message'
   readonly id: string
   readonly flowId: string
 }
@@ -29,7 +29,15 @@ export interface HopRequest {
   readonly edges: number
 }
 
-const kinds = { s: 'settlement', r: 'release', p: 'replay' } as const
+const kinds = {
+  s: 'settlement',
+  r: 'release',
+  p: 'replay',
+  l: 'message',
+  v: 'message',
+  e: 'message',
+  t: 'message',
+} as const
 
 /** One step: what it takes is carried on together. Throws `retry_exhausted`, and whatever is wrong with one of the entries. */
 export async function runHop(ctx: ValkeyContext, request: HopRequest): Promise<Hop> {

@@ -58,6 +58,7 @@ export type FoundationRole =
   | 'attempts'
   | 'flows'
   | 'resolution'
+  | 'suspensions'
   | 'streams'
   | 'lanes'
   | 'workers'

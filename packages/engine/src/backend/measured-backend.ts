@@ -18,6 +18,7 @@ const roleNames = [
   'attempts',
   'flows',
   'resolution',
+  'suspensions',
   'streams',
   'lanes',
   'workers',
