@@ -11,9 +11,9 @@ create type attempt_type as enum ('initial', 'retry', 'reclaim', 'replay');
 
 create type blocking_reason as enum ('none', 'waiting_for_worker', 'waiting_for_delay', 'waiting_for_retry_backoff', 'waiting_for_reclaim_backoff', 'waiting_for_resume_delay', 'waiting_for_children', 'waiting_for_budget', 'waiting_for_quota', 'waiting_for_signal', 'waiting_for_approval', 'waiting_for_callback', 'waiting_for_tool_result', 'waiting_for_child', 'paused_by_operator');
 
-create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota');
+create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota', 'suspension_timeout');
 
-create type claimed as (partition_key integer, id uuid, lane_id integer, route_id integer, flow_id uuid, name text, priority integer, input bytea, attempt_index integer, attempt_type attempt_type, generation integer, lease_id uuid, epoch bigint, lease_expires_at bigint, attempt_deadline_at bigint, claimed_at bigint, tags json, trace_context text, due_at bigint, up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean);
+create type claimed as (partition_key integer, id uuid, lane_id integer, route_id integer, flow_id uuid, name text, priority integer, input bytea, attempt_index integer, attempt_type attempt_type, generation integer, lease_id uuid, epoch bigint, lease_expires_at bigint, attempt_deadline_at bigint, claimed_at bigint, tags json, trace_context text, due_at bigint, up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean, resumption json);
 
 create type delay_reason as enum ('start_time', 'retry_backoff', 'reclaim_backoff', 'resume_delay');
 
@@ -21,7 +21,7 @@ create type edge_state as enum ('pending', 'satisfied', 'impossible');
 
 create type eligibility_state as enum ('eligible_now', 'not_eligible_until_time', 'blocked_by_dependencies', 'blocked_by_budget', 'blocked_by_quota', 'blocked_by_operator', 'not_applicable');
 
-create type ended_by as enum ('holder', 'lease_expiry', 'revocation', 'attempt_timeout', 'deadline', 'cancel', 'skip');
+create type ended_by as enum ('holder', 'lease_expiry', 'revocation', 'attempt_timeout', 'suspension_timeout', 'deadline', 'cancel', 'skip');
 
 create type finished as (ord integer, outcome text, late boolean, retry_at bigint, partition_key integer, id uuid, lane_id integer, flow_id uuid, is_terminal boolean, is_eligible boolean, due_at bigint, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
 
@@ -34,6 +34,8 @@ create type handed as (outcome text, lane_state text, eligible boolean, due_at b
 create type inlined as (up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean);
 
 create type lifecycle_phase as enum ('submitted', 'runnable', 'active', 'suspended', 'terminal');
+
+create type moved as (partition_key integer, id uuid, lane_id integer, flow_id uuid, is_terminal boolean, is_eligible boolean, was_active boolean, due_at bigint);
 
 create type outbox_entry as (ordinal integer, partition_key integer, id uuid, flow_id uuid, execution_id uuid, generation integer);
 
@@ -48,6 +50,8 @@ create type refusal as (outcome text, ended_by ended_by, terminal_outcome termin
 create type submitted as (ord integer, outcome text, partition_key integer, id uuid, lane_id integer, lane_state text, eligible boolean, due_at bigint);
 
 create type terminal_outcome as enum ('none', 'success', 'failed', 'cancelled', 'expired', 'skipped');
+
+create type waitpoint_row as (id uuid, execution_id uuid, name text, state text, created_at bigint, expires_at bigint, signal_count integer);
 
 create type written_frames as (ord integer, moved boolean, next_number integer, epoch bigint, lease_base integer, durable_frames integer, durable_bytes bigint, patch_count integer, document bytea, written_at bigint, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
 
@@ -85,7 +89,7 @@ create table attempt (
   late boolean not null default false,
   failure jsonb,
   constraint attempt_pkey PRIMARY KEY (execution_id, idx, partition_key),
-  constraint attempt_end_op_check CHECK ((end_op = ANY (ARRAY['complete'::text, 'fail'::text, 'delay'::text, 'yield'::text])))
+  constraint attempt_end_op_check CHECK ((end_op = ANY (ARRAY['complete'::text, 'fail'::text, 'delay'::text, 'suspend'::text, 'yield'::text])))
 );
 
 create table audit_entry (
@@ -107,6 +111,26 @@ create table cancel_backlog (
   constraint cancel_backlog_pkey PRIMARY KEY (partition_key, flow_id)
 );
 
+create table child (
+  partition_key integer not null,
+  parent_id uuid not null,
+  child text not null,
+  seq bigint not null generated always as identity,
+  linked boolean not null,
+  detached boolean not null,
+  end_generation integer,
+  end_outcome text,
+  stopped boolean not null default false,
+  constraint child_pkey PRIMARY KEY (parent_id, child, partition_key)
+);
+
+create table child_watcher (
+  partition_key integer not null,
+  child text not null,
+  watcher text not null,
+  constraint child_watcher_pkey PRIMARY KEY (child, watcher, partition_key)
+);
+
 create table completion_event (
   partition_key integer not null,
   id uuid not null default gen_random_uuid(),
@@ -117,8 +141,9 @@ create table completion_event (
   generation integer,
   available_at bigint not null default 0,
   failures integer not null default 0,
+  message jsonb,
   constraint completion_event_pkey PRIMARY KEY (id, partition_key),
-  constraint completion_event_kind_check CHECK ((kind = ANY (ARRAY['completion'::text, 'flow_settled'::text, 'seal_release'::text, 'replay_reset'::text])))
+  constraint completion_event_kind_check CHECK ((kind = ANY (ARRAY['completion'::text, 'flow_settled'::text, 'seal_release'::text, 'replay_reset'::text, 'child_linked'::text, 'child_watched'::text, 'child_ended'::text, 'parent_stopped'::text])))
 );
 
 create table deployment (
@@ -256,6 +281,7 @@ create table execution (
   cancel_cause cancel_cause,
   wanted cancel_cause,
   wanted_ancestors boolean not null default true,
+  has_ties boolean,
   due_at bigint,
   created_at bigint not null,
   terminal_at bigint,
@@ -277,6 +303,7 @@ create table execution_info (
   created_at bigint not null,
   progress_percent real,
   progress_message text,
+  parent jsonb,
   constraint execution_info_pkey PRIMARY KEY (id, partition_key)
 );
 
@@ -311,6 +338,8 @@ create table flow (
   unprojected boolean not null default true,
   summary jsonb,
   summary_at bigint,
+  parent jsonb,
+  has_ties boolean,
   constraint flow_pkey PRIMARY KEY (id, partition_key),
   constraint flow_cancel_policy_check CHECK ((cancel_policy = ANY (ARRAY['cancel_all'::text, 'cancel_pending'::text, 'flow_only'::text])))
 ) with (fillfactor=70);
@@ -375,6 +404,17 @@ create table replay_member (
   constraint replay_member_pkey PRIMARY KEY (partition_key, flow_id, ordinal)
 );
 
+create table resumption (
+  partition_key integer not null,
+  execution_id uuid not null,
+  suspension_id uuid not null,
+  resumed_by text not null,
+  at bigint not null,
+  ends jsonb not null,
+  constraint resumption_pkey PRIMARY KEY (execution_id, partition_key),
+  constraint resumption_resumed_by_check CHECK ((resumed_by = ANY (ARRAY['condition'::text, 'timeout'::text, 'operator'::text])))
+);
+
 create table route (
   id integer not null generated always as identity,
   lane_id integer not null,
@@ -397,6 +437,21 @@ create table schedule (
   work text not null,
   progress text not null,
   constraint schedule_pkey PRIMARY KEY (namespace, id)
+);
+
+create table signal (
+  partition_key integer not null,
+  execution_id uuid not null,
+  sequence bigint not null,
+  id uuid not null,
+  waitpoint_id uuid,
+  name text not null,
+  payload bytea,
+  source text,
+  received_at bigint not null,
+  idempotency_key text,
+  suspension_id uuid,
+  constraint signal_pkey PRIMARY KEY (execution_id, sequence, partition_key)
 );
 
 create table signing_key (
@@ -459,6 +514,41 @@ create table stream_summary (
   constraint stream_summary_pkey PRIMARY KEY (execution_id, attempt_index, partition_key)
 );
 
+create table suspension (
+  partition_key integer not null,
+  execution_id uuid not null,
+  id uuid not null,
+  revision integer not null default 1,
+  reason text not null,
+  condition text not null,
+  state text not null,
+  signals bigint[] not null,
+  ends jsonb not null,
+  waitpoint_ids uuid[] not null,
+  child_ids text[] not null,
+  since bigint not null,
+  times_out_at bigint,
+  behaviour text,
+  delay_ms bigint not null,
+  closes_waitpoints boolean not null,
+  escalated boolean not null default false,
+  constraint suspension_pkey PRIMARY KEY (execution_id, partition_key)
+);
+
+create table waitpoint (
+  partition_key integer not null,
+  id uuid not null,
+  execution_id uuid not null,
+  seq bigint not null generated always as identity,
+  name text not null,
+  created_at bigint not null,
+  expires_at bigint,
+  closed boolean not null default false,
+  signal_count integer not null default 0,
+  constraint waitpoint_pkey PRIMARY KEY (id, partition_key),
+  constraint waitpoint_execution_id_name_partition_key_key UNIQUE (execution_id, name, partition_key)
+) with (fillfactor=80);
+
 create table worker (
   instance_id uuid not null,
   worker_id text not null,
@@ -479,6 +569,8 @@ create table worker (
 CREATE INDEX api_token_over ON flowfabric.api_token USING btree (LEAST(expires_at, revoked_at)) WHERE ((expires_at IS NOT NULL) OR (revoked_at IS NOT NULL));
 
 CREATE INDEX audit_entry_listing ON flowfabric.audit_entry USING btree (at, action_id);
+
+CREATE INDEX child_to_stop ON flowfabric.child USING btree (parent_id, seq) WHERE (linked AND (NOT detached) AND (end_generation IS NULL) AND (NOT stopped));
 
 CREATE INDEX completion_event_due ON flowfabric.completion_event USING btree (partition_key, available_at, seq);
 
@@ -525,6 +617,10 @@ CREATE INDEX replay_member_execution ON flowfabric.replay_member USING btree (ex
 CREATE INDEX schedule_due ON flowfabric.schedule USING btree (partition_key, due_at, namespace COLLATE "C", id) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX schedule_listing ON flowfabric.schedule USING btree (namespace, label, id);
+
+CREATE INDEX signal_key ON flowfabric.signal USING btree (waitpoint_id, idempotency_key, received_at) WHERE (waitpoint_id IS NOT NULL);
+
+CREATE INDEX signal_used ON flowfabric.signal USING btree (execution_id, suspension_id, sequence) WHERE (suspension_id IS NOT NULL);
 
 CREATE INDEX stream_frame_capped ON flowfabric.stream_frame USING btree (execution_id, attempt_index, frame_number) WHERE (mode <> 'durable'::text);
 
@@ -636,6 +732,21 @@ begin
       null::bytea, null::bigint, r.refusal, r.ended_by, r.terminal_outcome, r.answer
       from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'append', p_namespaces, v_ords) r;
   end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.apply_verdict(p_partition integer, p_id uuid, p_verdict jsonb, p_state text, p_now bigint)
+ RETURNS moved
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update suspension s set state = p_state, revision = s.revision + 1,
+      signals = array(select value::bigint from jsonb_array_elements_text(p_verdict -> 'signals')), ends = p_verdict -> 'ends'
+    where s.partition_key = p_partition and s.execution_id = p_id;
+  if not (p_verdict ->> 'holds')::boolean then return null; end if;
+  return resume_suspended(p_partition, p_id, 'condition', p_now);
 end $function$
 ;
 
@@ -840,7 +951,7 @@ begin
           v_now + e.attempt_timeout_ms - case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end)
       from unnest(v_tids) as k (tid) where e.ctid = k.tid
       returning e.partition_key, e.id, e.lane_id, e.route_id, e.flow_id, e.priority, e.attempt_count, e.attempt_type, e.generation,
-        e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.score, e.seq
+        e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.has_ties, e.score, e.seq
     ), handed as materialized (
       -- Looked at here, since most have neither upstreams to hand down nor steps, and a call for each costs more than the look.
       select l.*, i.name, i.input, i.tags, i.trace_context,
@@ -856,7 +967,7 @@ begin
     )
     select h.partition_key, h.id, h.lane_id, h.route_id, h.flow_id, h.name, h.priority, h.input, h.attempt_count - 1, h.attempt_type,
       h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, v_now, h.tags::json, h.trace_context, h.due_at,
-      (h.more).*
+      (h.more).*, case when h.has_ties then resumption_of(h.partition_key, h.id) end
     from handed h order by h.score, h.seq;
     get diagnostics v_got = row_count;
     v_left := v_left - v_got;
@@ -864,6 +975,32 @@ begin
     exit when v_left <= 0 or v_heads < v_wide or v_known.is_capped;
     v_wide := v_wide * 4;
   end loop;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.close_waitpoint(p_partition integer, p_waitpoint uuid, p_namespace text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  e execution;
+  v_state text;
+begin
+  select x.* into e from waitpoint w join execution x on x.partition_key = w.partition_key and x.id = w.execution_id
+    join lane l on l.id = x.lane_id and l.namespace = p_namespace
+    where w.id = p_waitpoint and w.partition_key = p_partition for no key update of x;
+  if not found then return null; end if;
+  select waitpoint_state(w.closed, w.expires_at, e.lifecycle_phase = 'terminal', now_ms()) into v_state from waitpoint w
+    where w.id = p_waitpoint and w.partition_key = p_partition and w.execution_id = e.id;
+  if v_state is distinct from 'expired' then
+    update waitpoint w set closed = true where w.id = p_waitpoint and w.partition_key = p_partition and not w.closed;
+  end if;
+  return v_state;
 end $function$
 ;
 
@@ -976,7 +1113,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.create_draft(p_partition integer, p_id uuid, p_namespace text, p_name text, p_tags jsonb, p_deadline bigint, p_ttl bigint, p_key text, p_content bytea, p_key_ttl bigint, OUT outcome text, OUT flow_id uuid, OUT expires_at bigint)
+CREATE OR REPLACE FUNCTION flowfabric.create_draft(p_partition integer, p_id uuid, p_namespace text, p_name text, p_tags jsonb, p_deadline bigint, p_ttl bigint, p_key text, p_content bytea, p_key_ttl bigint, p_parent jsonb, OUT outcome text, OUT flow_id uuid, OUT expires_at bigint)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -999,15 +1136,70 @@ begin
     outcome := case when v_known.namespace = p_namespace and v_known.graph_hash is null then 'duplicate' else 'flow_conflict' end;
   else
     expires_at := v_now + p_ttl;
-    insert into flow (partition_key, id, namespace, name, state, tags, created_at, deadline_ms, draft_expires_at, due_at)
-      values (p_partition, p_id, p_namespace, p_name, 'draft', coalesce(p_tags, '{}'), v_now, p_deadline, expires_at, expires_at)
+    insert into flow (partition_key, id, namespace, name, state, tags, created_at, deadline_ms, draft_expires_at, due_at, parent, has_ties)
+      values (p_partition, p_id, p_namespace, p_name, 'draft', coalesce(p_tags, '{}'), v_now, p_deadline, expires_at, expires_at,
+        p_parent, case when p_parent is not null then true end)
       on conflict do nothing;
     if not found then raise exception 'the flow was created meanwhile' using errcode = '40001'; end if;
+    if p_parent is not null then perform leave_link(p_partition, p_namespace, p_id::text, p_parent); end if;
     outcome := 'created';
   end if;
   if p_key is not null and outcome <> 'flow_conflict' then
     perform record_flow_key(p_namespace, p_key, '@draft', p_content, p_partition, p_id, v_now + p_key_ttl, v_now);
   end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.create_waitpoint(p_partition integer, p_id uuid, p_namespace text, p_waitpoint uuid, p_name text, p_expires_at bigint, p_index integer, p_lease uuid, p_epoch bigint, p_max integer, OUT outcome text, OUT actual integer, OUT waitpoint waitpoint_row, OUT is_terminal boolean, OUT refusal text, OUT ended_by ended_by, OUT terminal_outcome terminal_outcome, OUT answer jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  e execution;
+  v_held record;
+  v_now bigint;
+begin
+  select x.* into e from execution x join lane l on l.id = x.lane_id
+    where x.partition_key = p_partition and x.id = p_id and l.namespace = p_namespace for no key update of x;
+  if not found then outcome := 'execution_not_found'; return; end if;
+  v_now := now_ms();
+  if p_lease is not null then
+    select h.* into v_held from lock_handles(array[p_partition], array[p_id], array[p_index], array[p_lease], array[p_epoch],
+      array[p_namespace]) h where not h.late;
+    if not found then
+      select r.refusal, r.ended_by, r.terminal_outcome, r.answer into refusal, ended_by, terminal_outcome, answer
+        from refusals_of(array[p_partition], array[p_id], array[p_index], array[p_lease], array[p_epoch], 'waitpoint',
+          array[p_namespace], null) r;
+      return;
+    end if;
+  elsif e.lifecycle_phase = 'terminal' then
+    outcome := 'execution_terminal';
+    terminal_outcome := e.terminal_outcome;
+    return;
+  end if;
+  if has_waitpoint_conflict(p_partition, p_id, p_waitpoint, p_name) then outcome := 'waitpoint_conflict'; return; end if;
+  outcome := 'duplicate';
+  if not exists (select 1 from waitpoint w where w.id = p_waitpoint and w.partition_key = p_partition) then
+    select count(*)::integer + 1 into actual from waitpoint w where w.execution_id = p_id and w.partition_key = p_partition;
+    if actual > p_max then outcome := 'too_many_waitpoints'; return; end if;
+    insert into waitpoint (partition_key, id, execution_id, name, created_at, expires_at)
+      values (p_partition, p_waitpoint, p_id, p_name, v_now, p_expires_at)
+      on conflict (id, partition_key) do nothing;
+    if not found then raise exception 'the waitpoint was created meanwhile' using errcode = '40001'; end if;
+    update execution x set has_ties = true, attempt_has_effects = x.attempt_has_effects or p_lease is not null
+      where x.partition_key = p_partition and x.id = p_id
+        and (x.has_ties is null or (p_lease is not null and not x.attempt_has_effects));
+    outcome := 'created';
+  end if;
+  select w.id, w.execution_id, w.name, waitpoint_state(w.closed, w.expires_at, e.lifecycle_phase = 'terminal', v_now), w.created_at,
+    w.expires_at, w.signal_count into waitpoint
+    from waitpoint w where w.id = p_waitpoint and w.partition_key = p_partition;
 end $function$
 ;
 
@@ -1087,6 +1279,67 @@ begin
   if coalesce(cardinality(v_ords), 0) < cardinality(p_ids) then
     return query select * from refusals_of(p_partitions, p_ids, p_indexes, p_leases, p_epochs, 'delay', p_namespaces, v_ords);
   end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.deliver_signal(p_partition integer, p_waitpoint uuid, p_namespace text, p_signal uuid, p_name text, p_payload bytea, p_source text, p_key text, p_key_ttl bigint, p_early_max integer, p_verdict jsonb, p_state text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  e execution;
+  w waitpoint;
+  s suspension;
+  v_now bigint;
+  v_known uuid;
+  v_sequence bigint;
+  v_outcome text := 'buffered';
+  v_moved moved;
+begin
+  select x.* into e from waitpoint y join execution x on x.partition_key = y.partition_key and x.id = y.execution_id
+    join lane l on l.id = x.lane_id and l.namespace = p_namespace
+    where y.id = p_waitpoint and y.partition_key = p_partition for no key update of x;
+  if found then
+    select y.* into w from waitpoint y where y.id = p_waitpoint and y.partition_key = p_partition and y.execution_id = e.id;
+  end if;
+  if not found then return '{"outcome":"waitpoint_not_found"}'; end if;
+  v_now := now_ms();
+  select x.id into v_known from signal x
+    where x.waitpoint_id = p_waitpoint and x.idempotency_key = p_key and x.partition_key = p_partition and x.received_at > v_now - p_key_ttl
+    order by x.sequence limit 1;
+  if found then return jsonb_build_object('outcome', 'duplicate', 'id', v_known); end if;
+  if waitpoint_state(w.closed, w.expires_at, e.lifecycle_phase = 'terminal', v_now) <> 'open' then
+    return '{"outcome":"waitpoint_closed"}';
+  end if;
+
+  v_sequence := next_sequence(p_partition, e.id);
+  if e.lifecycle_phase = 'suspended' then
+    select x.* into s from suspension x
+      where x.partition_key = p_partition and x.execution_id = e.id and p_waitpoint = any (x.waitpoint_ids);
+  end if;
+  if s.id is not null then
+    if p_verdict is null or p_verdict ->> 'revision' <> s.id::text || ':' || s.revision
+      or (p_verdict ->> 'sequence')::bigint <> v_sequence then
+      return to_judge(s) || jsonb_build_object('sequence', v_sequence);
+    end if;
+    if (p_verdict ->> 'counted')::boolean then
+      v_outcome := case when (p_verdict ->> 'holds')::boolean then 'satisfied' else 'accepted' end;
+    end if;
+  end if;
+  if v_outcome = 'buffered' and w.signal_count >= p_early_max then return '{"outcome":"too_many_signals"}'; end if;
+
+  insert into signal (partition_key, execution_id, sequence, id, waitpoint_id, name, payload, source, received_at, idempotency_key)
+    values (p_partition, e.id, v_sequence, p_signal, p_waitpoint, p_name, p_payload, p_source, v_now, p_key);
+  update waitpoint y set signal_count = y.signal_count + 1 where y.id = p_waitpoint and y.partition_key = p_partition;
+  perform tell_signal(p_partition, e.id, p_signal, p_waitpoint, p_name, v_outcome);
+  if v_outcome <> 'buffered' then v_moved := apply_verdict(p_partition, e.id, p_verdict, p_state, v_now); end if;
+  return jsonb_build_object('outcome', v_outcome, 'moved', case when v_moved.id is not null then to_jsonb(v_moved) end);
 end $function$
 ;
 
@@ -1342,7 +1595,8 @@ begin
       (3, 'queue_ttl', d.queue_ttl_at),
       (4, 'attempt_timeout', case when d.lifecycle_phase = 'active' then d.attempt_deadline_at end),
       (5, 'lease_expiry', case when d.lifecycle_phase = 'active' then d.lease_expires_at end),
-      (6, 'delayed_promotion', case when d.eligibility_state = 'not_eligible_until_time' then d.not_before end)
+      (6, 'suspension_timeout', case when d.lifecycle_phase = 'suspended' then timeout_of(d.partition_key, d.id) end),
+      (7, 'delayed_promotion', case when d.eligibility_state = 'not_eligible_until_time' then d.not_before end)
     ) as t (rank, timer, at) where t.at is not null order by t.at, t.rank limit 1
   ) n;
   if v_ids is null then return; end if;
@@ -1361,7 +1615,8 @@ begin
   )
   select 'lease_expiry', c.due_at, 'rearmed', c.id, c.lane_id, c.flow_id, false, false, false, c.due_at from changed c;
 
-  foreach v_timer in array array['cancel_grace', 'execution_deadline', 'queue_ttl', 'attempt_timeout', 'lease_expiry', 'delayed_promotion'] loop
+  foreach v_timer in array array['cancel_grace', 'execution_deadline', 'queue_ttl', 'attempt_timeout', 'lease_expiry', 'suspension_timeout',
+    'delayed_promotion'] loop
     select array_agg(i.id), array_agg(p_partition) into v_some, v_partitions
       from unnest(v_ids, v_timers, v_times) as i (id, timer, at) where i.timer = v_timer and i.at <= v_now;
     continue when v_some is null;
@@ -1390,6 +1645,11 @@ begin
       return query
       select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, true, x.due_at
       from reclaim(v_partitions, v_some, 'lease_expiry', v_now) x
+      join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
+    elsif v_timer = 'suspension_timeout' then
+      return query
+      select v_timer, i.at, 'applied', x.id, x.lane_id, x.flow_id, x.is_terminal, x.is_eligible, false, x.due_at
+      from time_out_suspensions(p_partition, v_some, v_now) x
       join unnest(v_ids, v_times) as i (id, at) on i.id = x.id;
     else
       return query
@@ -1540,7 +1800,8 @@ begin
       lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, ended_at = excluded.ended_at,
       ended_by = excluded.ended_by, end_op = null, end_answer = null, failure = excluded.failure
   ), put_aside as (
-    update attempt a set state = 'ended_cancelled', ended_at = p_now, ended_by = p_ended_by
+    update attempt a set state = case when p_attempt_state = 'ended_failure' then p_attempt_state else 'ended_cancelled' end,
+      ended_at = p_now, ended_by = p_ended_by, failure = case when p_attempt_state = 'ended_failure' then p_failure end
     from doomed d cross join lateral (
       select o.ctid as tid from attempt o
       where o.partition_key = d.partition_key and o.execution_id = d.id and o.idx = d.attempt_count - 1 limit 1
@@ -1560,6 +1821,57 @@ begin
   from doomed d
   where e.ctid = d.tid
   returning e.partition_key, e.id, e.flow_id, e.lane_id, d.lifecycle_phase = 'active';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.end_stopping(p_partition integer, p_entry uuid, p_parent uuid, p_flows text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update child c set stopped = true where c.partition_key = p_partition and c.parent_id = p_parent and c.child = any (p_flows);
+  if has_children_to_stop(p_partition, p_parent) then return true; end if;
+  delete from completion_event c where c.id = p_entry and c.partition_key = p_partition;
+  return false;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.end_telling(p_partition integer, p_entry uuid, p_child text, p_told text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  perform lock_watchers(p_child);
+  delete from child_watcher w where w.child = p_child and w.partition_key = p_partition and w.watcher = any (p_told);
+  if exists (select 1 from child_watcher w where w.child = p_child and w.partition_key = p_partition) then return true; end if;
+  delete from completion_event c where c.id = p_entry and c.partition_key = p_partition;
+  return false;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.end_ties(p_partition integer, p_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v record;
+begin
+  delete from suspension s where s.partition_key = p_partition and s.execution_id = p_id;
+  select i.namespace, i.parent, e.generation, e.terminal_outcome into v
+    from execution e join execution_info i on i.partition_key = e.partition_key and i.id = e.id
+    where e.partition_key = p_partition and e.id = p_id;
+  perform tell_end(p_partition, format('{fp:%s}:%s', p_partition, p_id), v.namespace, v.parent, v.generation, v.terminal_outcome::text);
+  if v.terminal_outcome in ('cancelled', 'expired', 'skipped') and has_children_to_stop(p_partition, p_id) then
+    perform leave_stop(p_partition, p_id, v.namespace, v.generation);
+  end if;
 end $function$
 ;
 
@@ -1689,6 +2001,7 @@ declare
   v_tells boolean;
   v_possible boolean;
   v_members boolean;
+  v_ties boolean;
   v_count integer;
 begin
   with deeper as (
@@ -1701,13 +2014,17 @@ begin
   select bool_or(n.terminal_outcome <> 'none'), bool_or(n.flow_id is not null or l.event_level = 'all'),
     bool_and(is_possible(n.lifecycle_phase, n.ownership_state, n.eligibility_state, n.terminal_outcome, n.attempt_state,
       n.public_state, n.lease_id, n.score, n.terminal_at)),
-    bool_or(n.flow_id is not null), count(*)
-    into v_ends, v_tells, v_possible, v_members, v_count
+    bool_or(n.flow_id is not null), bool_or(n.has_ties and n.terminal_outcome <> 'none'), count(*)
+    into v_ends, v_tells, v_possible, v_members, v_ties, v_count
     from new_rows n join lane l on l.id = n.lane_id;
   if not v_possible then perform refuse_impossible(); end if;
 
   -- Most other statements concern solo executions of lanes that tell only of their ends.
   if not v_ends and not v_tells then return null; end if;
+  if v_ties then
+    perform end_ties(n.partition_key, n.id) from new_rows n join old_rows o on o.id = n.id and o.partition_key = n.partition_key
+      where n.has_ties and n.terminal_outcome <> 'none' and (o.terminal_outcome = 'none' or n.generation <> o.generation);
+  end if;
 
   if v_count = 1 then
     -- As below, without what only many need: joins by hash, groups and sorting cost a single row more than its change.
@@ -1857,10 +2174,28 @@ begin
   if tg_op = 'UPDATE' and new.state = old.state and new.graph_revision = old.graph_revision and new.generation = old.generation then
     return null;
   end if;
+  if new.has_ties and new.state in ('completed', 'failed', 'cancelled')
+    and (tg_op = 'INSERT' or old.state not in ('completed', 'failed', 'cancelled')) then
+    perform tell_end(new.partition_key, new.id::text, new.namespace, new.parent, new.generation,
+      case new.state when 'completed' then 'success' when 'failed' then 'failed' else 'cancelled' end);
+  end if;
   insert into event_batch (at, partitions, bodies) values (now_ms(), array[new.partition_key],
     array[json_build_array('f', new.namespace, new.id, new.state,
       case when tg_op = 'UPDATE' then old.state end, new.graph_revision, new.generation)]);
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.forget_signals(p_partition integer, p_ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  delete from signal s where s.partition_key = p_partition and s.execution_id = any (p_ids);
+  delete from waitpoint w where w.partition_key = p_partition and w.execution_id = any (p_ids);
+  delete from resumption r where r.partition_key = p_partition and r.execution_id = any (p_ids);
 end $function$
 ;
 
@@ -1909,6 +2244,63 @@ begin
   if exists (select 1 from unnest(v_result.steps) s where s.decided is not null) then
     lost := judge_wanted(array[p_flow], 1000, v_now);
   end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.has_children_to_stop(p_partition integer, p_id uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select exists (select 1 from child c where c.partition_key = p_partition and c.parent_id = p_id
+    and c.linked and not c.detached and c.end_generation is null and not c.stopped)
+$function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.has_waitpoint_conflict(p_partition integer, p_id uuid, p_waitpoint uuid, p_name text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select exists (select 1 from waitpoint w where w.id = p_waitpoint and w.partition_key = p_partition
+      and (w.execution_id <> p_id or w.name <> p_name))
+    or exists (select 1 from waitpoint w where w.execution_id = p_id and w.name = p_name and w.partition_key = p_partition
+      and w.id <> p_waitpoint)
+$function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.hear_of_end(p_partition integer, p_parent uuid, p_namespace text, p_child text, p_generation integer, p_outcome text, p_verdict jsonb, p_state text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  s suspension;
+  v_moved moved;
+begin
+  perform 1 from execution x join lane l on l.id = x.lane_id and l.namespace = p_namespace
+    where x.partition_key = p_partition and x.id = p_parent for no key update of x;
+  if not found or exists (select 1 from child c where c.parent_id = p_parent and c.child = p_child and c.partition_key = p_partition
+    and c.end_generation >= p_generation) then
+    return '{"outcome":"told"}';
+  end if;
+  select x.* into s from suspension x where x.partition_key = p_partition and x.execution_id = p_parent and p_child = any (x.child_ids);
+  if found and (p_verdict is null or p_verdict ->> 'revision' <> s.id::text || ':' || s.revision) then return to_judge(s); end if;
+  insert into child (partition_key, parent_id, child, linked, detached, end_generation, end_outcome)
+    values (p_partition, p_parent, p_child, false, true, p_generation, p_outcome)
+    on conflict (parent_id, child, partition_key) do update set end_generation = excluded.end_generation, end_outcome = excluded.end_outcome;
+  update execution x set has_ties = true where x.partition_key = p_partition and x.id = p_parent and x.has_ties is null;
+  if s.id is not null and (p_verdict ->> 'counted')::boolean then
+    v_moved := apply_verdict(p_partition, p_parent, p_verdict, p_state, now_ms());
+  end if;
+  return jsonb_build_object('outcome', 'told', 'moved', case when v_moved.id is not null then to_jsonb(v_moved) end);
 end $function$
 ;
 
@@ -2152,7 +2544,7 @@ CREATE OR REPLACE FUNCTION flowfabric.is_possible(p_phase lifecycle_phase, p_own
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (((p_phase = 'terminal'::lifecycle_phase) = (p_outcome <> 'none'::terminal_outcome)) AND ((p_phase = 'active'::lifecycle_phase) = (p_ownership = 'leased'::ownership_state)) AND ((p_ownership <> 'lease_expired_reclaimable'::ownership_state) OR (p_phase = 'runnable'::lifecycle_phase)) AND ((p_phase = 'runnable'::lifecycle_phase) = (p_eligibility <> 'not_applicable'::eligibility_state)) AND ((p_phase = 'active'::lifecycle_phase) = (p_attempt = 'running_attempt'::attempt_state)) AND ((p_phase = 'terminal'::lifecycle_phase) = (p_attempt = 'attempt_terminal'::attempt_state)) AND ((p_phase <> 'active'::lifecycle_phase) OR (p_lease IS NOT NULL)) AND ((p_eligibility <> 'eligible_now'::eligibility_state) OR (p_score IS NOT NULL)) AND ((p_phase = 'terminal'::lifecycle_phase) = (p_terminal_at IS NOT NULL)) AND (p_public = public_state_of(p_phase, p_outcome, p_eligibility, p_attempt)))
+RETURN (((p_phase = 'terminal'::lifecycle_phase) = (p_outcome <> 'none'::terminal_outcome)) AND ((p_phase = 'active'::lifecycle_phase) = (p_ownership = 'leased'::ownership_state)) AND ((p_ownership <> 'lease_expired_reclaimable'::ownership_state) OR (p_phase = 'runnable'::lifecycle_phase)) AND ((p_phase = 'runnable'::lifecycle_phase) = (p_eligibility <> 'not_applicable'::eligibility_state)) AND ((p_phase = 'active'::lifecycle_phase) = (p_attempt = 'running_attempt'::attempt_state)) AND ((p_phase = 'terminal'::lifecycle_phase) = (p_attempt = 'attempt_terminal'::attempt_state)) AND ((p_phase <> 'active'::lifecycle_phase) OR (p_lease IS NOT NULL)) AND ((p_eligibility <> 'eligible_now'::eligibility_state) OR (p_score IS NOT NULL)) AND ((p_phase = 'terminal'::lifecycle_phase) = (p_terminal_at IS NOT NULL)) AND ((p_phase <> 'suspended'::lifecycle_phase) OR (p_attempt = 'attempt_interrupted'::attempt_state)) AND (p_public = public_state_of(p_phase, p_outcome, p_eligibility, p_attempt)))
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.judge_taken_id(p_partition integer, p_id uuid, p_namespace text, p_kind text, p_hash bytea)
@@ -2230,9 +2622,28 @@ begin
   )
   select h.partition_key, h.id, h.lane_id, h.route_id, h.flow_id, h.name, h.priority, h.input, h.attempt_count - 1, h.attempt_type,
     h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, h.lease_started_at, h.tags::json, h.trace_context, h.due_at,
-    (h.more).*
+    (h.more).*, case when h.has_ties then resumption_of(h.partition_key, h.id) end
   from held h order by h.score, h.seq;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.leave_link(p_partition integer, p_namespace text, p_child text, p_parent jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select leave_message(p_partition, 'child_linked', jsonb_build_object('namespace', p_namespace, 'child', p_child,
+    'parent', p_parent ->> 'id', 'detached', p_parent -> 'detached'))
+$function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.leave_message(p_partition integer, p_kind text, p_message jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  insert into completion_event (partition_key, kind, message) values (p_partition, p_kind, p_message) returning true
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.leave_settlements(p_partition integer, p_max integer)
@@ -2256,6 +2667,16 @@ begin
   get diagnostics v_left = row_count;
   return v_left;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.leave_stop(p_partition integer, p_id uuid, p_namespace text, p_generation integer)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select leave_message(p_partition, 'parent_stopped', jsonb_build_object('namespace', p_namespace,
+    'parent', format('{fp:%s}:%s', p_partition, p_id), 'generation', p_generation))
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.lift_dependencies(p_partitions integer[], p_ids uuid[], p_now bigint, OUT moving uuid[], OUT ready_lanes integer[], OUT next_due_at bigint)
@@ -2289,6 +2710,28 @@ begin
   )
   select array_agg(flow_id), array_agg(lane_id) filter (where eligibility_state = 'eligible_now'), min(due_at)
     into moving, ready_lanes, next_due_at from let_go;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.link_child(p_partition integer, p_parent uuid, p_namespace text, p_child text, p_detached boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  e execution;
+begin
+  select x.* into e from execution x join lane l on l.id = x.lane_id and l.namespace = p_namespace
+    where x.partition_key = p_partition and x.id = p_parent for no key update of x;
+  if not found then return; end if;
+  insert into child (partition_key, parent_id, child, linked, detached) values (p_partition, p_parent, p_child, true, p_detached)
+    on conflict (parent_id, child, partition_key) do update set linked = true, detached = excluded.detached;
+  update execution x set has_ties = true where x.partition_key = p_partition and x.id = p_parent and x.has_ties is null;
+  if e.terminal_outcome in ('cancelled', 'expired', 'skipped') and has_children_to_stop(p_partition, p_parent) then
+    perform leave_stop(p_partition, p_parent, p_namespace, e.generation);
+  end if;
 end $function$
 ;
 
@@ -2411,6 +2854,15 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.lock_watchers(p_child text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select pg_advisory_xact_lock(hashtextextended('flowfabric/watch/' || p_child, barrier_key()))
+$function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.look_at_frames(p_partition integer, p_id uuid, p_namespace text, p_attempt integer, p_from integer, p_across boolean, p_limit integer, p_bytes_max bigint)
  RETURNS TABLE(attempt_count integer, is_terminal boolean, idx integer, state attempt_record_state, ended_by ended_by, next_number integer, patch_count integer, patched_at bigint, attempt_index integer, frame_number integer, mode text, type text, frame bytea, appended_at bigint)
  LANGUAGE plpgsql
@@ -2486,6 +2938,17 @@ begin
     order by f.attempt_index, f.frame_number;
   end if;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.next_sequence(p_partition integer, p_id uuid)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select coalesce((select s.sequence from signal s where s.execution_id = p_id and s.partition_key = p_partition
+    order by s.sequence desc limit 1), 0) + 1
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.node_fate(p_run_on text, p_decision edge_state)
@@ -2767,6 +3230,7 @@ begin
   ), timed as (
     select s.id, s.due_at, least(s.deadline_at, s.queue_ttl_at,
       case when s.lifecycle_phase = 'active' then least(s.grace_ends_at, s.attempt_deadline_at, s.lease_expires_at) end,
+      case when s.lifecycle_phase = 'suspended' then timeout_of(s.partition_key, s.id) end,
       case when s.eligibility_state = 'not_eligible_until_time' then s.not_before end) as expected
     from sample s where s.lifecycle_phase <> 'terminal'
   ), reset as (
@@ -2796,6 +3260,14 @@ begin
       from edge e where e.partition_key = p_partition and e.downstream_id = s.id
     ) e
     where e.n <> g.n or e.satisfied <> g.succeeded or e.impossible <> g.failed + g.skipped
+  union all
+  select s.id, 'it is suspended, and nothing says for what', false
+    from sample s where s.lifecycle_phase = 'suspended'
+      and not exists (select 1 from suspension u where u.partition_key = p_partition and u.execution_id = s.id)
+  union all
+  select s.id, 'a suspension stands, and it is not suspended', false
+    from sample s where s.lifecycle_phase <> 'suspended'
+      and exists (select 1 from suspension u where u.partition_key = p_partition and u.execution_id = s.id)
   union all
   select s.id, 'it has no description', false
     from sample s where not exists (select 1 from execution_info i where i.partition_key = p_partition and i.id = s.id);
@@ -2852,6 +3324,27 @@ begin
       and f.partition_key = substring(idempotency_key.target from 5 for position('}' in idempotency_key.target) - 5)::integer);
   if not found and (select outcome from recorded_flow(p_namespace, p_key, p_kind, p_content, p_now)) is distinct from 'duplicate' then
     raise exception 'an idempotency key was recorded meanwhile' using errcode = '40001';
+  end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.record_resumption(p_partition integer, p_id uuid, p_suspension uuid, p_by text, p_signals bigint[], p_ends jsonb, p_waitpoints uuid[], p_closes boolean, p_now bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  insert into resumption (partition_key, execution_id, suspension_id, resumed_by, at, ends)
+    values (p_partition, p_id, p_suspension, p_by, p_now, p_ends)
+    on conflict (execution_id, partition_key) do update set suspension_id = excluded.suspension_id, resumed_by = excluded.resumed_by,
+      at = excluded.at, ends = excluded.ends;
+  update signal s set suspension_id = p_suspension
+    where s.partition_key = p_partition and s.execution_id = p_id and s.sequence = any (p_signals);
+  if p_closes then
+    update waitpoint w set closed = true
+      where w.partition_key = p_partition and w.id = any (p_waitpoints) and w.execution_id = p_id
+        and waitpoint_state(w.closed, w.expires_at, false, p_now) = 'open';
   end if;
 end $function$
 ;
@@ -3013,6 +3506,31 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.remove_ties(p_partition integer, p_ids uuid[], p_max integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_ids uuid[];
+  v_count integer;
+begin
+  select array_agg(x.id) into v_ids from execution x where x.partition_key = p_partition and x.id = any (p_ids) and x.has_ties;
+  if v_ids is null then return true; end if;
+  delete from signal s where s.ctid = any (array(
+    select x.ctid from signal x where x.partition_key = p_partition and x.execution_id = any (v_ids) limit p_max));
+  get diagnostics v_count = row_count;
+  if v_count >= p_max then return false; end if;
+  perform forget_signals(p_partition, v_ids);
+  delete from suspension s where s.partition_key = p_partition and s.execution_id = any (v_ids);
+  delete from child c where c.partition_key = p_partition and c.parent_id = any (v_ids);
+  return true;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.renew_leases(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_ttls bigint[], p_namespaces text[])
  RETURNS TABLE(ord integer, expires_at bigint, grace_ends_at bigint, cancel_cause cancel_cause, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb)
  LANGUAGE plpgsql
@@ -3131,6 +3649,10 @@ begin
   delete from step s using replay_member m
     where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids) and m.has_input
       and s.partition_key = m.partition_key and s.execution_id = m.execution_id;
+  perform forget_signals(p_partition, array_agg(x.id))
+    from replay_member m join execution x on x.partition_key = m.partition_key and x.id = m.execution_id and x.has_ties
+    where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids) and m.has_input
+    having count(*) > 0;
   update execution_info i set input = case when m.has_input then m.input else i.input end, progress_percent = null, progress_message = null
     from replay_member m
     where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids)
@@ -3262,6 +3784,65 @@ begin
   if v_cancel is not null then
     perform end_blocked(v_cancel_partitions, v_cancel, 'cancelled', 'flow', p_now);
   end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.resume_suspended(p_partition integer, p_id uuid, p_by text, p_now bigint)
+ RETURNS moved
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  s suspension;
+  v_moved moved;
+begin
+  delete from suspension x where x.partition_key = p_partition and x.execution_id = p_id returning x.* into s;
+  perform record_resumption(p_partition, p_id, s.id, p_by, s.signals, s.ends, s.waitpoint_ids, s.closes_waitpoints, p_now);
+  update execution e set
+    lifecycle_phase = 'runnable', ownership_state = 'unowned',
+    eligibility_state = runnable_eligibility(false, e.held, p_now + s.delay_ms, p_now),
+    blocking_reason = runnable_reason(false, e.held, p_now + s.delay_ms, 'resume_delay', p_now),
+    attempt_state = case when is_eligible(false, e.held, p_now + s.delay_ms, p_now) then 'pending_resume' else 'attempt_interrupted'
+      end::attempt_state,
+    public_state = runnable_public_state(false, e.held, p_now + s.delay_ms, true, p_now),
+    not_before = case when s.delay_ms > 0 then p_now + s.delay_ms end,
+    delay_reason = case when s.delay_ms > 0 then 'resume_delay'::delay_reason end,
+    ready_at = case when is_eligible(false, e.held, p_now + s.delay_ms, p_now) then p_now end,
+    score = case when is_eligible(false, e.held, p_now + s.delay_ms, p_now) then score_of(p_now, e.priority, l.ageing_ms) end,
+    due_at = runnable_due(false, e.held, p_now + s.delay_ms, p_now, e.deadline_at, e.queue_ttl_at)
+  from lane l where l.id = e.lane_id and e.partition_key = p_partition and e.id = p_id
+  returning e.partition_key, e.id, e.lane_id, e.flow_id, false, e.eligibility_state = 'eligible_now', false, e.due_at into v_moved;
+  return v_moved;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.resumption_of(p_partition integer, p_id uuid)
+ RETURNS json
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  r resumption;
+  v_signals json;
+  v_truncated boolean;
+begin
+  select x.* into r from resumption x where x.partition_key = p_partition and x.execution_id = p_id;
+  if not found then return null; end if;
+  select json_agg(signal_entry(u.used, true) order by (u.used).sequence) filter (where u.bytes <= 262144),
+    coalesce(bool_or(u.bytes > 262144), false)
+  into v_signals, v_truncated
+  from (
+    select s as used, sum(coalesce(octet_length(s.payload), 0)) over (order by s.sequence) as bytes
+    from signal s where s.partition_key = p_partition and s.execution_id = p_id and s.suspension_id = r.suspension_id
+  ) u;
+  return json_build_object('suspension', r.suspension_id, 'by', r.resumed_by, 'atMs', r.at, 'children', r.ends,
+    'signals', coalesce(v_signals, '[]'), 'truncated', v_truncated);
 end $function$
 ;
 
@@ -3429,6 +4010,55 @@ CREATE OR REPLACE FUNCTION flowfabric.sibling_cancel_reason(p_kind text, p_on_de
 RETURN CASE WHEN (COALESCE(p_kind, 'all_of'::text) = 'all_of'::text) THEN CASE WHEN ((p_decision = 'impossible'::edge_state) AND (p_on_decided = 'cancel_remaining'::text)) THEN 'sibling_quorum_impossible'::text ELSE NULL::text END WHEN (p_on_decided = 'let_run'::text) THEN NULL::text WHEN (p_decision = 'satisfied'::edge_state) THEN 'sibling_quorum_satisfied'::text ELSE 'sibling_quorum_impossible'::text END
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.signal_entry(s signal, p_bytes boolean)
+ RETURNS json
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN json_build_object('sequence', (s).sequence, 'id', (s).id, 'waitpoint', (s).waitpoint_id, 'name', (s).name, 'payload', CASE WHEN p_bytes THEN encode((s).payload, 'base64'::text) ELSE NULL::text END, 'source', (s).source, 'receivedAtMs', (s).received_at, 'suspension', (s).suspension_id)
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.stop_children(p_partition integer, p_parent uuid, p_namespace text, p_generation integer, p_max integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  e execution;
+  v_children text[];
+  v_partitions integer[];
+  v_ids uuid[];
+  v_ended jsonb;
+begin
+  select x.* into e from execution x join lane l on l.id = x.lane_id and l.namespace = p_namespace
+    where x.partition_key = p_partition and x.id = p_parent for no key update of x;
+  if not found or e.lifecycle_phase <> 'terminal' or e.generation <> p_generation then return null; end if;
+  select array_agg(c.child) into v_children from (
+    select y.child from child y where y.partition_key = p_partition and y.parent_id = p_parent
+      and y.linked and not y.detached and y.end_generation is null and not y.stopped
+    order by y.seq limit p_max
+  ) c;
+  select array_agg(x.partition_key), array_agg(x.id) into v_partitions, v_ids from (
+    select x.partition_key, x.id from unnest(v_children) as c (child)
+    join execution x on x.partition_key = split_part(substr(c.child, 5), '}', 1)::integer and x.id = right(c.child, 36)::uuid
+    join lane l on l.id = x.lane_id and l.namespace = p_namespace
+    where c.child like '{fp:%' and x.lifecycle_phase <> 'terminal'
+    order by x.id for no key update of x
+  ) x;
+  if v_ids is not null then
+    select jsonb_agg(jsonb_build_object('partition_key', x.partition_key, 'id', x.id, 'lane_id', x.lane_id, 'flow_id', x.flow_id,
+        'is_terminal', true, 'is_eligible', false, 'was_active', x.was_active)) into v_ended
+      from end_executions(v_partitions, v_ids, 'cancelled', 'cancel', 'ended_cancelled', 'parent', null, now_ms()) x;
+  end if;
+  update child c set stopped = true
+    where c.partition_key = p_partition and c.parent_id = p_parent and c.child = any (v_children) and c.child like '{fp:%';
+  return jsonb_build_object('ended', coalesce(v_ended, '[]'),
+    'flows', (select coalesce(jsonb_agg(c.child), '[]') from unnest(v_children) as c (child) where c.child not like '{fp:%'));
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.submit_executions(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[])
  RETURNS SETOF submitted
  LANGUAGE plpgsql
@@ -3520,7 +4150,7 @@ begin
   for v in select f.*, decode(f.hash, 'hex') as graph_hash, decode(f.content, 'hex') as key_hash
     from json_to_recordset(p_flows) as f(
       i integer, pk integer, id uuid, ns text, name text, hash text, content text, deadline bigint, tags jsonb, key text, ttl bigint,
-      lanes integer[])
+      lanes integer[], parent jsonb)
     order by f.key, f.id
   loop
     i := v.i;
@@ -3541,11 +4171,13 @@ begin
         if found then
           outcome := 'lane_not_accepting';
         else
-          insert into flow (partition_key, id, namespace, name, state, tags, graph_hash, created_at, deadline_ms, deadline_at, due_at)
+          insert into flow (partition_key, id, namespace, name, state, tags, graph_hash, created_at, deadline_ms, deadline_at, due_at,
+              parent, has_ties)
             values (v.pk, v.id, v.ns, v.name, 'open', coalesce(v.tags, '{}'), v.graph_hash, v_now, v.deadline,
-              v_now + v.deadline, v_now + v.deadline)
+              v_now + v.deadline, v_now + v.deadline, v.parent, case when v.parent is not null then true end)
             on conflict do nothing;
           if not found then raise exception 'the flow was submitted meanwhile' using errcode = '40001'; end if;
+          if v.parent is not null then perform leave_link(v.pk, v.ns, v.id::text, v.parent); end if;
           outcome := 'accepted';
           v_partitions[v.i] := v.pk;
           v_accepted[v.i] := v.id;
@@ -3612,6 +4244,42 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.submit_linked(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[], p_keys text[], p_ttls bigint[], p_parents jsonb[])
+ RETURNS SETOF submitted
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_row submitted;
+begin
+  -- All keys before the first item, as `submit_keyed` takes them.
+  perform pg_advisory_xact_lock(k.lock) from (
+    select distinct hashtextextended('flowfabric/key/' || p_namespace || '/' || key, barrier_key()) as lock
+    from unnest(p_keys) as key where key is not null order by 1) k;
+  for i in 1 .. cardinality(p_ids) loop
+    if p_keys[i] is null then
+      select x.* into v_row from submit_executions(p_namespace, p_partitions[i:i], p_ids[i:i], p_routes[i:i], p_hashes[i:i], p_inputs[i:i],
+        p_options[i:i]) x;
+    else
+      select x.* into v_row from submit_keyed(p_namespace, p_partitions[i:i], p_ids[i:i], p_routes[i:i], p_hashes[i:i], p_inputs[i:i],
+        p_options[i:i], p_keys[i:i], p_ttls[i:i]) x;
+    end if;
+    v_row.ord := i;
+    if v_row.outcome = 'accepted' and p_parents[i] is not null then
+      update execution_info x set parent = p_parents[i] where x.partition_key = v_row.partition_key and x.id = v_row.id;
+      update execution x set has_ties = true where x.partition_key = v_row.partition_key and x.id = v_row.id;
+      perform leave_link(v_row.partition_key, p_namespace, format('{fp:%s}:%s', v_row.partition_key, v_row.id), p_parents[i]);
+    end if;
+    return next v_row;
+  end loop;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.submit_to_claim(p_namespace text, p_partition integer, p_id uuid, p_route integer, p_hash text, p_input bytea, p_options jsonb, p_catalog bigint, p_worker text, p_instance uuid, p_claim uuid, p_ttl_ms bigint, p_lanes integer[], p_routes integer[])
  RETURNS SETOF handed
  LANGUAGE plpgsql
@@ -3668,6 +4336,233 @@ begin
   return query select s.outcome, s.lane_state, s.eligible, s.due_at, null::uuid, null::bigint, null::bigint
     from submit_executions(p_namespace, array[p_partition], array[p_id], array[p_route], array[p_hash], array[p_input], array[p_options]) s;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.suspend_lease(p_partition integer, p_id uuid, p_index integer, p_lease uuid, p_epoch bigint, p_namespaces text[], p_suspension uuid, p_reason text, p_condition text, p_state text, p_spec jsonb, p_waitpoint_ids uuid[], p_child_ids text[], p_judged jsonb, p_waitpoints_max integer, p_signals_max integer, p_bytes_max integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_held record;
+  v_now bigint;
+  v_answer jsonb;
+  v_conflict uuid;
+  v_fresh jsonb;
+  v_count integer;
+  v_unknown uuid;
+  v_ends jsonb;
+  v_signals bigint[];
+  v_batch json;
+  v_times_out_at bigint;
+  v_moved moved;
+begin
+  perform pg_advisory_xact_lock_shared(barrier_key());
+  select h.* into v_held from lock_held(array[p_partition], array[p_id], array[p_index], array[p_lease], array[p_epoch], p_namespaces) h;
+  if not found then
+    return (select jsonb_build_object('refusal', r.refusal, 'ended_by', r.ended_by, 'terminal_outcome', r.terminal_outcome,
+        'answer', r.answer)
+      from refusals_of(array[p_partition], array[p_id], array[p_index], array[p_lease], array[p_epoch], 'suspend', p_namespaces, null) r);
+  end if;
+  v_now := now_ms();
+  if v_held.doomed then
+    select jsonb_build_object('outcome', 'cancelled', 'moved', jsonb_build_object('partition_key', x.partition_key, 'id', x.id,
+        'lane_id', x.lane_id, 'flow_id', x.flow_id, 'is_terminal', true, 'is_eligible', false))
+      into v_answer from cancel_held(array[p_partition], array[p_id], array[1], 'suspend', v_now) x;
+    return v_answer;
+  end if;
+  if exists (select 1 from resumption r where r.execution_id = p_id and r.partition_key = p_partition and r.suspension_id = p_suspension) then
+    return jsonb_build_object('outcome', 'already_satisfied', 'resumption', resumption_of(p_partition, p_id));
+  end if;
+
+  select (w.value ->> 'id')::uuid into v_conflict from jsonb_array_elements(p_spec -> 'waitpoints') with ordinality as w
+    where has_waitpoint_conflict(p_partition, p_id, (w.value ->> 'id')::uuid, w.value ->> 'name') order by w.ordinality limit 1;
+  if v_conflict is not null then return jsonb_build_object('outcome', 'waitpoint_conflict', 'id', v_conflict); end if;
+  select coalesce(jsonb_agg(w.value order by w.ordinality), '[]') into v_fresh
+    from jsonb_array_elements(p_spec -> 'waitpoints') with ordinality as w
+    where not exists (select 1 from waitpoint o where o.id = (w.value ->> 'id')::uuid and o.partition_key = p_partition);
+  if jsonb_array_length(v_fresh) > 0 then
+    select count(*) + jsonb_array_length(v_fresh) into v_count from waitpoint w where w.execution_id = p_id and w.partition_key = p_partition;
+    if v_count > p_waitpoints_max then return jsonb_build_object('error', 'too_many_waitpoints', 'actual', v_count); end if;
+  end if;
+  select n.id into v_unknown from unnest(p_waitpoint_ids) with ordinality as n (id, ord)
+    where not exists (select 1 from waitpoint w where w.id = n.id and w.partition_key = p_partition and w.execution_id = p_id)
+      and not exists (select 1 from jsonb_array_elements(v_fresh) f where (f.value ->> 'id')::uuid = n.id)
+    order by n.ord limit 1;
+  if v_unknown is not null then return jsonb_build_object('error', 'waitpoint_not_found', 'id', v_unknown); end if;
+  if exists (select 1 from execution e where e.ctid = v_held.tid and e.flow_id::text = any (p_child_ids)) then
+    return jsonb_build_object('error', 'condition_unsatisfiable');
+  end if;
+
+  select coalesce(jsonb_agg(jsonb_build_object('id', c.child, 'generation', c.end_generation, 'outcome', c.end_outcome)
+      order by array_position(p_child_ids, c.child)), '[]') into v_ends
+    from child c where c.partition_key = p_partition and c.parent_id = p_id and c.child = any (p_child_ids) and c.end_generation is not null;
+  if p_judged is not null then
+    v_signals := array(select value::bigint from jsonb_array_elements_text(p_judged -> 'signals'));
+    -- What was judged has changed: another end came, or another call of the same holder used a signal.
+    if p_judged -> 'seen' <> v_ends or cardinality(v_signals) <> (
+      select count(*) from signal s where s.partition_key = p_partition and s.execution_id = p_id and s.sequence = any (v_signals)
+        and (s.suspension_id is null or s.suspension_id = p_suspension)) then
+      p_judged := null;
+    end if;
+  end if;
+  if p_judged is null or not (p_judged ->> 'holds')::boolean then
+    select json_agg(signal_entry(b.came, (p_spec ->> 'looks')::boolean) order by (b.came).sequence) into v_batch from (
+      select s.came, row_number() over w as place,
+        sum(case when (p_spec ->> 'looks')::boolean then coalesce(octet_length((s.came).payload), 0) else 0 end) over w as bytes
+      from (
+        select x as came from signal x
+        where x.partition_key = p_partition and x.execution_id = p_id and x.sequence > coalesce((p_judged ->> 'upTo')::bigint, 0)
+          and x.waitpoint_id = any (p_waitpoint_ids) and (x.suspension_id is null or x.suspension_id = p_suspension)
+        order by x.sequence limit p_signals_max
+      ) s window w as (order by (s.came).sequence)
+    ) b where b.place = 1 or b.bytes <= p_bytes_max;
+    if v_batch is not null or (p_judged is null and v_ends <> '[]') then
+      return jsonb_build_object('outcome', 'judge', 'afresh', p_judged is null, 'signals', coalesce(v_batch, '[]'), 'ends', v_ends);
+    end if;
+  end if;
+
+  insert into waitpoint (partition_key, id, execution_id, name, created_at, expires_at)
+    select p_partition, (w.value ->> 'id')::uuid, p_id, w.value ->> 'name', v_now, (w.value ->> 'expiresAtMs')::bigint
+    from jsonb_array_elements(v_fresh) with ordinality as w order by w.ordinality
+    on conflict (id, partition_key) do nothing;
+  get diagnostics v_count = row_count;
+  if v_count < jsonb_array_length(v_fresh) then raise exception 'a waitpoint was created meanwhile' using errcode = '40001'; end if;
+  if (p_judged ->> 'holds')::boolean then
+    perform record_resumption(p_partition, p_id, p_suspension, 'condition', v_signals, p_judged -> 'ends', p_waitpoint_ids,
+      (p_spec ->> 'closes')::boolean, v_now);
+    update execution e set attempt_has_effects = true, has_ties = true
+      where e.partition_key = p_partition and e.id = p_id and (e.has_ties is null or not e.attempt_has_effects);
+    return jsonb_build_object('outcome', 'already_satisfied', 'resumption', resumption_of(p_partition, p_id));
+  end if;
+
+  v_times_out_at := v_now + (p_spec ->> 'afterMs')::bigint;
+  delete from resumption r where r.execution_id = p_id and r.partition_key = p_partition;
+  insert into suspension (partition_key, execution_id, id, reason, condition, state, signals, ends, waitpoint_ids, child_ids, since,
+      times_out_at, behaviour, delay_ms, closes_waitpoints)
+    values (p_partition, p_id, p_suspension, p_reason, p_condition, p_state, coalesce(v_signals, '{}'), coalesce(p_judged -> 'ends', '[]'),
+      p_waitpoint_ids, p_child_ids, v_now, v_times_out_at, p_spec ->> 'behaviour', (p_spec ->> 'delayMs')::bigint,
+      (p_spec ->> 'closes')::boolean);
+  with watched as (
+    insert into child (partition_key, parent_id, child, linked, detached)
+      select p_partition, p_id, c.id, false, true from unnest(p_child_ids) as c (id)
+      on conflict (parent_id, child, partition_key) do nothing
+    returning child
+  )
+  select count(leave_message(p_partition, 'child_watched', jsonb_build_object('namespace', l.namespace, 'child', w.child,
+      'parent', format('{fp:%s}:%s', p_partition, p_id)))) into v_count
+    from watched w, execution e join lane l on l.id = e.lane_id where e.ctid = v_held.tid;
+  with changed as (
+    update execution e set
+      lifecycle_phase = 'suspended', ownership_state = 'unowned', eligibility_state = 'not_applicable',
+      blocking_reason = ('waiting_for_' || p_reason)::blocking_reason, attempt_state = 'attempt_interrupted', public_state = 'suspended',
+      attempt_used_ms = e.attempt_used_ms + greatest(0, v_now - e.lease_started_at),
+      ready_at = null, score = null, attempt_has_effects = true, has_ties = true, due_at = least(e.deadline_at, v_times_out_at)
+    where e.partition_key = p_partition and e.id = p_id
+    returning e.*
+  ), put_aside as (
+    insert into attempt (partition_key, execution_id, idx, type, generation, state, epoch, lease_id, worker_id, instance_id,
+      started_at, end_op, end_answer)
+    select partition_key, id, attempt_count - 1, attempt_type, generation, 'suspended', epoch, lease_id, worker_id, instance_id,
+      attempt_started_at, 'suspend', jsonb_build_object('outcome', 'suspended',
+        'suspensionId', format('{fp:%s}:%s', p_partition, p_suspension), 'timesOutAtMs', v_times_out_at)
+    from changed
+    on conflict (partition_key, execution_id, idx) do update set state = excluded.state, epoch = excluded.epoch,
+      lease_id = excluded.lease_id, worker_id = excluded.worker_id, instance_id = excluded.instance_id, end_op = excluded.end_op,
+      end_answer = excluded.end_answer
+  )
+  select c.partition_key, c.id, c.lane_id, c.flow_id, false, false, false, c.due_at into v_moved from changed c;
+  return jsonb_build_object('outcome', 'suspended', 'timesOutAtMs', v_times_out_at, 'moved', to_jsonb(v_moved), 'watches', v_count > 0);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.tell_end(p_partition integer, p_child text, p_namespace text, p_parent jsonb, p_generation integer, p_outcome text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  if p_parent is not null then
+    insert into child_watcher (partition_key, child, watcher) values (p_partition, p_child, p_parent ->> 'id') on conflict do nothing;
+  end if;
+  if exists (select 1 from child_watcher w where w.child = p_child and w.partition_key = p_partition) then
+    perform leave_message(p_partition, 'child_ended', jsonb_build_object('namespace', p_namespace, 'child', p_child,
+      'generation', p_generation, 'outcome', p_outcome));
+  end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.tell_signal(p_partition integer, p_id uuid, p_signal uuid, p_waitpoint uuid, p_name text, p_outcome text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  insert into event_batch (at, partitions, bodies)
+    select now_ms(), array[p_partition],
+      array[json_build_array('s', l.namespace, l.name, e.id, e.flow_id, p_signal, p_waitpoint, p_name, p_outcome)]
+    from execution e join lane l on l.id = e.lane_id
+    where e.partition_key = p_partition and e.id = p_id and (e.flow_id is not null or l.event_level = 'all')
+$function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.time_out_suspensions(p_partition integer, p_ids uuid[], p_now bigint)
+ RETURNS SETOF moved
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  s suspension;
+begin
+  for s in select x.* from suspension x where x.partition_key = p_partition and x.execution_id = any (p_ids) loop
+    if s.behaviour in ('fail', 'cancel', 'expire') then
+      return query
+      select x.partition_key, x.id, x.lane_id, x.flow_id, true, false, x.was_active, null::bigint
+      from end_executions(array[p_partition], array[s.execution_id],
+        case s.behaviour when 'fail' then 'failed' when 'cancel' then 'cancelled' else 'expired' end::terminal_outcome,
+        'suspension_timeout', case s.behaviour when 'fail' then 'ended_failure' else 'ended_cancelled' end::attempt_record_state,
+        'suspension_timeout', case when s.behaviour <> 'cancel' then
+          '{"category":"suspension_timeout","message":"what it waited for did not come in time"}'::jsonb end, p_now) x;
+    elsif s.behaviour = 'escalate' then
+      update suspension x set escalated = true where x.partition_key = p_partition and x.execution_id = s.execution_id;
+      return query
+      update execution e set blocking_reason = 'paused_by_operator', due_at = e.deadline_at
+        where e.partition_key = p_partition and e.id = s.execution_id
+        returning e.partition_key, e.id, e.lane_id, e.flow_id, false, false, false, e.due_at;
+    else
+      if s.behaviour = 'auto_resume_with_timeout_signal' then
+        insert into signal (partition_key, execution_id, sequence, id, name, received_at, suspension_id)
+          values (p_partition, s.execution_id, next_sequence(p_partition, s.execution_id), s.id, 'timeout', p_now, s.id);
+        perform tell_signal(p_partition, s.execution_id, s.id, null, 'timeout', 'satisfied');
+      end if;
+      return query select r.* from resume_suspended(p_partition, s.execution_id, 'timeout', p_now) r;
+    end if;
+  end loop;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.timeout_of(p_partition integer, p_id uuid)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select s.times_out_at from suspension s where s.partition_key = p_partition and s.execution_id = p_id and not s.escalated limit 1
+$function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.to_judge(s suspension)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN jsonb_build_object('outcome', 'judge', 'revision', ((((s).id)::text || ':'::text) || (s).revision), 'condition', (s).condition, 'state', (s).state)
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.transition_entry(p_lane lane, p_kind text, p_id uuid, p_flow uuid, p_name text, p_state public_state, p_previous public_state, p_attempts integer, p_generation integer, p_cause cancel_cause)
@@ -3769,6 +4664,7 @@ begin
   ) x;
   if v_ids is null then return 0; end if;
   if not remove_streams(p_partition, v_ids, p_frames_max) then return null; end if;
+  if not remove_ties(p_partition, v_ids, p_frames_max) then return null; end if;
   delete from completion_event c where c.partition_key = p_partition and c.execution_id = any(v_ids);
   perform remove_executions(p_partition, v_ids);
   return cardinality(v_ids);
@@ -3801,6 +4697,7 @@ begin
   end if;
   select array_agg(x.id) into v_ids from (select id from execution where flow_id = p_flow limit p_max) x;
   if not remove_streams(p_partition, v_ids, p_frames_max) then return false; end if;
+  if not remove_ties(p_partition, v_ids, p_frames_max) then return false; end if;
   if v_ids is not null then perform remove_executions(p_partition, v_ids); end if;
   if cardinality(v_ids) = p_max then return false; end if;
   delete from completion_event c where c.flow_id = p_flow;
@@ -3821,6 +4718,13 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.waitpoint_state(p_closed boolean, p_expires_at bigint, p_is_terminal boolean, p_now bigint)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_closed THEN 'closed'::text WHEN (p_expires_at <= p_now) THEN 'expired'::text WHEN p_is_terminal THEN 'closed'::text ELSE 'open'::text END
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.want_ancestors(p_cancelled outbox_entry[])
  RETURNS void
  LANGUAGE plpgsql
@@ -3835,6 +4739,65 @@ begin
   where e.partition_key = c.partition_key and e.downstream_id = c.execution_id
     and u.partition_key = e.partition_key and u.id = e.upstream_id
     and u.lifecycle_phase <> 'terminal' and u.wanted is null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.watch_child(p_partition integer, p_child text, p_id uuid, p_is_flow boolean, p_namespace text, p_watcher text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v record;
+  v_found boolean;
+begin
+  perform lock_watchers(p_child);
+  if p_is_flow then
+    select f.generation, f.parent, case f.state when 'completed' then 'success' when 'failed' then 'failed' when 'cancelled' then 'cancelled' end
+        as outcome into v
+      from flow f where f.partition_key = p_partition and f.id = p_id and f.namespace = p_namespace for no key update;
+  else
+    select e.generation, i.parent, nullif(e.terminal_outcome, 'none')::text as outcome into v
+      from execution e join execution_info i on i.partition_key = e.partition_key and i.id = e.id and i.namespace = p_namespace
+      where e.partition_key = p_partition and e.id = p_id for no key update of e;
+  end if;
+  v_found := found;
+  -- One that is gone may still have its end on its way.
+  if not v_found and not exists (select 1 from child_watcher w where w.child = p_child and w.partition_key = p_partition) then
+    return false;
+  end if;
+  insert into child_watcher (partition_key, child, watcher) values (p_partition, p_child, p_watcher) on conflict do nothing;
+  if not v_found then return true; end if;
+  if p_is_flow then
+    update flow f set has_ties = true where f.partition_key = p_partition and f.id = p_id and f.has_ties is null;
+  else
+    update execution e set has_ties = true where e.partition_key = p_partition and e.id = p_id and e.has_ties is null;
+  end if;
+  if v.outcome is not null then perform tell_end(p_partition, p_child, p_namespace, v.parent, v.generation, v.outcome); end if;
+  return true;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.watchers_to_tell(p_partition integer, p_child text, p_id uuid, p_is_flow boolean, p_namespace text, p_generation integer, p_max integer)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_generation integer;
+begin
+  if p_is_flow then
+    select f.generation into v_generation from flow f where f.partition_key = p_partition and f.id = p_id and f.namespace = p_namespace;
+  else
+    select e.generation into v_generation from execution e join lane l on l.id = e.lane_id and l.namespace = p_namespace
+      where e.partition_key = p_partition and e.id = p_id;
+  end if;
+  if v_generation <> p_generation then return null; end if;
+  return array(select w.watcher from child_watcher w where w.child = p_child and w.partition_key = p_partition order by w.watcher limit p_max);
 end $function$
 ;
 
