@@ -16,10 +16,10 @@ import {
   parseNamespace,
   parseTokenId,
   parseWorkerId,
+  type ScheduleId,
   type SuspensionId,
   type TokenId,
   type WaitpointId,
-  type ScheduleId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'

@@ -7,9 +7,9 @@ export const storesWith: Readonly<Record<LaterRole, readonly string[]>> = {
 }
 export type LaterRole = 'suspensions'
 
-/** The suites of roles that the store does not have: `test/conformance/<role>`. */
+/** The suites of roles that the store does not have: `test/conformance/<role>`, `test/concurrency/<role>.test.ts`. */
 export function suitesWithout(store: string | undefined): readonly string[] {
   if (store === undefined) return []
   const missing = Object.entries(storesWith).filter(([, stores]) => !stores.includes(store))
-  return missing.map(([role]) => `test/conformance/${role}/**`)
+  return missing.flatMap(([role]) => [`test/conformance/${role}/**`, `test/concurrency/${role}.test.ts`])
 }

@@ -10,9 +10,9 @@ import * as flows from './flows.js'
 import * as keyring from './keyring.js'
 import * as leases from './leases.js'
 import * as registries from './registries.js'
+import * as schedules from './schedules.js'
 import * as streams from './streams.js'
 import * as suspensions from './suspensions.js'
-import * as schedules from './schedules.js'
 import * as time from './time.js'
 
 export interface Operation {
