@@ -15,6 +15,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
   attemptFields as A,
   policyFields as P,
+  waitsFields as V,
   executionFields as X,
 } from '../../../packages/backend-valkey/src/generated/layouts.js'
 import {
@@ -129,7 +130,7 @@ it('shows the dominant block of a runnable execution as core does', async () => 
 const times = [null, 50, 60] as const
 
 interface Due {
-  readonly phase: 'active' | 'delayed' | 'held' | 'terminal'
+  readonly phase: 'active' | 'delayed' | 'suspended' | 'escalated' | 'held' | 'terminal'
   readonly isClaimed: boolean
   readonly graceMs: number | null
   readonly deadlineMs: number | null
@@ -142,7 +143,7 @@ interface Due {
 /** Every execution with some of the timers due at one of two times. */
 function allDue(): readonly Due[] {
   const found: Due[] = []
-  for (const phase of ['active', 'delayed', 'held', 'terminal'] as const)
+  for (const phase of ['active', 'delayed', 'suspended', 'escalated', 'held', 'terminal'] as const)
     for (const isClaimed of [true, false])
       for (const graceMs of times)
         for (const deadlineMs of times)
@@ -168,7 +169,7 @@ const sinceEligible = (atMs: number | null) => (atMs === null ? 0 : atMs - first
 
 function dueRecord({ phase, isClaimed, ...due }: Due): unknown[] {
   return recordOf(X, {
-    phase: phase === 'active' ? 'a' : phase === 'terminal' ? 't' : 'r',
+    phase: phaseOf[phase],
     elig: phase === 'delayed' ? 't' : phase === 'held' ? 'o' : '-',
     epoch: isClaimed ? 2 : 1,
     gen_epoch: 1,
@@ -180,7 +181,17 @@ function dueRecord({ phase, isClaimed, ...due }: Due): unknown[] {
         ? 0
         : recordOf(P, { deadline: sinceEligible(due.deadlineMs), queue_ttl: sinceEligible(due.queueTtlMs) }),
     attempt: recordOf(A, { deadline: due.attemptMs ?? 0, expires: due.leaseMs ?? 0 }),
+    waits: recordOf(V, { times_out: due.promoteMs ?? 0, escalated: phase === 'escalated' ? 1 : 0 }),
   })
+}
+
+const phaseOf: Readonly<Record<Due['phase'], string>> = {
+  active: 'a',
+  delayed: 'r',
+  suspended: 's',
+  escalated: 's',
+  held: 'r',
+  terminal: 't',
 }
 
 it.each([true, false])('finds the next timer as core does, with leases %s', async (withLease) => {
@@ -198,7 +209,7 @@ it.each([true, false])('finds the next timer as core does, with leases %s', asyn
             queueTtlAtMs: due.isClaimed ? null : due.queueTtlMs,
             attemptDeadlineAtMs: isActive ? due.attemptMs : null,
             leaseExpiresAtMs: isActive && withLease ? due.leaseMs : null,
-            suspensionTimeoutAtMs: null,
+            suspensionTimeoutAtMs: due.phase === 'suspended' ? due.promoteMs : null,
             promoteAtMs: due.phase === 'delayed' ? due.promoteMs : null,
           })
     expect(told[place], JSON.stringify(due)).toEqual([next?.kind ?? 'none', next?.dueAtMs ?? 0])

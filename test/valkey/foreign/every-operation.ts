@@ -16,9 +16,11 @@ import {
   parseLaneId,
   parseWorkerId,
   type TokenId,
+  type WaitpointId,
 } from '@flowfabric/core'
 import { bytesOf, steadyRetry, submitOne } from '../../support/builders.js'
 import { FlowDriver } from '../../support/flow-driver.js'
+import { onSignal, SuspensionDriver, type Waiting } from '../../support/suspension-driver.js'
 import type { TestStore } from '../../support/use-store.js'
 import { WorkerDriver } from '../../support/worker-driver.js'
 
@@ -31,6 +33,48 @@ export interface Populated {
   readonly flow: FlowDriver
   readonly draft: FlowId
   readonly schedule: PutSchedule
+  readonly suspensions: Suspensions
+}
+
+/** What waits, what is about to, and what was resumed: each with a parent's or a child's part. */
+export interface Suspensions {
+  readonly driver: SuspensionDriver
+  readonly suspended: Waiting & { readonly waitpointId: WaitpointId }
+  readonly active: Waiting & { readonly waitpointId: WaitpointId }
+  readonly resumed: Waiting & { readonly waitpointId: WaitpointId }
+  /** They wait for the end of a child: an execution, a flow. */
+  readonly parents: readonly Waiting[]
+  readonly child: ExecutionId
+  readonly childFlow: FlowDriver
+}
+
+async function populateSuspensions(store: TestStore): Promise<Suspensions> {
+  const driver = new SuspensionDriver(store)
+  const lane = parseLaneId('suspending')
+  const suspended = await driver.suspended({}, { lane })
+  const resumed = await driver.suspended({}, { lane })
+  await driver.signal(resumed.waitpointId, { payload: long })
+  const active = await driver.active({ lane: parseLaneId('about-to-suspend') })
+  const waitpointId = await driver.waitpoint(active.id)
+  await driver.signal(waitpointId, { name: 'early' })
+  const parents = [
+    await driver.active({ lane: parseLaneId('parent') }),
+    await driver.active({ lane: parseLaneId('parent-of-flow') }),
+  ] as const
+  const child = store.aSolo({ lane: parseLaneId('child'), parent: { id: parents[0].id, detached: false } })
+  await store.backend.executions.submit({ namespace: store.namespace, items: [child] })
+  const childFlow = await FlowDriver.submit(store, { a: {} })
+  await driver.suspend(parents[0], { condition: { kind: 'child', id: child.id } })
+  await driver.suspend(parents[1], { condition: { kind: 'child', id: childFlow.flowId } })
+  return {
+    driver,
+    suspended,
+    active: { ...active, waitpointId },
+    resumed,
+    parents,
+    child: child.id,
+    childFlow,
+  }
 }
 
 const long = 'x'.repeat(2_000)
@@ -80,8 +124,10 @@ export async function populate(store: TestStore): Promise<Populated> {
   const draft = mintFlowId()
   await backend.flows.createDraft({ namespace, flowId: draft })
   await new FlowDriver(store, draft).extend({ a: {} })
+  const suspensions = await populateSuspensions(store)
   await store.settle()
-  return { store, worker, ids: { waiting, delayed, leased, ended }, handle, flow, draft, schedule }
+  const ids = { waiting, delayed, leased, ended }
+  return { store, worker, ids, handle, flow, draft, schedule, suspensions }
 }
 
 /** In the lane of what is claimed one by one, but of a kind that nobody serves. */
@@ -244,6 +290,7 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
     leases.fail({ ...scope, items: [{ handle, failure: { category: 'error', message: 'no' } }] }),
   )
   await call('schedules.delete', () => schedules.delete(schedule))
+  await callSuspensions(populated, call)
   await call('executions.cancel', () => executions.cancel({ namespace, id: ids.waiting, reason: 'a test' }))
   await call('executions.replay', () => executions.replay({ namespace, id: ids.ended }))
   await call('flows.cancel', () =>
@@ -262,6 +309,49 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await store.advance(90_000_000).catch(() => {})
   await call('maintenance.trimRetention', () => maintenance.trimRetention(scan))
   return told
+}
+
+type Call = (operation: string, run: () => Promise<unknown>) => Promise<void>
+
+async function callSuspensions({ store, suspensions }: Populated, call: Call): Promise<void> {
+  const { namespace, backend } = store
+  const { driver, suspended, active, resumed, parents, child, childFlow } = suspensions
+  const { operations } = driver
+  const each = [suspended, active, resumed, ...parents]
+  for (const { id } of each) {
+    await call('suspensions.listWaitpoints', () => operations.listWaitpoints({ namespace, executionId: id }))
+    await call('suspensions.listSignals', () => operations.listSignals({ namespace, executionId: id }))
+    await call('executions.explainFacts of what waits', () =>
+      backend.executions.explainFacts({ namespace, id }),
+    )
+  }
+  const { waitpointId } = active
+  await call('suspensions.listSignals of a waitpoint', () =>
+    operations.listSignals({ namespace, executionId: active.id, waitpointId }),
+  )
+  await call('suspensions.createWaitpoint', () => driver.create(active.id, { name: 'another' }))
+  await call('suspensions.closeWaitpoint', () =>
+    operations.closeWaitpoint({ namespace, waitpointId: resumed.waitpointId }),
+  )
+  await call('suspensions.deliverSignal early', () => driver.signal(waitpointId))
+  await call('suspensions.suspend', () =>
+    driver.suspend(active, { condition: onSignal(waitpointId, { name: 'other' }) }),
+  )
+  await call('suspensions.deliverSignal', () => driver.signal(suspended.waitpointId))
+  await call('leases.claim of what was resumed', () => backend.leases.claim(resumed.worker.request()))
+  await call('leases.claim of a child', () =>
+    new WorkerDriver(store, { lanes: [parseLaneId('child')] }).claim(),
+  )
+  await call('executions.cancel of a child', () => backend.executions.cancel({ namespace, id: child }))
+  await call('flows.cancel of a child', () => childFlow.cancel('cancel_all'))
+  for (const partition of store.partitions) {
+    await call('resolution.dispatchCompletions to parents', () =>
+      backend.resolution.dispatchCompletions({ partition, max: 100 }),
+    )
+  }
+  for (const { id } of each) {
+    await call('executions.cancel of what waits', () => backend.executions.cancel({ namespace, id }))
+  }
 }
 
 export interface Told {

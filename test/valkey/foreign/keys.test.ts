@@ -37,8 +37,21 @@ async function listKinds(): Promise<readonly string[]> {
 }
 
 /** Of several keys of a kind the one that is asked for most: of what is running, or of the flow that goes on. */
-function chooseKey(keys: readonly string[], { flow, ids, worker }: Populated): string | undefined {
-  const liked = [flow.id('a'), flow.id('b'), ids.leased, ids.ended, flow.flowId, worker.instanceId]
+function chooseKey(
+  keys: readonly string[],
+  { flow, ids, worker, suspensions }: Populated,
+): string | undefined {
+  const { suspended, active, parents } = suspensions
+  const waiting = [suspended.waitpointId, suspended.id, active.id, ...parents.map(({ id }) => id)]
+  const liked = [
+    ...waiting,
+    flow.id('a'),
+    flow.id('b'),
+    ids.leased,
+    ids.ended,
+    flow.flowId,
+    worker.instanceId,
+  ]
   const rank = (key: string) => {
     const place = liked.findIndex((id) => key.includes(id.slice(-36)))
     return place < 0 ? liked.length : place

@@ -1,15 +1,19 @@
-import { createValkeyBackend } from '@flowfabric/backend-valkey'
+import { createValkeyBackend, type ValkeyBackend } from '@flowfabric/backend-valkey'
 import {
-  type FoundationBackend,
+  type ExecutionId,
   isErrorCode,
   mintClaimId,
   mintExecutionIdInFlow,
   mintFlowId,
   mintInstanceId,
+  mintSignalId,
   mintSoloExecutionId,
+  mintSuspensionId,
+  mintWaitpointId,
   parseKind,
   parseLaneId,
   parseNamespace,
+  parsePartitionTag,
   parseWorkerId,
   uuidOf,
 } from '@flowfabric/core'
@@ -34,7 +38,7 @@ const ownCodes = new Set(['invalid_arguments', 'not_found'])
 
 describe('functions of the library called below their wrapper', () => {
   let server: ValkeyServer
-  let backend: FoundationBackend
+  let backend: ValkeyBackend
   let client: Redis
   beforeAll(async () => {
     // The digest of all data says whether a call has changed anything.
@@ -119,7 +123,7 @@ function describeCall(seed: number, call: number, name: string, argv: readonly B
 }
 
 /** Some of everything, and the words in which it is stored. */
-async function makeContent(backend: FoundationBackend, client: Redis): Promise<Pool> {
+async function makeContent(backend: ValkeyBackend, client: Redis): Promise<Pool> {
   const lane = parseLaneId('lane')
   const kind = parseKind('work')
   const ids = Array.from({ length: 4 }, () => mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
@@ -143,7 +147,7 @@ async function makeContent(backend: FoundationBackend, client: Redis): Promise<P
     ],
   })
   const instanceId = mintInstanceId()
-  await backend.leases.claim({
+  const claim = await backend.leases.claim({
     namespaces: [namespace],
     lanes: [lane],
     kinds: [kind],
@@ -154,8 +158,43 @@ async function makeContent(backend: FoundationBackend, client: Redis): Promise<P
     leaseTtlMs: 30_000,
     max: 3,
   })
+  const [parent] = ids as [ExecutionId]
+  const waitpointIds = [mintWaitpointId(0), mintWaitpointId(0)] as const
+  const suspensionId = mintSuspensionId(0)
+  await backend.executions.submit({
+    namespace,
+    items: [
+      {
+        id: mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }),
+        lane,
+        kind,
+        input: null,
+        parent: { id: parent, detached: false },
+      },
+    ],
+  })
+  await backend.suspensions.suspend({
+    namespaces: [namespace],
+    items: (claim.outcome === 'claimed' ? claim.leases : []).slice(0, 1).map(({ handle }) => ({
+      handle,
+      suspensionId,
+      reason: 'signal',
+      condition: { kind: 'signal', waitpointId: waitpointIds[0] },
+      waitpoints: waitpointIds.map((waitpointId, place) => ({ waitpointId, name: `gate${place}` })),
+    })),
+  })
+  await backend.suspensions.deliverSignal({
+    namespace,
+    waitpointId: waitpointIds[1],
+    signalId: mintSignalId(0),
+    name: 'go',
+    payload: new Uint8Array([1]),
+    idempotencyKey: 'key',
+    source: null,
+  })
+  await backend.resolution.dispatchCompletions({ partition: parsePartitionTag('{fp:0}'), max: 10 })
   const keys = await client.keys('*')
-  const stored = [...ids, a, b, c].map(uuidOf)
+  const stored = [...ids, a, b, c, ...waitpointIds, suspensionId].map(uuidOf)
   const routes = Object.keys(await client.hgetall('ff:idx:{fp:0}:routes'))
   return {
     texts: [
@@ -168,11 +207,17 @@ async function makeContent(backend: FoundationBackend, client: Redis): Promise<P
       'lane',
       ...routes,
       ...letters,
+      `{fp:0}:${uuidOf(parent)}`,
+      `l{fp:0}:${uuidOf(parent)}`,
+      suspensionState,
       ...keys,
     ],
     numbers: [0, 0, 1, 1, 2, 3, 5, 64, 500, startMs, startMs + 60_000],
   }
 }
+
+/** What a condition with one leaf begins with. */
+const suspensionState = '[{"signals":[],"keys":[],"end":null}]'
 
 const letters = [
   'a',

@@ -13,6 +13,7 @@ import { createTestBackend, type TestBackend } from '../../support/backends.js'
 import { bytesOf } from '../../support/builders.js'
 import { cleanUp } from '../../support/clean-up.js'
 import { FlowDriver } from '../../support/flow-driver.js'
+import { SuspensionDriver } from '../../support/suspension-driver.js'
 import { inNamespace, type TestStore } from '../../support/use-store.js'
 import { WorkerDriver } from '../../support/worker-driver.js'
 
@@ -112,6 +113,45 @@ describe('what is trimmed', () => {
       await store.settle()
       expect((await flow.flow()).state).toBe('cancelled')
       await cleanUp(store.backend, store.partitions)
+      await store.settle()
+      expect(await keysLeft(opened)).toEqual([])
+    })
+  })
+
+  it('leaves nothing of suspensions, signals, parents and children, however they ended', async () => {
+    await withStore(async (store, opened) => {
+      const { backend, namespace, partitions } = store
+      const driver = new SuspensionDriver(store)
+      const timeout = { afterMs: 1_000, behaviour: 'auto_resume_with_timeout_signal' } as const
+      const resumed = await driver.suspended({ timeout }, { lane: parseLaneId('one') })
+      const unused = await driver.waitpoint(resumed.id, 'unused')
+      await driver.signal(unused, { payload: 'early' })
+      await driver.signal(resumed.waitpointId, { payload: '{}' })
+      await driver.suspended({ timeout }, { lane: parseLaneId('two') })
+      const forked = await driver.suspended({}, { lane: parseLaneId('three') })
+      await driver.signal(forked.waitpointId)
+      await backend.executions.cancel({ namespace, id: forked.id })
+      await backend.executions.replay({ namespace, id: forked.id, input: bytesOf('other') })
+      const parent = await driver.active({ lane: parseLaneId('parent') })
+      const child = store.aSolo({ parent: { id: parent.id, detached: false } })
+      await backend.executions.submit({ namespace, items: [child] })
+      const flow = await FlowDriver.submit(store, { a: {} })
+      const children = [child.id, flow.flowId, store.aSolo().id].map((id) => ({ kind: 'child', id }) as const)
+      await driver.suspend(parent, { condition: { kind: 'all_of', of: children } })
+      await store.settle()
+      await backend.executions.cancel({ namespace, id: parent.id })
+      await flow.cancel('cancel_all')
+      await store.advance(1_000)
+      await store.settle()
+      for (const { id } of (await backend.executions.list({ namespace })).items) {
+        await backend.executions.cancel({ namespace, id })
+      }
+      await store.settle()
+      const kinds = (await keysLeft(opened)).map((key) => key.replace(/^.*:/, ''))
+      expect(kinds).toEqual(
+        expect.arrayContaining(['waitpoints', 'signals', 'signal_index', 'signal_keys', 'children']),
+      )
+      await cleanUp(backend, partitions)
       await store.settle()
       expect(await keysLeft(opened)).toEqual([])
     })

@@ -6,6 +6,7 @@
 -- @reply [parts: [name: string, place: int][], indexes: [name: string, score: string][], keys: string[]]
 -- @errors schema_mismatch
 local NAMES = { 'core', 'group', 'in', 'out' }
+local TYPES = { suspension = 'string', signal_index = 'zset', to_stop = 'zset', watchers = 'zset' }
 local CLASSES = { 'open', 'ended', 'bad' }
 
 local function type_of(key)
@@ -64,6 +65,10 @@ return function(u, a)
   local durable, capped, heads = streams.keys(u, a[1])
   for _, each in ipairs({ { durable, 'stream' }, { capped, 'stream' }, { heads, 'hash' } }) do
     if is_ours(each[1], each[2]) then keys[#keys + 1] = each[1] end
+  end
+  for _, name in ipairs({ 'suspension', 'waitpoints', 'signals', 'signal_index', 'signal_keys', 'children', 'to_stop', 'watchers' }) do
+    local key = record.payload_key(u, a[1], name)
+    if is_ours(key, TYPES[name] or 'hash') then keys[#keys + 1] = key end
   end
   sound.records(u, { a[1] })
   return { parts, indexes_of(u, a[1], u.records[a[1]] or u.hidden[a[1]]), keys }, bytes

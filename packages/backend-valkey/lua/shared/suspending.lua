@@ -26,6 +26,7 @@ function suspending.read(u, x)
 end
 
 local function put(u, x, doc)
+  redis.call('STRLEN', key_of(u, x))
   local writes = flush.staged(u).writes
   writes[#writes + 1] = key_of(u, x)
   writes[#writes + 1] = cmsgpack.pack(doc)

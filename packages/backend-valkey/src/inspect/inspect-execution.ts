@@ -7,7 +7,13 @@ import {
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { addressOf } from '../executions/operate.js'
-import { attemptFields, executionFields, groupFields, policyFields } from '../generated/layouts.js'
+import {
+  attemptFields,
+  executionFields,
+  groupFields,
+  policyFields,
+  waitsFields,
+} from '../generated/layouts.js'
 import { asList } from '../library/as-list.js'
 import { unpack } from '../records/packing.js'
 import { readStored, type StoredExecution, toExecution } from '../records/stored-execution.js'
@@ -105,6 +111,7 @@ function describeRecord(packed: Uint8Array | undefined, id: ExecutionId): Descri
         ...named,
         attempt: nested(named.attempt, attemptFields),
         policy: nested(named.policy, policyFields),
+        ...(named.waits !== undefined && { waits: nested(named.waits, waitsFields) }),
       },
       payloads: { input: sizeOf(input), result: sizeOf(result) },
       rid: String(named.rid),
