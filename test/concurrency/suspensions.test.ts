@@ -6,7 +6,6 @@ import {
   type WaitpointId,
 } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
-import { roleOf } from '../support/roles.js'
 import { onSignal, SuspensionDriver } from '../support/suspension-driver.js'
 import { race, raceRounds, useSessions, Ways } from './use-sessions.js'
 
@@ -20,7 +19,7 @@ describe('races over suspensions', () => {
   ) => {
     const { namespace } = sessions().store
     const { key = Math.random().toString(36), source = null } = more
-    const { outcome } = await roleOf(backend, 'suspensions').deliverSignal({
+    const { outcome } = await backend.suspensions.deliverSignal({
       namespace,
       waitpointId,
       signalId: mintSignalId(partitionIndexOf(waitpointId)),
@@ -85,7 +84,7 @@ describe('races over suspensions', () => {
       const [suspended, signalled] = await race(
         round,
         async () => {
-          const { items } = await roleOf(one, 'suspensions').suspend({
+          const { items } = await one.suspensions.suspend({
             namespaces: [store.namespace],
             items: [item],
           })
