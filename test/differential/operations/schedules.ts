@@ -84,7 +84,8 @@ export function remove(c: Chooser, world: World): Call {
     on: (backend) => backend.schedules.delete(params),
     keep: () => {
       const place = world.schedules.indexOf(params.scheduleId)
-      if (place >= 0) world.schedules.splice(place, 1)
+      // Asked for in another namespace it is still there.
+      if (place >= 0 && params.namespace === world.namespace) world.schedules.splice(place, 1)
     },
   }
 }

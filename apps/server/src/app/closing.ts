@@ -26,6 +26,10 @@ export function endWaitsOnClose(app: FastifyInstance, credentials: Credentials):
   app.addHook('onRequest', async () => {
     if (isClosing) throw engineError('shutting_down', 'The server is shutting down')
   })
+  // An answer that goes out after idle connections were closed would keep its own open for as long as the client likes.
+  app.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('connection', 'close')
+  })
   app.addHook('preClose', async () => {
     isClosing = true
     for (const controller of waiting) controller.abort()

@@ -74,7 +74,7 @@ describe('settings', () => {
     } catch (error) {
       expect((error as Error).message).not.toContain('tooshort')
     }
-    expect(settingNames.filter(isSecret)).toEqual(['postgresUrl', 'valkeyUrl', 'token'])
+    expect(settingNames.filter(isSecret)).toEqual(['postgresUrl', 'valkeyUrl', 'token', 'signingKeys'])
   })
 
   it('have a name in each place', () => {

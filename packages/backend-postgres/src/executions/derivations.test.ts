@@ -1,10 +1,12 @@
 import { PGlite } from '@electric-sql/pglite'
 import {
   attemptStates,
+  type BlockingReason,
   backoffMs,
   type DelayReason,
   defaultRetryPolicy,
   eligibilityStates,
+  type LifecyclePhase,
   lifecyclePhases,
   publicStateOf,
   reclaimBackoffMs,
@@ -65,6 +67,10 @@ describe('what SQL derives is what core derives', () => {
 
   it('the public state of every vector that the constraints let in', async () => {
     await query(`select ff.ensure_route('default', 'lane', 'kind', '{}', 10)`)
+    const reasons: Partial<Record<LifecyclePhase, BlockingReason>> = {
+      runnable: 'waiting_for_worker',
+      suspended: 'waiting_for_signal',
+    }
     const vectors: StateVector[] = []
     for (const lifecyclePhase of lifecyclePhases)
       for (const eligibilityState of eligibilityStates)
@@ -76,7 +82,7 @@ describe('what SQL derives is what core derives', () => {
               terminalOutcome,
               attemptState,
               ownershipState: lifecyclePhase === 'active' ? 'leased' : 'unowned',
-              blockingReason: lifecyclePhase === 'runnable' ? 'waiting_for_worker' : 'none',
+              blockingReason: reasons[lifecyclePhase] ?? 'none',
             })
     const rows = await query<{ i: number; public_state: string }>(
       `with vector as (
