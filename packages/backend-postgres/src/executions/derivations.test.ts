@@ -91,6 +91,7 @@ describe('what SQL derives is what core derives', () => {
            "blockingReason" ff.blocking_reason)
          where ("lifecyclePhase" = 'terminal') = ("terminalOutcome" <> 'none') and ("lifecyclePhase" = 'runnable') = ("eligibilityState" <> 'not_applicable')
            and ("lifecyclePhase" = 'active') = ("attemptState" = 'running_attempt') and ("lifecyclePhase" = 'terminal') = ("attemptState" = 'attempt_terminal')
+           and ("lifecyclePhase" <> 'suspended' or "attemptState" = 'attempt_interrupted')
        )
        insert into ff.execution (partition_key, id, lane_id, route_id, lifecycle_phase, eligibility_state, blocking_reason, terminal_outcome,
          attempt_state, ownership_state, public_state, score, created_at, terminal_at, lease_id, priority)
