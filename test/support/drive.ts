@@ -21,24 +21,25 @@ export interface DriveOptions {
 
 /**
  * Does by hand what dispatchers and scanners do, over all partitions, until nothing is pending. It goes by `pulse` alone,
- * as the supervisor does: work that the pulse doesn't name stays undone, and the test that waits for it fails.
+ * as the supervisor does: work that the pulse doesn't name stays undone, and the test that waits for it fails. Answers
+ * whether anything was pending.
  */
 export async function settle(
   backend: FoundationBackend,
   partitions: readonly PartitionTag[],
   { max = 500, except = [] }: DriveOptions = {},
-): Promise<void> {
+): Promise<boolean> {
   for (let turn = 0; turn < turnsMax; turn += 1) {
     const { partitions: pulses } = await backend.maintenance.pulse({ partitions })
     const work = order.find(
       (kind) => !except.includes(kind) && pulses.some(({ pending }) => pending.includes(kind)),
     )
-    if (work === undefined && except.includes('projection')) return
-    if (work === undefined)
-      return projectAll(
-        backend,
-        pulses.filter(isUnprojected).map(({ partition }) => partition),
-      )
+    if (work === undefined && except.includes('projection')) return turn > 0
+    if (work === undefined) {
+      const unprojected = pulses.filter(isUnprojected).map(({ partition }) => partition)
+      await projectAll(backend, unprojected)
+      return turn > 0 || unprojected.length > 0
+    }
     for (const { partition, pending } of pulses) {
       if (pending.includes(work)) await carryOut(backend, work, { partition, max })
     }
@@ -70,7 +71,11 @@ export async function carryOut(
   }
 }
 
-async function projectAll(backend: FoundationBackend, partitions: readonly PartitionTag[]): Promise<void> {
+/** What the projector does on its sweep. */
+export async function projectAll(
+  backend: FoundationBackend,
+  partitions: readonly PartitionTag[],
+): Promise<void> {
   for (const partition of partitions) {
     let cursor: string | undefined
     do {

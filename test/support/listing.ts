@@ -101,9 +101,14 @@ export function allSignals(
 }
 
 /** Every event of the namespace that the feed still holds. */
-export async function allEvents(backend: FoundationBackend, namespace: Namespace): Promise<EngineEvent[]> {
+/** All that are kept, or those after a cursor. */
+export async function allEvents(
+  backend: FoundationBackend,
+  namespace: Namespace,
+  since?: string,
+): Promise<EngineEvent[]> {
   const events: EngineEvent[] = []
-  let cursor: string | undefined
+  let cursor = since
   for (;;) {
     const page = await backend.events.read({ namespace, cursor, limit: 1_000 })
     events.push(...page.events)

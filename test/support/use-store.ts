@@ -19,7 +19,7 @@ import { settle } from './drive.js'
 import type { Faults } from './faults/faults.js'
 import { createFaults } from './faults/open.js'
 import type { FlowStage } from './flow-driver.js'
-import { findViolations } from './invariants.js'
+import { askReconcilers, findBrokenRules } from './invariants.js'
 
 /** A store as the tests of one `describe` share it, in a namespace of the running test. */
 export interface TestStore extends FlowStage {
@@ -47,6 +47,9 @@ export interface TestStore extends FlowStage {
 
 let namespaceCount = 0
 
+/** The nets look at everything in a store, what earlier tests left included: after each test that would be most of its time. */
+const testsPerNet = 8
+
 /**
  * Opens one store for the tests of a `describe`; each of them gets a namespace of its own. With `faulty` they break
  * records themselves, so that no invariant can be asked for.
@@ -57,18 +60,37 @@ export function useStore(
 ): () => TestStore {
   let opened: TestBackend | undefined
   let store: TestStore | undefined
+  let since: string | undefined
+  let unasked: Namespace[] = []
+  const askNets = async () => {
+    if (opened === undefined || unasked.length === 0) return
+    const namespaces = unasked
+    unasked = []
+    expect(await askReconcilers(opened, namespaces), `by the nets, in ${namespaces}`).toEqual([])
+  }
   beforeAll(async () => {
     opened = await createTestBackend(options)
   })
-  beforeEach(() => {
+  beforeEach(async () => {
     namespaceCount += 1
+    const { backend } = must(opened, 'an open store')
     store = inNamespace(must(opened, 'an open store'), parseNamespace(`test-${namespaceCount}`))
+    if (!faulty) since = (await backend.events.read({ namespace: store.namespace, from: 'now' })).cursor
   })
   afterEach(async () => {
-    if (store !== undefined && !faulty)
-      expect(await findViolations({ ...store, hasFaults: store.hasFaults() })).toEqual([])
+    if (store === undefined || faulty) return
+    const hasFaults = store.hasFaults()
+    expect(await findBrokenRules({ ...store, hasFaults, since })).toEqual([])
+    if (!hasFaults) unasked.push(store.namespace)
+    if (unasked.length === testsPerNet) await askNets()
   })
-  afterAll(() => opened?.close())
+  afterAll(async () => {
+    try {
+      await askNets()
+    } finally {
+      await opened?.close()
+    }
+  })
   return () => must(store, 'a store; call it in a test')
 }
 
