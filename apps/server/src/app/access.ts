@@ -1,7 +1,8 @@
 import { defaultNamespace, engineError, type Namespace, parseNamespace } from '@flowfabric/core'
+import { waitpointTokenHeader } from '@flowfabric/core/wire'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Credentials } from './credentials.js'
-import { type Grant, namespaceOf, ownersGrant } from './grant.js'
+import { type Grant, namespaceOf, ownersGrant, visitorsGrant } from './grant.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,14 +30,23 @@ export function requireAccess(app: FastifyInstance, credentials: Credentials): v
       request.grant = ownersGrant
       return
     }
+    const { scopes = [], takesWaitpointToken = false } = request.routeOptions.config
+    if (takesWaitpointToken && comesWithToken(request)) {
+      request.grant = visitorsGrant
+      return
+    }
     const grant = await authenticate(request, credentials)
     request.grant = grant
-    const { scopes = [] } = request.routeOptions.config
     if (scopes.length > 0 && !scopes.some((scope) => grant.scopes.has(scope))) {
       throw engineError('forbidden', `The credentials lack the scope ${scopes.join(' or ')}`)
     }
     request.namespace = namespaceOf(grant, readNamespace(request))
   })
+}
+
+/** The token itself may stand in the body, which is not read yet; the route refuses whoever has none. */
+function comesWithToken({ headers }: FastifyRequest): boolean {
+  return headers[waitpointTokenHeader] !== undefined || headers.authorization === undefined
 }
 
 /** How often it is asked whether the credentials of a call that waits are still good. */
