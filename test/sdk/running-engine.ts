@@ -73,9 +73,10 @@ function runOn(
   }
 }
 
+const secret = new SigningSecret('k1', mintUuid())
+
 async function openModel(): Promise<OpenEngine> {
   const store = createModel({ partitions: { flow: 4 } })
-  const secret = new SigningSecret('k1', mintUuid())
   await store.keyring.add(secret)
   const engine = createEngine({ backend: store, scanners: foundationScanners(), signingSecrets: [secret] })
   await engine.start()
@@ -89,7 +90,11 @@ async function openModel(): Promise<OpenEngine> {
 async function openEmbedded(): Promise<OpenEngine> {
   // A folder is there sooner than one in memory.
   const place = await createStorePlace({ lasting: true })
-  const embedded = await createEmbedded({ ...place.embedded, partitions: { flow: 4 } })
+  const embedded = await createEmbedded({
+    ...place.embedded,
+    partitions: { flow: 4 },
+    signingSecrets: [secret],
+  })
   await embedded.start()
   const stop = async () => {
     await embedded.stop({ graceMs: 1_000 })

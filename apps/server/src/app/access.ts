@@ -1,5 +1,5 @@
 import { defaultNamespace, engineError, type Namespace, parseNamespace } from '@flowfabric/core'
-import { waitpointTokenHeader } from '@flowfabric/core/wire'
+import { readPresentedToken, waitpointTokenHeader } from '@flowfabric/core/wire'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Credentials } from './credentials.js'
 import { type Grant, namespaceOf, ownersGrant, visitorsGrant } from './grant.js'
@@ -42,9 +42,16 @@ export function requireAccess(app: FastifyInstance, credentials: Credentials): v
     }
     request.namespace = namespaceOf(grant, readNamespace(request))
   })
+  app.addHook('preHandler', async (request) => {
+    if (request.grant !== visitorsGrant || readPresentedToken(request) !== undefined) return
+    throw engineError(
+      'unauthorized',
+      'The waitpoint’s token must come as the header FF-Waitpoint-Token or in the body, or a token of the API: Bearer <token>',
+    )
+  })
 }
 
-/** The token itself may stand in the body, which is not read yet; the route refuses whoever has none. */
+/** The token may stand in the body, which is not read yet: whoever has none is refused then. */
 function comesWithToken({ headers }: FastifyRequest): boolean {
   return headers[waitpointTokenHeader] !== undefined || headers.authorization === undefined
 }

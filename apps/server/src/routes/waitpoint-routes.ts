@@ -1,4 +1,3 @@
-import { engineError } from '@flowfabric/core'
 import {
   type IdMint,
   mintWaitpointToken,
@@ -9,7 +8,6 @@ import {
 } from '@flowfabric/core/wire'
 import type { Engine } from '@flowfabric/engine'
 import type { FastifyInstance } from 'fastify'
-import { visitorsGrant } from '../app/grant.js'
 import { serveOperation } from './serve-operation.js'
 
 /**
@@ -39,9 +37,6 @@ export function serveWaitpoints(app: FastifyInstance, engine: Engine, mint: IdMi
     if (token !== undefined) {
       const { namespace: _, source: __, ...signal } = params
       return waitpoints.deliver({ ...signal, token })
-    }
-    if (request.grant === visitorsGrant) {
-      throw engineError('unauthorized', 'A signal needs the waitpoint’s token, or credentials of the API')
     }
     return suspensions.deliverSignal({ ...params, source: request.grant.subject })
   })
