@@ -187,7 +187,6 @@ const opened: Readonly<Record<TokenScope, readonly string[]>> = {
     'suspensions.suspend',
     'suspensions.createWaitpoint',
     'suspensions.mintToken',
-    'suspensions.closeWaitpoint',
     'suspensions.listSignals',
     'streams.append',
     'workers.register',

@@ -58,7 +58,7 @@ const routeScopes: Readonly<Record<string, readonly TokenScope[]>> = {
   'suspensions.createWaitpoint': ['submit', 'work'],
   // A token that binds a source speaks for that source.
   'suspensions.mintToken': ['work', 'operate'],
-  'suspensions.closeWaitpoint': ['work', 'operate'],
+  'suspensions.closeWaitpoint': ['operate'],
   'suspensions.listWaitpoints': ['read'],
   'suspensions.deliverSignal': ['submit', 'operate'],
   'suspensions.listSignals': ['read', 'work'],
