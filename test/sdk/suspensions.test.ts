@@ -1,4 +1,4 @@
-import { isEngineError, limits } from '@flowfabric/core'
+import { isEngineError, limits, type RecordSteps } from '@flowfabric/core'
 import { defineTask, type StandardSchema, type } from '@flowfabric/sdk'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { type RunningEngine, useEngine } from './running-engine.js'
@@ -98,6 +98,41 @@ describe('ctx.suspend', () => {
       [1, 2],
     ])
     expect((await handle.attempts()).map(({ index }) => index)).toEqual([0, 1, 2])
+  })
+
+  test('is told the same again when what it was told could not be recorded', async () => {
+    await running.close()
+    let refused = 0
+    running = await startEngine((backend) => ({
+      ...backend,
+      attempts: new Proxy(backend.attempts, {
+        get: (target, name, receiver) => {
+          if (name !== 'recordStep') return Reflect.get(target, name, receiver)
+          return async (params: RecordSteps) => {
+            if (!params.items.some(({ type: kind }) => kind === 'suspend') || refused++ > 0) {
+              return backend.attempts.recordStep(params)
+            }
+            throw new Error('the answer is lost with its worker')
+          }
+        },
+      }),
+    }))
+    const seen: unknown[] = []
+    const task = defineTask({
+      kind: 'forgetful',
+      retry: atOnce,
+      async handler({ suspend, attempt }) {
+        const { by, signals } = await suspend('gate')
+        seen.push([attempt.index, by, signals.map(({ payload }) => payload)])
+      },
+    })
+    await running.startWorker({ tasks: [task] })
+    const handle = await running.client.submit(task)
+    await becomes(handle, 'suspended')
+    await handle.signal('gate', 'go', 7)
+    expect(await handle.end(inTime)).toMatchObject({ outcome: 'success' })
+    expect(refused).toBe(2)
+    expect(seen).toEqual([[1, 'condition', [7]]])
   })
 
   test('counts sources, matches names and payloads, and joins conditions', async () => {

@@ -85,9 +85,13 @@ function describeCondition(condition: ResumeCondition, names: Names): string {
     case 'count':
       return describeCount(condition, names)
     case 'all_of':
-      return condition.of.length === 1 ? inner(condition.of).join('') : `(${inner(condition.of).join(' and ')})`
+      return condition.of.length === 1
+        ? inner(condition.of).join('')
+        : `(${inner(condition.of).join(' and ')})`
     case 'any_of':
-      return condition.of.length === 1 ? inner(condition.of).join('') : `(${inner(condition.of).join(' or ')})`
+      return condition.of.length === 1
+        ? inner(condition.of).join('')
+        : `(${inner(condition.of).join(' or ')})`
     default:
       return unreachable(condition)
   }
