@@ -76,14 +76,9 @@ describe('ctx.call', () => {
       kind: 'catches',
       input: type<boolean>(),
       async handler({ call, input }) {
-        try {
-          await call('negative', square, -1)
-        } catch (error) {
-          if (input && error instanceof CallFailedError) {
-            return { outcome: error.outcome, failure: error.failure, category: error.category }
-          }
-          throw error
-        }
+        const error: unknown = await call('negative', square, -1).catch((thrown: unknown) => thrown)
+        if (!input || !(error instanceof CallFailedError)) throw error
+        return { outcome: error.outcome, failure: error.failure, category: error.category }
       },
     })
     const flowParent = defineTask({
