@@ -13,6 +13,7 @@ import { type ApprovalArguments, readArguments, usage } from './arguments.js'
 import { startModelServer } from './model-server.js'
 import { defineOrder, type OrderEnd, ship } from './order.js'
 import { createPost } from './post.js'
+import { createScreen } from './screen.js'
 import { watchOrder } from './watch-order.js'
 
 /** A day of the demonstration. Tests have shorter ones. */
@@ -21,8 +22,8 @@ const PAUSE_MS = Number(process.env.APPROVAL_PAUSE_MS ?? 60)
 /** After a kill, what was running begins again when its lease has run out. */
 const LEASE_TTL_MS = 4_000
 
-const write = (text: string) => void process.stdout.write(text)
-const say = (text: string) => write(`${text}\n`)
+const screen = createScreen((text) => void process.stdout.write(text))
+const say = (text: string) => screen.line(text)
 
 async function main(options: ApprovalArguments): Promise<number> {
   const store = chooseStore(options.store, process.env)
@@ -71,7 +72,7 @@ async function main(options: ApprovalArguments): Promise<number> {
       : `${options.order}, as ${handle.id}.`,
   )
   stopAnswers = takeAnswers(handle, visitor, say)
-  await watchOrder(handle, write, watching.signal)
+  await watchOrder(handle, screen, watching.signal)
   say(describeEnd(await handle.result()))
   await stop()
   return 0

@@ -1,20 +1,10 @@
 import type { ExecutionHandle } from '@flowfabric/sdk'
+import type { Screen } from './screen.js'
 
-/** Shows what the order emits, as it comes: words run on in one line, all else has lines of its own. */
-export async function watchOrder(
-  order: ExecutionHandle,
-  write: (text: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  let isInLine = false
+/** Shows what the order emits, as it comes. */
+export async function watchOrder(order: ExecutionHandle, screen: Screen, signal: AbortSignal): Promise<void> {
   for await (const { type, data } of order.stream({ signal })) {
-    if (type === 'token') {
-      write(isInLine ? String(data) : `✎ ${data}`)
-      isInLine = true
-      continue
-    }
-    write(`${isInLine ? '\n' : ''}● ${data}\n`)
-    isInLine = false
+    if (type === 'token') screen.word(String(data))
+    else screen.line(`● ${data}`)
   }
-  if (isInLine) write('\n')
 }
