@@ -46,17 +46,17 @@ function dispatchPartition(model: Model, params: ScanRequest): ScanResult<Dispat
     [...model.outbox.values()].filter(
       (entry) => partitionTagOf(entry.id) === params.partition && isDispatchable(model, entry),
     )
-  for (let entries = nextEntries(); entries.length > 0; entries = nextEntries()) {
+  for (;;) {
+    const entries = nextEntries().slice(0, params.max - items.length)
+    const messages = messagesIn(model, params.partition)
+    if (entries.length + messages.length === 0) return { items, more: false }
     if (items.length === params.max || edgesLeft === 0) return { items, more: true }
-    const dispatched = dispatch(model, entries.slice(0, params.max - items.length), edgesLeft)
+    const dispatched = dispatch(model, entries, edgesLeft)
     for (const item of dispatched) if (item.outcome === 'advanced') edgesLeft -= item.edges
     items.push(...dispatched)
+    // Those that waited when the hop began, after it: an end that it wrote comes after them.
+    for (const message of messages.slice(0, params.max - items.length)) items.push(carry(model, message))
   }
-  for (const message of messagesIn(model, params.partition)) {
-    if (items.length === params.max) return { items, more: true }
-    items.push(carry(model, message))
-  }
-  return { items, more: messagesIn(model, params.partition).length > 0 }
 }
 
 function messagesIn(model: Model, partition: PartitionTag): MessageRecord[] {

@@ -33,10 +33,13 @@ interface RandomRunOptions<Input> {
   readonly first?: Input | undefined
 }
 
+/** Before a test's time is over, so that a counter-example that takes long to shrink is told as far as it came. */
+const shortMs = 200_000
+
 type Bounds = Pick<fc.Parameters, 'numRuns' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'>
 
 function boundsOf({ shortRuns, soakRuns, soakMs }: RandomRunOptions<unknown>): Bounds {
-  if (!isSoak) return { numRuns: shortRuns }
+  if (!isSoak) return { numRuns: shortRuns, interruptAfterTimeLimit: shortMs, markInterruptAsFailure: true }
   const minutes = process.env.FF_SOAK_MINUTES
   return {
     numRuns: soakRuns,

@@ -76,10 +76,13 @@ export async function dispatchCompletions(
   }
 }
 
+/** Messages last, as all stores have it. */
 async function toItems(ctx: PostgresContext, hop: Hop): Promise<DispatchItem[]> {
   const items: DispatchItem[] = hop.entries.map(toItem)
   for (const { id, state } of hop.settled) items.push({ outcome: 'settled', flowId: id, flowState: state })
-  for (const other of hop.others) items.push(...(await carryOutGuarded(ctx, other)))
+  const messages = hop.others.filter(isMessage)
+  const others = hop.others.filter((other) => !isMessage(other))
+  for (const other of [...others, ...messages]) items.push(...(await carryOutGuarded(ctx, other)))
   return items
 }
 

@@ -57,7 +57,7 @@ export function createSubmit(ctx: ValkeyContext, claimer: Claimer) {
       ? (await outcomes).flatMap(partitionOf)
       : good.map(({ id }) => partitionIndexOf(id))
     // A claim that fails takes nothing back: who waits with it tries again.
-    const claimed = claimer.claimWith(next, partitions).catch(() => [])
+    const claimed = claimer.claimWith(next, partitions, gathering.ended).catch(() => [])
     return { items: await outcomes, claimed: await claimed }
   }
 }

@@ -19,13 +19,13 @@ import { createServedRoutes } from './served-routes.js'
 export interface Claimer {
   claim(params: ClaimRequest): Promise<ClaimOutcome>
   /**
-   * A claim that goes along with what was just brought to these partitions; one of them is asked first. `ended`: once it
-   * is over, leases that the call ends are not held any more.
+   * A claim that goes along with what is brought to these partitions; one of them is asked first. `brought`: once it is
+   * over, the others have it too, and leases that the call ends are not held any more.
    */
   claimWith(
     request: ClaimRequest,
     partitions: readonly number[],
-    ended?: Promise<unknown>,
+    brought: Promise<unknown>,
   ): Promise<readonly ClaimedExecution[]>
 }
 
@@ -95,9 +95,9 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
         (params.waitMs ?? 0) > 0 ? await waitForWork(waiters, params, look, ctx.closing) : await look(params)
       return leases.length === 0 ? { outcome: 'empty' } : { outcome: 'claimed', leases }
     },
-    async claimWith(request, partitions, ended) {
+    async claimWith(request, partitions, brought) {
       // A repeat is answered what it still holds, and not what comes to its end in the same call.
-      if (ctx.claims.placesOf(request)?.length !== 0) await ended
+      if (ctx.claims.placesOf(request)?.length !== 0) await brought
       const again = await heldByClaim(ctx, request)
       if (again.length > 0) return again
       const map = await ctx.readyMap()
@@ -107,6 +107,8 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
       // What was just brought there may be what it waits for: its partition is asked in the same call, known or not.
       const own = begin(request, map)
       await own.ask([{ tag: `fp:${first}`, ready: new Map([...rids].map((rid) => [rid, request.max])) }])
+      // Other partitions may be on other nodes, whose answers, with the news of what is ready there, come later than this.
+      if (!own.isFull) await brought
       return goOn(request, map, own)
     },
   }

@@ -76,10 +76,12 @@ export async function dispatchCompletions(
   }
 }
 
-/** What became of a hop's entries, those included that it only named. */
+/** What became of a hop's entries, those included that it only named: messages last, as all stores have it. */
 async function finish(ctx: ValkeyContext, partition: number, hop: Hop): Promise<readonly DispatchItem[]> {
   const items: DispatchItem[] = [...hop.items]
-  for (const named of hop.named) items.push(await carryOutGuarded(ctx, partition, named))
+  const messages = hop.named.filter(({ kind }) => kind === 'message')
+  const others = hop.named.filter(({ kind }) => kind !== 'message')
+  for (const named of [...others, ...messages]) items.push(await carryOutGuarded(ctx, partition, named))
   return items
 }
 
