@@ -31,7 +31,8 @@ export async function awaitCondition(
   const suspensionId = makeSuspensionId(partitionIndexOf(executionId), uuid)
   if (resumption?.suspensionId === suspensionId) return resumption
   // Suspensions of one run that are asked for side by side take turns: one stands at most.
-  const turn = held.suspending.then(() => suspend(core, held, { ...awaited, suspensionId }))
+  const before = held.suspending ?? Promise.resolve()
+  const turn = before.then(() => suspend(core, held, { ...awaited, suspensionId }))
   held.suspending = turn.then(
     () => undefined,
     () => undefined,
