@@ -53,7 +53,9 @@ const projects: Record<string, Project> = {
   differential: { include: ['test/differential/**/*.test.ts'], timeoutMs: 300_000, longest: true },
   // Over the model too, among the unit tests.
   'sdk:store': {
-    include: ['test/sdk/{submit-and-run,handler-context,frames,worker-life,schedules}.test.ts'],
+    include: [
+      'test/sdk/{submit-and-run,handler-context,frames,worker-life,schedules,suspensions,calls}.test.ts',
+    ],
     usualBackend: 'pglite',
     timeoutMs: 60_000,
   },

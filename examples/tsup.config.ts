@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup'
 import { preset } from '../scripts/tsup-preset.js'
 
-export default defineConfig(preset({ 'census/main': 'src/census/main.ts' }))
+export default defineConfig(
+  preset({ 'approval/main': 'src/approval/main.ts', 'census/main': 'src/census/main.ts' }),
+)

@@ -2,6 +2,7 @@ import {
   type CreateWaitpointOutcome,
   checkCreateWaitpoint,
   checkDeliverSignal,
+  checkFindWaitpoint,
   checkGetWaitpoint,
   checkListSignals,
   checkListWaitpoints,
@@ -19,7 +20,14 @@ import { step } from './step.js'
 import { type Model, operate } from './store.js'
 import { suspend } from './suspending.js'
 import { viewSignal, viewWaitpoint } from './views.js'
-import { addWaitpoint, conflictOf, findWaitpoint, requireRoom, stateOfWaitpoint } from './waitpoints.js'
+import {
+  addWaitpoint,
+  conflictOf,
+  findWaitpoint,
+  lookUpWaitpoint,
+  requireRoom,
+  stateOfWaitpoint,
+} from './waitpoints.js'
 import { write } from './worker-writes.js'
 
 export function createSuspensions(model: Model): SuspensionOperations {
@@ -55,6 +63,17 @@ export function createSuspensions(model: Model): SuspensionOperations {
         const previous = stateOfWaitpoint(model, x, waitpoint)
         if (previous !== 'expired') waitpoint.closed = true
         return { outcome: 'set' as const, previous }
+      }),
+
+    findWaitpoint: (params) =>
+      operate(model, () => {
+        checkFindWaitpoint(params, model.partitions)
+        const { x, waitpoint } = lookUpWaitpoint(model, params.waitpointId)
+        return {
+          outcome: 'found' as const,
+          namespace: x.namespace,
+          waitpoint: viewWaitpoint(model, x, waitpoint),
+        }
       }),
 
     listWaitpoints: (params) =>

@@ -11,17 +11,25 @@ import { isTerminal } from './facts.js'
 import type { ExecutionRecord, WaitpointRecord } from './records.js'
 import type { Model } from './store.js'
 
+interface Found {
+  readonly x: ExecutionRecord
+  readonly waitpoint: WaitpointRecord
+}
+
 /** Throws `waitpoint_not_found`, also for another namespace's. */
-export function findWaitpoint(
-  model: Model,
-  namespace: Namespace,
-  id: WaitpointId,
-): { readonly x: ExecutionRecord; readonly waitpoint: WaitpointRecord } {
+export function findWaitpoint(model: Model, namespace: Namespace, id: WaitpointId): Found {
+  const found = lookUpWaitpoint(model, id)
+  if (found.x.namespace === namespace) return found
+  throw engineError('waitpoint_not_found', `no waitpoint ${id} in namespace ${namespace}`)
+}
+
+/** In whichever namespace. Throws `waitpoint_not_found`. */
+export function lookUpWaitpoint(model: Model, id: WaitpointId): Found {
   for (const x of model.executions.values()) {
-    const waitpoint = x.namespace === namespace ? x.waitpoints.find((each) => each.id === id) : undefined
+    const waitpoint = x.waitpoints.find((each) => each.id === id)
     if (waitpoint !== undefined) return { x, waitpoint }
   }
-  throw engineError('waitpoint_not_found', `no waitpoint ${id} in namespace ${namespace}`)
+  throw engineError('waitpoint_not_found', `no waitpoint ${id}`)
 }
 
 /** Closed waitpoints are closed for good, those of what has ended until it is replayed; time needs nobody to pass. */

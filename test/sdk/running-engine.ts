@@ -1,4 +1,10 @@
-import { type FoundationBackend, mintUuid, type Namespace, parseNamespace } from '@flowfabric/core'
+import {
+  type FoundationBackend,
+  mintUuid,
+  type Namespace,
+  parseNamespace,
+  SigningSecret,
+} from '@flowfabric/core'
 import { createEmbedded } from '@flowfabric/embedded'
 import { createEngine, type Engine } from '@flowfabric/engine'
 import { foundationScanners } from '@flowfabric/scanners'
@@ -45,7 +51,9 @@ function runOn(
 ): RunningEngine {
   const namespace = parseNamespace(`test-${mintUuid()}`)
   const backend = wrap(engine.backend)
-  const client = createClient({ connect: { backend, explain: engine.explain, namespace } })
+  const { explain, waitpoints } = engine
+  const connect = { backend, explain, waitpoints, namespace, publicUrl: 'https://flows.example.org' }
+  const client = createClient({ connect: { ...connect, subject: 'the-tests' } })
   const workers: Worker[] = []
   return {
     engine,
@@ -53,7 +61,7 @@ function runOn(
     namespace,
     client,
     async startWorker(options) {
-      const worker = createWorker({ workerId: 'test', ...options, connect: { backend, namespace } })
+      const worker = createWorker({ workerId: 'test', ...options, connect })
       workers.push(worker)
       await worker.start()
       return worker
@@ -65,9 +73,12 @@ function runOn(
   }
 }
 
+const secret = new SigningSecret('k1', mintUuid())
+
 async function openModel(): Promise<OpenEngine> {
   const store = createModel({ partitions: { flow: 4 } })
-  const engine = createEngine({ backend: store, scanners: foundationScanners() })
+  await store.keyring.add(secret)
+  const engine = createEngine({ backend: store, scanners: foundationScanners(), signingSecrets: [secret] })
   await engine.start()
   const stop = async () => {
     await engine.stop({ graceMs: 1_000 })
@@ -79,7 +90,11 @@ async function openModel(): Promise<OpenEngine> {
 async function openEmbedded(): Promise<OpenEngine> {
   // A folder is there sooner than one in memory.
   const place = await createStorePlace({ lasting: true })
-  const embedded = await createEmbedded({ ...place.embedded, partitions: { flow: 4 } })
+  const embedded = await createEmbedded({
+    ...place.embedded,
+    partitions: { flow: 4 },
+    signingSecrets: [secret],
+  })
   await embedded.start()
   const stop = async () => {
     await embedded.stop({ graceMs: 1_000 })

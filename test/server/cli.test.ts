@@ -89,6 +89,61 @@ describe('the commands that talk to a server', () => {
     expect((await ask('workers')).out).toContain('WORKER')
   })
 
+  it('show what an execution waits for, and signal it, with credentials or with a token alone', async () => {
+    const token = (await readFile(join(folder, '.flowfabric', 'token'), 'utf8')).trim()
+    const task = defineTask({
+      kind: 'waits-for-people',
+      async handler({ suspend }) {
+        const timeout = { afterMs: 86_400_000, behaviour: 'expire' } as const
+        const two = { count: 2, of: 'sources', on: 'approval' } as const
+        const { signals } = await suspend(two, { timeout, reason: 'approval' })
+        return signals.map(({ source, payload }) => ({ source, payload }))
+      },
+    })
+    const worker = createWorker({ connect: { url: dev.url, token }, tasks: [task] })
+    await worker.start()
+    try {
+      const { id } = JSON.parse((await ask('submit', task.kind, '--json')).out) as { id: string }
+      await until('it waits', async () => (await ask('show', id)).out.includes('suspended'), 20_000)
+      const shown = (await ask('show', id)).out
+      expect(shown).toContain('It waits for signals of 2 different sources on approval.')
+      expect(shown).toMatch(/WAITPOINT +STATE +SIGNALS .*\napproval +open +0 /)
+      const explained = (await ask('explain', id)).out
+      expect(explained).toMatch(/^suspended: It waits for signals of 2 .* it times out: then it expires\.\n/)
+      expect(explained).toMatch(/\nSince: \d{4}-.*\nWhat would end it: what it waits for, or its timeout\n/)
+      expect(explained).toMatch(/\nTimes out: \d{4}-[\s\S]*approval +open +0 /)
+
+      expect(await ask('signal', id, 'approval', 'yes', '--payload', '{"n":1}', '--key', 'k')).toMatchObject({
+        code: 0,
+        out: 'accepted',
+      })
+      expect((await ask('signal', id, 'approval', 'yes', '--key', 'k')).out).toBe('duplicate')
+      expect(await ask('signal', id, 'unknown', 'yes')).toMatchObject({ code: 4 })
+      expect((await ask('signal', id, 'approval', 'yes', '--payload', '{')).code).toBe(2)
+      const [point] = JSON.parse((await ask('waitpoints', id, '--json')).out) as { id: string }[]
+      const minted = await ask('waitpoints', 'token', point?.id ?? '', '--source', 'bob')
+      const byToken = (given: string) =>
+        runCommand(tmpdir(), ['waitpoints', 'signal', point?.id ?? '', 'yes'], {
+          FF_URL: dev.url,
+          FF_WAITPOINT_TOKEN: given,
+        })
+      expect(await byToken(`${minted.out}x`)).toMatchObject({ code: 4 })
+      expect(await byToken(minted.out)).toMatchObject({ code: 0, out: 'satisfied' })
+      await until('it has ended', async () => (await ask('show', id)).out.includes('completed'), 20_000)
+      expect((await ask('show', id)).out).toContain('"source":"bob"')
+      expect(await ask('signal', id, 'approval', 'late')).toMatchObject({ code: 1, out: 'waitpoint_closed' })
+
+      const waiting = JSON.parse((await ask('submit', 'nobody-runs-it', '--json')).out) as { id: string }
+      const opened = await ask('waitpoints', 'open', waiting.id, 'gate', '--expires', '3d')
+      expect(opened.out).toMatch(/^created \{fp:\d+\}:\S+\nk-\S+$/)
+      const gate = opened.out.split('\n')[0]?.split(' ')[1] ?? ''
+      expect((await ask('waitpoints', 'close', gate)).out).toBe('open → closed')
+      expect((await ask('waitpoints', waiting.id)).out).toMatch(/gate +closed/)
+    } finally {
+      await worker.drain({ graceMs: 0 })
+    }
+  })
+
   it('submit a flow from a file, and show it as a tree', async () => {
     const file = join(folder, 'flow.json')
     const nodes = [

@@ -85,12 +85,31 @@ describe('a secret', () => {
     await server.call('DELETE', `/v1/admin/tokens/${text}`)
     await server.call('POST', '/v1/admin/keyring', { body: { keyId: `k1:${secretText}` } })
     await server.call('POST', `/v1/admin/keyring/k1:${secretText}/retire`, { body: { verifyUntilMs: 0 } })
+    // Tokens of waitpoints, one that binds a source, and signals by them.
+    const { json: work } = await server.call('POST', '/v1/executions', { body: { kind: 'x' } })
+    const point = await server.call(
+      'POST',
+      `/v1/executions/${encodeURIComponent(String(work.id))}/waitpoints`,
+      {
+        body: { name: 'gate' },
+      },
+    )
+    const at = `/v1/waitpoints/${encodeURIComponent((point.json.waitpoint as { id: string }).id)}`
+    const bound = await server.call('POST', `${at}/tokens`, { body: { source: 'ann' } })
+    const waitpointTokens = [String(point.json.token), String(bound.json.token)]
+    for (const token of waitpointTokens) {
+      const sent = { body: { name: 'yes' }, headers: { 'ff-waitpoint-token': token } }
+      expect((await server.call('POST', `${at}/signal`, sent)).status).toBe(200)
+      const inBody = { body: { name: 'yes', token }, headers: { authorization: undefined } }
+      expect((await server.call('POST', `${at}/signal`, inBody)).status).toBe(200)
+    }
     const stored = await dump(server)
     expect(stored).toContain(secret.fingerprint)
     expect(stored).toContain(String(created.id))
     expect(logged.length).toBeGreaterThan(0)
     const told = [stored, ...answers, ...logged]
-    for (const hidden of [secretText, text.slice(-43), wrong.slice(-43), server.token]) {
+    const macs = waitpointTokens.map((token) => token.slice(-43))
+    for (const hidden of [secretText, text.slice(-43), wrong.slice(-43), server.token, ...macs]) {
       for (const each of told) expect(each.includes(hidden), hidden).toBe(false)
     }
   })

@@ -5,14 +5,15 @@
 import { isEngineError } from '@flowfabric/core'
 import { createEmbedded, describeAddress, type Embedded, readStoreAddress } from '@flowfabric/embedded'
 import { createClient, createWorker } from '@flowfabric/sdk'
+import { serveApi } from '../serve-api.js'
+import { chooseStore } from '../store.js'
 import { type CensusArguments, readArguments, usage } from './arguments.js'
+import { describeApi } from './describe-api.js'
 import { Board } from './display/board.js'
 import { createDisplay } from './display/display.js'
 import { tasks } from './flow.js'
 import { findTree } from './git.js'
 import { describeProgress, findOrSubmit, listRunTwice } from './resume.js'
-import { describeApi, serveApi } from './serve.js'
-import { chooseStore } from './store.js'
 import { watchFlow } from './watch-flow.js'
 
 /** After a kill, what was running begins again when its lease has run out: soon, so that nobody waits for it. */

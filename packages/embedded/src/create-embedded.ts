@@ -40,6 +40,8 @@ export interface Embedded {
   readonly engine: Engine
   /** Why an execution does not run, or that it does. */
   readonly explain: Engine['explain']
+  /** Tokens of waitpoints, and signals of whoever bears one. */
+  readonly waitpoints: Engine['waitpoints']
   /**
    * All that the store holds of an execution, whatever its namespace, for people: the form is the store's own and no part of
    * any promise. Throws `execution_not_found`.
@@ -89,6 +91,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     backend: engine.backend,
     engine,
     explain: (params) => engine.explain(params),
+    waitpoints: engine.waitpoints,
     inspect: (id) => store.backend.inspect(id),
     info: { kind: address.kind, store: describeAddress(address) },
     announce: (url) => store.announce(url),

@@ -4,10 +4,12 @@ import {
   type FoundationBackend,
   type InstanceId,
   type LaneId,
+  limits,
   makePartitionTag,
   type Namespace,
   type PartitionFamily,
   type PartitionTag,
+  type WaitpointTokens,
 } from '@flowfabric/core'
 import { measureBackend } from './backend/measured-backend.js'
 import { serveBackend } from './backend/serve-backend.js'
@@ -25,6 +27,7 @@ import { Results } from './results/results.js'
 import { LaneWeights } from './scheduler/lane-weights.js'
 import { Scheduler } from './scheduler/scheduler.js'
 import { createSigning, type Signing } from './signing/signing.js'
+import { createWaitpointTokens } from './signing/waitpoint-tokens.js'
 import { Supervisor } from './supervisor/supervisor.js'
 import { WakeupHub } from './wakeups/wakeup-hub.js'
 
@@ -40,9 +43,11 @@ export interface Engine {
   readonly router: PartitionRouter
   /** The signing keys of waitpoint tokens, with the secrets that this process was given. */
   readonly signing: Signing
+  /** Tokens of waitpoints, and signals of whoever bears one. */
+  readonly waitpoints: WaitpointTokens
   /** What was measured, unless a meter was given: then it is there. */
   readonly metrics: Pick<MemoryMeter, 'collect' | 'read'>
-  /** Why an execution isn't running, or that it runs or ended. One reading of the store. Throws `execution_not_found`. */
+  /** Why an execution isn't running, or that it runs or ended. One reading of the store, two of what waits. Throws `execution_not_found`. */
   explain(params: { readonly namespace: Namespace; readonly id: ExecutionId }): Promise<Explanation>
   health(): EngineHealth
   /** The store must be prepared. Throws `partition_count_mismatch` when a given router has other counts. */
@@ -94,6 +99,12 @@ export function createEngine(options: EngineOptions): Engine {
     scannerMeter: createScannerMeter(meter),
     announce: (hint) => hub.publish(hint),
   })
+  const signing = createSigning({
+    keyring: backend.keyring,
+    maintenance: backend.maintenance,
+    secrets: settings.signingSecrets,
+    clock,
+  })
   let state: EngineState = 'created'
   let router = options.router
   let ownership: PartitionOwnership | undefined
@@ -117,15 +128,18 @@ export function createEngine(options: EngineOptions): Engine {
       if (router === undefined) throw new Error('the partition counts are known once the engine has started')
       return router
     },
-    signing: createSigning({
-      keyring: backend.keyring,
-      maintenance: backend.maintenance,
-      secrets: settings.signingSecrets,
-      clock,
-    }),
+    signing,
+    waitpoints: createWaitpointTokens(backend.suspensions, signing),
     metrics: memory,
     async explain(params) {
-      return explainFrom(await backend.executions.explainFacts(params))
+      const facts = await backend.executions.explainFacts(params)
+      if (facts.suspension === null) return explainFrom(facts)
+      const waitpoints = await backend.suspensions.listWaitpoints({
+        namespace: params.namespace,
+        executionId: params.id,
+        limit: limits.waitpointsMax,
+      })
+      return explainFrom(facts, waitpoints.items)
     },
     health: () =>
       judgeHealth({

@@ -19,6 +19,44 @@ export class TerminalError extends Error {
   }
 }
 
+/**
+ * A child that `ctx.call` waited for has ended, and not with success. No later attempt sees it end otherwise; a handler that
+ * can do without it catches this.
+ */
+export class CallFailedError extends TerminalError {
+  override readonly name = 'CallFailedError'
+  /** The name of the call. */
+  readonly call: string
+  readonly childId: ExecutionId | FlowId
+  /** How it ended; `not_found`: it was removed before this one could be told. */
+  readonly outcome: Exclude<RecordedOutcome, 'success'> | 'not_found'
+  /** Of an execution. */
+  readonly failure: Failure | null
+  readonly cancelCause: CancelCause | null
+  /** Of a flow: members whose end nothing made good. */
+  readonly failures: FlowFailures
+
+  constructor(end: {
+    readonly call: string
+    readonly childId: ExecutionId | FlowId
+    readonly outcome: Exclude<RecordedOutcome, 'success'> | 'not_found'
+    readonly failure: Failure | null
+    readonly cancelCause: CancelCause | null
+    readonly failures: FlowFailures
+  }) {
+    const why = end.failure?.message ?? end.cancelCause
+    super(`The call ${end.call} (${end.childId}) ended as ${end.outcome}${why == null ? '' : `: ${why}`}`, {
+      category: end.failure?.category ?? `child_${end.outcome}`,
+    })
+    this.call = end.call
+    this.childId = end.childId
+    this.outcome = end.outcome
+    this.failure = end.failure
+    this.cancelCause = end.cancelCause
+    this.failures = end.failures
+  }
+}
+
 /** Thrown by `ctx.retryAt`: this attempt has failed, and the next one should not start before that store time. */
 export class RetryAtError extends Error {
   override readonly name = 'RetryAtError'

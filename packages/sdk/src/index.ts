@@ -13,6 +13,7 @@ export type {
 } from './client/schedules.js'
 export type { FlowSubmitOptions } from './client/submit-flow.js'
 export type { SubmitOptions, TaskInput, WorkOptions } from './client/submit-options.js'
+export type { SignalOptions, WaitpointBearer } from './client/waitpoints.js'
 export type { Administration } from './connection/administration.js'
 export type {
   Connect,
@@ -23,6 +24,7 @@ export type {
 export { type Connection, openConnection } from './connection/connection.js'
 export {
   AttemptLostError,
+  CallFailedError,
   ExecutionNotSucceededError,
   FlowNotCompletedError,
   ResultTimeoutError,
@@ -49,6 +51,9 @@ export { validateGraph } from './flows/validate-graph.js'
 export { type Codec, jsonCodec } from './payload/codec.js'
 export type { AnySchema, StandardSchema } from './schema/standard-schema.js'
 export { type } from './schema/type.js'
+export type { OpenWaitpoint, WaitpointOptions } from './suspensions/open-waitpoint.js'
+export type { ReceivedSignal, Resumed, SignalSchemas } from './suspensions/received-signal.js'
+export type { WaitCondition, WaitpointRef } from './suspensions/wait-condition.js'
 export {
   defineTask,
   implementTask,
@@ -58,11 +63,14 @@ export {
 } from './tasks/define-task.js'
 export type {
   AttemptInfo,
+  CallFlowOptions,
+  CallOptions,
   ContextLog,
   EmitOptions,
   ExecutionInfo,
   HandlerContext,
   SpawnedOptions,
+  SuspendOptions,
 } from './tasks/handler-context.js'
 export type { AnyTask, NoUpstream, Task, TaskSpec } from './tasks/task.js'
 export { listOf, type UpstreamList, type UpstreamSpec, type UpstreamView } from './tasks/upstream.js'

@@ -149,6 +149,32 @@ describe('suspensions.closeWaitpoint', () => {
   })
 })
 
+describe('suspensions.findWaitpoint', () => {
+  const store = useStore()
+
+  it('tells of a waitpoint by its id alone whose it is', async () => {
+    const driver = new SuspensionDriver(store())
+    const { id, handle, worker } = await driver.active()
+    const waitpointId = await driver.waitpoint(id)
+    const find = () => driver.operations.findWaitpoint({ waitpointId })
+    const [listed] = await driver.listWaitpoints(id)
+    expect(await find()).toEqual({ outcome: 'found', namespace: store().namespace, waitpoint: listed })
+    await driver.signal(waitpointId)
+    expect((await find()).waitpoint).toMatchObject({ state: 'open', signalCount: 1 })
+    await worker.complete(handle)
+    expect((await find()).waitpoint.state).toBe('closed')
+  })
+
+  it('is refused for what is unknown', async () => {
+    const driver = new SuspensionDriver(store())
+    const { id } = await driver.active()
+    const find = (waitpointId: unknown) => codeOf(driver.operations.findWaitpoint({ waitpointId } as never))
+    expect(await find(driver.mintWaitpoint(id))).toBe('waitpoint_not_found')
+    expect(await find('x')).toBe('invalid_waitpoint_id')
+    expect(await find(mintWaitpointId(60_000))).toBe('partition_out_of_range')
+  })
+})
+
 describe('suspensions.listWaitpoints', () => {
   const store = useStore()
 

@@ -64,6 +64,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'suspensions.suspend': of(8, suspensions.suspend),
   'suspensions.createWaitpoint': of(6, suspensions.createWaitpoint),
   'suspensions.closeWaitpoint': of(1, suspensions.closeWaitpoint),
+  'suspensions.findWaitpoint': of(1, suspensions.findWaitpoint),
   'suspensions.listWaitpoints': of(1, suspensions.listWaitpoints),
   'suspensions.deliverSignal': of(12, suspensions.deliverSignal),
   'suspensions.listSignals': of(1, suspensions.listSignals),

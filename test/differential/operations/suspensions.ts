@@ -143,6 +143,14 @@ export function createWaitpoint(c: Chooser, world: World): Call {
   }
 }
 
+export function findWaitpoint(c: Chooser, world: World): Call {
+  const params = { waitpointId: chooseWaitpoint(c, world, undefined) }
+  return {
+    text: `suspensions.findWaitpoint ${params.waitpointId}`,
+    on: (backend) => backend.suspensions.findWaitpoint(params),
+  }
+}
+
 export function closeWaitpoint(c: Chooser, world: World): Call {
   const params = { namespace: chooseNamespace(c, world), waitpointId: chooseWaitpoint(c, world, undefined) }
   return {

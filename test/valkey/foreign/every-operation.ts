@@ -329,6 +329,7 @@ async function callSuspensions({ store, suspensions }: Populated, call: Call): P
   await call('suspensions.listSignals of a waitpoint', () =>
     operations.listSignals({ namespace, executionId: active.id, waitpointId }),
   )
+  await call('suspensions.findWaitpoint', () => operations.findWaitpoint({ waitpointId }))
   await call('suspensions.createWaitpoint', () => driver.create(active.id, { name: 'another' }))
   await call('suspensions.closeWaitpoint', () =>
     operations.closeWaitpoint({ namespace, waitpointId: resumed.waitpointId }),

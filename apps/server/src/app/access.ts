@@ -1,7 +1,8 @@
 import { defaultNamespace, engineError, type Namespace, parseNamespace } from '@flowfabric/core'
+import { readPresentedToken, waitpointTokenHeader } from '@flowfabric/core/wire'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Credentials } from './credentials.js'
-import { type Grant, namespaceOf, ownersGrant } from './grant.js'
+import { type Grant, namespaceOf, ownersGrant, visitorsGrant } from './grant.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -21,6 +22,7 @@ export function requireAccess(app: FastifyInstance, credentials: Credentials): v
   app.decorateRequest('grant')
   app.decorateRequest('namespace', defaultNamespace)
   app.addHook('onRoute', (route) => {
+    if (route.config?.takesWaitpointToken) route.preHandler = refuseEmptyHands
     if (isOpen(route.url) || (route.config?.scopes?.length ?? 0) > 0) return
     throw new Error(`the route ${route.method} ${route.url} says nothing of who may call it`)
   })
@@ -29,14 +31,32 @@ export function requireAccess(app: FastifyInstance, credentials: Credentials): v
       request.grant = ownersGrant
       return
     }
+    const { scopes = [], takesWaitpointToken = false } = request.routeOptions.config
+    if (takesWaitpointToken && comesWithToken(request)) {
+      request.grant = visitorsGrant
+      return
+    }
     const grant = await authenticate(request, credentials)
     request.grant = grant
-    const { scopes = [] } = request.routeOptions.config
     if (scopes.length > 0 && !scopes.some((scope) => grant.scopes.has(scope))) {
       throw engineError('forbidden', `The credentials lack the scope ${scopes.join(' or ')}`)
     }
     request.namespace = namespaceOf(grant, readNamespace(request))
   })
+}
+
+/** The token may stand in the body, which is not read yet: whoever has none is refused then. */
+function comesWithToken({ headers }: FastifyRequest): boolean {
+  return headers[waitpointTokenHeader] !== undefined || headers.authorization === undefined
+}
+
+/** The body has been read: who has neither credentials nor a token has nothing. */
+async function refuseEmptyHands(request: FastifyRequest): Promise<void> {
+  if (request.grant !== visitorsGrant || readPresentedToken(request) !== undefined) return
+  throw engineError(
+    'unauthorized',
+    'The waitpoint’s token must come as the header FF-Waitpoint-Token or in the body, or a token of the API: Bearer <token>',
+  )
 }
 
 /** How often it is asked whether the credentials of a call that waits are still good. */

@@ -68,6 +68,7 @@ const subjectFields = [
   'lane',
   'instanceId',
   'scheduleId',
+  'waitpointId',
   'tokenId',
   'keyId',
 ] as const

@@ -9,6 +9,7 @@ import { serveHealth } from '../routes/health-routes.js'
 import { createIdMint } from '../routes/id-mint.js'
 import { serveFrames } from '../routes/stream-routes.js'
 import { serveWaits } from '../routes/waiting-routes.js'
+import { serveWaitpoints } from '../routes/waitpoint-routes.js'
 import { measureHttp } from '../telemetry/http-metrics.js'
 import { version } from '../version.js'
 import { requireAccess } from './access.js'
@@ -68,6 +69,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   serveWaits(app, engine, mint, waits)
   serveEvents(app, engine, mint, waits)
   serveFrames(app, engine, mint, waits)
+  serveWaitpoints(app, engine, mint)
   serveAdmin(app, engine, mint)
   serveHealth(app, engine, waits)
   measureHttp(app, registry, waits)

@@ -28,6 +28,14 @@ export const ownersGrant: Grant = {
   lanes: null,
 }
 
+/** Whoever comes without credentials to a route that takes something else in their place. */
+export const visitorsGrant: Grant = {
+  subject: 'visitor',
+  scopes: new Set(),
+  namespaces: null,
+  lanes: null,
+}
+
 export function grantOf({ id, scopes, namespaces, lanes }: ApiToken): Grant {
   return {
     subject: `token:${id}`,

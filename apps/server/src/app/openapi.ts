@@ -17,7 +17,12 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         description: 'Durable execution: submit work, run it in workers, watch and steer it.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer' },
+          waitpointToken: { type: 'apiKey', in: 'header', name: 'FF-Waitpoint-Token' },
+        },
+      },
       security: [{ token: [] }],
     },
     transform: createJsonSchemaTransform({ zodToJsonConfig }),

@@ -4,6 +4,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** A token with any of these may call the route. */
     readonly scopes?: readonly TokenScope[]
+    /** Whoever bears the waitpoint's token needs no other one. */
+    readonly takesWaitpointToken?: boolean
   }
 }
 
@@ -52,6 +54,15 @@ const routeScopes: Readonly<Record<string, readonly TokenScope[]>> = {
   'flows.list': ['read'],
   'flows.cancel': ['operate'],
   'flows.replay': ['operate'],
+  'suspensions.suspend': ['work'],
+  'suspensions.createWaitpoint': ['submit', 'work'],
+  // A token that binds a source speaks for that source.
+  'suspensions.mintToken': ['work', 'operate'],
+  'suspensions.closeWaitpoint': ['operate'],
+  'suspensions.listWaitpoints': ['read'],
+  'suspensions.deliverSignal': ['submit', 'operate'],
+  'suspensions.listSignals': ['read', 'work'],
+  'executions.signal': ['submit', 'operate'],
   'streams.append': ['work'],
   'streams.read': ['read'],
   'streams.tail': ['read'],
@@ -87,11 +98,19 @@ const routeScopes: Readonly<Record<string, readonly TokenScope[]>> = {
   'audit.list': ['admin'],
 }
 
+/** Those that a waitpoint's token opens too. */
+const byWaitpointToken: ReadonlySet<string> = new Set(['suspensions.deliverSignal'])
+
+interface RouteConfig {
+  readonly scopes: readonly TokenScope[]
+  readonly takesWaitpointToken: boolean
+}
+
 /** What a route of the operation is registered with. Throws where the table has no row. */
-export function routeConfig(operation: string): { readonly scopes: readonly TokenScope[] } {
+export function routeConfig(operation: string): RouteConfig {
   const scopes = routeScopes[operation]
   if (scopes === undefined) throw new Error(`${operation} has no row in the table of scopes`)
-  return { scopes }
+  return { scopes, takesWaitpointToken: byWaitpointToken.has(operation) }
 }
 
 /** Whether what it does is an operator's action, which goes into the audit log. */

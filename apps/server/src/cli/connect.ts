@@ -32,8 +32,12 @@ export function connect(terminal: Terminal, flags: ClientFlags): Connection<Serv
       'No token: give --token or FF_TOKEN, or run this where `flowfabric dev` keeps its folder',
     )
   }
-  const url = flags.url ?? env.FF_URL ?? `http://${defaultHost}:${defaultPort}`
+  const url = addressOf(terminal, flags)
   return openConnection<ServerBackend>({ url, token, namespace: flags.namespace ?? env.FF_NAMESPACE })
+}
+
+export function addressOf({ env }: Terminal, { url }: ClientFlags): string {
+  return url ?? env.FF_URL ?? `http://${defaultHost}:${defaultPort}`
 }
 
 /** Runs something with a connection, and closes that in the end. */

@@ -6,6 +6,7 @@ import { addListing } from './commands/listing.js'
 import { addScheduling } from './commands/scheduling.js'
 import { addServing } from './commands/serving.js'
 import { addShowing } from './commands/showing.js'
+import { addSignalling } from './commands/signalling.js'
 import { addSteering } from './commands/steering.js'
 import { addStoreCommands } from './commands/store-commands.js'
 import { addStreaming } from './commands/streaming.js'
@@ -51,6 +52,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addListing(program, terminal)
   addShowing(program, flow, terminal)
   addSteering(program, terminal)
+  addSignalling(program, terminal)
   addScheduling(program, terminal)
   addTailing(program, terminal)
   addAdministration(program, terminal)

@@ -27,7 +27,7 @@ export interface SettingInputs {
 }
 
 /** Variables that begin with `FF_` and are no settings of a server: the command line's own. */
-const OTHER_VARIABLES = ['FF_CONFIG', 'FF_URL', 'FF_NAMESPACE']
+const OTHER_VARIABLES = ['FF_CONFIG', 'FF_URL', 'FF_NAMESPACE', 'FF_WAITPOINT_TOKEN']
 
 /**
  * Reads the settings: defaults, then the file, then the environment, then flags. A name that does not exist is an error,

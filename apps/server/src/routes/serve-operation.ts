@@ -43,6 +43,7 @@ export function serveOperation<Params, Answer>(
         path: request.params,
         query: request.query,
         body: request.body,
+        headers: request.headers,
         mint,
       })
       const params = limitToGrant(request.grant, asked)
@@ -84,6 +85,7 @@ export function describeRoute(operation: {
     summary: operation.summary,
     tags: [operation.tag],
     headers: namespaceHeader,
+    ...(routeConfig(operation.name).takesWaitpointToken ? { security: eitherToken } : {}),
     ...(path === undefined ? {} : { params: path }),
     ...(query === undefined ? {} : { querystring: query }),
     ...(body === undefined ? {} : { body }),
@@ -96,6 +98,9 @@ export function describeRoute(operation: {
     },
   }
 }
+
+/** As `describeApi` names them. */
+const eitherToken = [{ token: [] }, { waitpointToken: [] }]
 
 const namespaceHeader = z.object({
   'FF-Namespace': z.string().optional().describe('The namespace that the call is about; default `default`.'),

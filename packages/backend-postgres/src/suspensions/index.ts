@@ -3,13 +3,14 @@ import type { PostgresContext } from '../db/context.js'
 import { createDeliverer } from './deliver-signal.js'
 import { listSignals } from './list-signals.js'
 import { suspend } from './suspend.js'
-import { closeWaitpoint, createWaitpoint, listWaitpoints } from './waitpoints.js'
+import { closeWaitpoint, createWaitpoint, findWaitpoint, listWaitpoints } from './waitpoints.js'
 
 export function createSuspensions(ctx: PostgresContext): SuspensionOperations {
   return {
     suspend: (params) => suspend(ctx, params),
     createWaitpoint: (params) => createWaitpoint(ctx, params),
     closeWaitpoint: (params) => closeWaitpoint(ctx, params),
+    findWaitpoint: (params) => findWaitpoint(ctx, params),
     listWaitpoints: (params) => listWaitpoints(ctx, params),
     deliverSignal: createDeliverer(ctx),
     listSignals: (params) => listSignals(ctx, params),

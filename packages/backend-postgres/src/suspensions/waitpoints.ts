@@ -2,16 +2,20 @@ import {
   type CreateWaitpoint,
   type CreateWaitpointOutcome,
   checkCreateWaitpoint,
+  checkFindWaitpoint,
   checkGetWaitpoint,
   checkListWaitpoints,
   type ExecutionId,
   engineError,
   type FencingRefusal,
+  type FindWaitpoint,
+  type FoundWaitpoint,
   type GetWaitpoint,
   type ListWaitpoints,
   limits,
   makeExecutionId,
   must,
+  type Namespace,
   type Page,
   partitionIndexOf,
   type RecordedOutcome,
@@ -102,13 +106,33 @@ export async function closeWaitpoint(
   return { outcome: 'set', previous }
 }
 
+export async function findWaitpoint(ctx: PostgresContext, params: FindWaitpoint): Promise<FoundWaitpoint> {
+  checkFindWaitpoint(params, await ctx.partitions())
+  const { waitpointId } = params
+  const partition = partitionIndexOf(waitpointId)
+  const [row] = await ctx.db.query<WaitpointRow & { readonly namespace: Namespace }>(
+    `select l.namespace, ${waitpointColumns}
+     from (select ff.now_ms() as now) n, ff.waitpoint w
+     join ff.execution e on e.partition_key = w.partition_key and e.id = w.execution_id
+     join ff.lane l on l.id = e.lane_id
+     where w.partition_key = $1 and w.id = $2`,
+    [partition, uuidOf(waitpointId)],
+  )
+  if (row === undefined) throw waitpointNotFound(waitpointId)
+  return { outcome: 'found', namespace: row.namespace, waitpoint: toWaitpoint(partition, row) }
+}
+
+/** Of a waitpoint `w` of the execution `e`, at the time `n.now`. */
+const waitpointColumns = `w.id, w.execution_id, w.name,
+  ff.waitpoint_state(w.closed, w.expires_at, e.lifecycle_phase = 'terminal', n.now) as state, w.created_at, w.expires_at,
+  w.signal_count`
+
 export async function listWaitpoints(ctx: PostgresContext, params: ListWaitpoints): Promise<Page<Waitpoint>> {
   checkListWaitpoints(params, await ctx.partitions())
   const page = readPositionPage(params)
   const key = await requireExecution(ctx, params)
   const rows = await ctx.db.query<WaitpointRow>(
-    `select w.id, w.execution_id, w.name, ff.waitpoint_state(w.closed, w.expires_at, e.lifecycle_phase = 'terminal', n.now) as state,
-       w.created_at, w.expires_at, w.signal_count
+    `select ${waitpointColumns}
      from (select ff.now_ms() as now) n, ff.execution e
      join ff.waitpoint w on w.partition_key = e.partition_key and w.execution_id = e.id
      where e.partition_key = $1 and e.id = $2 order by w.seq offset $3 limit $4`,

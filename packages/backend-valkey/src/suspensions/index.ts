@@ -3,13 +3,14 @@ import type { ValkeyContext } from '../context.js'
 import { createSignalDelivery } from './deliver-signal.js'
 import { listSignals } from './list-signals.js'
 import { suspend } from './suspend.js'
-import { closeWaitpoint, createWaitpoint, listWaitpoints } from './waitpoints.js'
+import { closeWaitpoint, createWaitpoint, findWaitpoint, listWaitpoints } from './waitpoints.js'
 
 export function createSuspensions(ctx: ValkeyContext): SuspensionOperations {
   return {
     suspend: (params) => suspend(ctx, params),
     createWaitpoint: (params) => createWaitpoint(ctx, params),
     closeWaitpoint: (params) => closeWaitpoint(ctx, params),
+    findWaitpoint: (params) => findWaitpoint(ctx, params),
     listWaitpoints: (params) => listWaitpoints(ctx, params),
     deliverSignal: createSignalDelivery(ctx),
     listSignals: (params) => listSignals(ctx, params),

@@ -2,14 +2,19 @@ import {
   type CreateWaitpoint,
   type CreateWaitpointOutcome,
   checkCreateWaitpoint,
+  checkFindWaitpoint,
   checkGetWaitpoint,
   checkListWaitpoints,
   type EngineError,
   type ExecutionId,
   engineError,
+  type FindWaitpoint,
+  type FoundWaitpoint,
   type GetWaitpoint,
   type ListWaitpoints,
   limits,
+  makeExecutionId,
+  type Namespace,
   type Page,
   partitionIndexOf,
   type RecordedOutcome,
@@ -94,6 +99,27 @@ export async function closeWaitpoint(
     () => waitpointNotFound(waitpointId),
   )
   return { outcome: 'set', previous: waitpointStateLetters.read(reply) }
+}
+
+/** A waitpoint by its id alone, and whose it is. */
+export async function findWaitpoint(ctx: ValkeyContext, params: FindWaitpoint): Promise<FoundWaitpoint> {
+  checkFindWaitpoint(params, await ctx.partitions())
+  const { waitpointId } = params
+  const { reply } = await orNotFound(
+    ctx.invoke({
+      name: 'suspensions_find_waitpoint',
+      tag: tagOf(waitpointId),
+      args: [uuidOf(waitpointId)],
+    }),
+    () => waitpointNotFound(waitpointId),
+  )
+  const [namespace, execution, told] = reply
+  const executionId = makeExecutionId(partitionIndexOf(waitpointId), execution)
+  return {
+    outcome: 'found',
+    namespace: namespace as Namespace,
+    waitpoint: readWaitpoint(executionId, told),
+  }
 }
 
 /** The waitpoints of an execution, oldest first. */

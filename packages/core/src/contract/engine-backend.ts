@@ -74,7 +74,8 @@ export type FoundationBackend = Pick<EngineBackend, FoundationRole | 'kind'>
 
 /** What a worker needs, in process or over HTTP. */
 export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attempts' | 'workers'> & {
-  readonly flows: Pick<FlowOperations, 'submit' | 'extend'>
+  readonly flows: Pick<FlowOperations, 'submit' | 'extend' | 'getResult'>
+  readonly suspensions: Pick<SuspensionOperations, 'suspend' | 'createWaitpoint' | 'listSignals'>
   readonly streams: Pick<StreamOperations, 'append'>
   readonly events: Pick<EventOperations, 'listen'>
   /** Whoever mints an id must know the partition counts. */
@@ -85,6 +86,7 @@ export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attem
 export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'> & {
   readonly schedules: Omit<ScheduleOperations, 'fireDue'>
   readonly attempts: Pick<AttemptOperations, 'list' | 'loadSteps'>
+  readonly suspensions: Omit<SuspensionOperations, 'suspend' | 'findWaitpoint'>
   readonly streams: Pick<StreamOperations, 'read' | 'tail' | 'readSummary'>
   readonly events: EventOperations
   /** Whoever mints an id must know the partition counts. */

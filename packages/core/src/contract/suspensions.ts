@@ -1,4 +1,5 @@
 import type { ExecutionId, FlowId, SignalId, SuspensionId, WaitpointId } from '../ids/index.js'
+import type { Namespace } from '../names.js'
 import type { RecordedOutcome } from '../state/vector.js'
 import type { Bytes, ItemError, Page, PageRequest, Scoped, WorkerScoped } from './conventions.js'
 import type { FencingRefusal, Handle } from './leases.js'
@@ -29,6 +30,12 @@ export interface SuspensionOperations {
   closeWaitpoint(
     params: GetWaitpoint,
   ): Promise<{ readonly outcome: 'set'; readonly previous: WaitpointState }>
+
+  /**
+   * A waitpoint by its id alone, and whose it is: for the process that verifies its token, which names no namespace.
+   * Offered to nobody over HTTP. One round trip. Throws `waitpoint_not_found`.
+   */
+  findWaitpoint(params: FindWaitpoint): Promise<FoundWaitpoint>
 
   /** The waitpoints of an execution, oldest first. Throws `execution_not_found`. */
   listWaitpoints(params: ListWaitpoints): Promise<Page<Waitpoint>>
@@ -232,6 +239,17 @@ export interface Waitpoint {
 
 export interface GetWaitpoint extends Scoped {
   readonly waitpointId: WaitpointId
+}
+
+/** Of any namespace. */
+export interface FindWaitpoint {
+  readonly waitpointId: WaitpointId
+}
+
+export interface FoundWaitpoint {
+  readonly outcome: 'found'
+  readonly namespace: Namespace
+  readonly waitpoint: Waitpoint
 }
 
 export interface ListWaitpoints extends Scoped, PageRequest {

@@ -23,8 +23,20 @@ export { type PartitionedId, partitionIndexOf, partitionTagOf, uuidOf } from './
 export { isQuotaId, mintQuotaId, parseQuotaId, type QuotaId } from './quota-id.js'
 export { isScheduleId, mintScheduleId, parseScheduleId, type ScheduleId } from './schedule-id.js'
 export { isSignalId, mintSignalId, parseSignalId, type SignalId } from './signal-id.js'
-export { isSuspensionId, mintSuspensionId, parseSuspensionId, type SuspensionId } from './suspension-id.js'
+export {
+  isSuspensionId,
+  makeSuspensionId,
+  mintSuspensionId,
+  parseSuspensionId,
+  type SuspensionId,
+} from './suspension-id.js'
 export { isTokenId, mintTokenId, parseTokenId, type TokenId } from './token-id.js'
 export { formatUuid, isUuid, readUuidBytes } from './uuid.js'
-export { isWaitpointId, mintWaitpointId, parseWaitpointId, type WaitpointId } from './waitpoint-id.js'
+export {
+  deriveWaitpointId,
+  isWaitpointId,
+  mintWaitpointId,
+  parseWaitpointId,
+  type WaitpointId,
+} from './waitpoint-id.js'
 export { isWebhookId, mintWebhookId, parseWebhookId, type WebhookId } from './webhook-id.js'

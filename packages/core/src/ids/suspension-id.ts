@@ -14,3 +14,6 @@ export const isSuspensionId: (value: unknown) => value is SuspensionId = grammar
 
 /** Mints a new id (UUIDv7) in the given partition of the flow family. */
 export const mintSuspensionId: (partitionIndex: number) => SuspensionId = grammar.mint
+
+/** Joins a partition index and a UUID. Throws `partition_out_of_range` or `invalid_suspension_id`. */
+export const makeSuspensionId: (partitionIndex: number, uuid: string) => SuspensionId = grammar.make

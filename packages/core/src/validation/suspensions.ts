@@ -1,6 +1,7 @@
 import type {
   CreateWaitpoint,
   DeliverSignal,
+  FindWaitpoint,
   GetWaitpoint,
   ListSignals,
   ListWaitpoints,
@@ -62,7 +63,11 @@ export function checkCreateWaitpoint(
 /** For `closeWaitpoint`. */
 export function checkGetWaitpoint(params: GetWaitpoint, counts: PartitionConfig): void {
   checkScoped(params)
-  requirePartitionIndex(partitionIndexOf(parseWaitpointId(params.waitpointId)), counts.flow)
+  checkFindWaitpoint(params, counts)
+}
+
+export function checkFindWaitpoint({ waitpointId }: FindWaitpoint, counts: PartitionConfig): void {
+  requirePartitionIndex(partitionIndexOf(parseWaitpointId(waitpointId)), counts.flow)
 }
 
 export function checkListWaitpoints(params: ListWaitpoints, counts: PartitionConfig): void {

@@ -9,9 +9,11 @@ import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
 import * as schedules from './schedules.js'
+import * as signals from './signals.js'
 import * as streams from './streams.js'
 import * as submissions from './submissions.js'
 import * as suspensions from './suspensions.js'
+import * as waitpoints from './waitpoints.js'
 import * as workers from './workers.js'
 
 export type { CreatedToken, CreateToken, PutNamespace, RevokeToken } from './access.js'
@@ -32,8 +34,10 @@ export { readPayload, type WirePayload, writePayload } from './payload.js'
 export { readWire } from './read.js'
 export { readRefusal, refusalOf } from './refusal.js'
 export { backfillSchedule, createSchedule, resumeSchedule } from './schedules.js'
+export { readPresentedToken, signalByToken, signalExecution, waitpointTokenHeader } from './signals.js'
 export { writeFrame } from './streams.js'
 export { submitExecution } from './submissions.js'
+export { mintWaitpointToken, openWaitpoint } from './waitpoints.js'
 
 /** Every operation of the contract that crosses HTTP, by role and name: what the client sends and the server serves. */
 export const wire = {
@@ -81,11 +85,11 @@ export const wire = {
   },
   suspensions: {
     suspend: suspensions.suspend,
-    createWaitpoint: suspensions.createWaitpoint,
-    closeWaitpoint: suspensions.closeWaitpoint,
-    listWaitpoints: suspensions.listWaitpoints,
-    deliverSignal: suspensions.deliverSignal,
-    listSignals: suspensions.listSignals,
+    createWaitpoint: waitpoints.createWaitpoint,
+    closeWaitpoint: waitpoints.closeWaitpoint,
+    listWaitpoints: waitpoints.listWaitpoints,
+    deliverSignal: signals.deliverSignal,
+    listSignals: signals.listSignals,
   },
   streams: {
     append: streams.appendFrames,

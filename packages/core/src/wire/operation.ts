@@ -9,6 +9,8 @@ export interface WireRequest {
   readonly path?: Readonly<Record<string, string>> | undefined
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>> | undefined
   readonly body?: unknown
+  /** Beside those that every request has. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** What a server received, decoded from the URL and from JSON, but not yet judged. */
@@ -17,6 +19,8 @@ export interface WireCall {
   readonly path: unknown
   readonly query: unknown
   readonly body: unknown
+  /** By their names in lower case. */
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined
   readonly mint: IdMint
 }
 

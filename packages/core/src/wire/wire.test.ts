@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { CancelExecutionOutcome } from '../contract/executions.js'
 import { engineError } from '../errors/engine-error.js'
 import {
+  deriveWaitpointId,
   makeExecutionId,
   mintClaimId,
   mintExecutionId,
@@ -18,9 +19,12 @@ import {
   type IdMint,
   jsonDepthOf,
   mergeRefused,
+  mintWaitpointToken,
   readPayload,
   readRefusal,
   refusalOf,
+  signalByToken,
+  signalExecution,
   submitExecution,
   type WireOperation,
   wire,
@@ -290,6 +294,48 @@ describe('requests', () => {
     expect(params).toMatchObject({ payload: bytes('{"ok":true}'), source: null })
     expect(params.idempotencyKey).toBe(params.signalId)
     expect(params.signalId.startsWith('{fp:1}:')).toBe(true)
+  })
+
+  it('of a token’s bearer carry it in a header, and are read from there or from the body', () => {
+    const waitpointId = mintWaitpointId(1)
+    const signal = {
+      waitpointId,
+      signalId: mintSignalId(1),
+      name: 'yes',
+      payload: null,
+      idempotencyKey: 'k',
+      token: 'k1.mac',
+    }
+    const written = signalByToken.writeRequest(signal)
+    expect(written.headers).toEqual({ 'ff-waitpoint-token': 'k1.mac' })
+    expect(JSON.stringify(written.body)).not.toContain('k1.mac')
+    const call = { namespace, path: { id: waitpointId }, query: {}, mint }
+    const { headers, body } = written
+    expect(signalByToken.readRequest({ ...call, headers, body }).params).toEqual(signal)
+    const inBody = { ...(body as object), token: 'k1.other' }
+    expect(signalByToken.readRequest({ ...call, body: inBody }).params.token).toBe('k1.other')
+    expect(signalByToken.readRequest({ ...call, headers, body: inBody }).params.token).toBe('k1.mac')
+    expect(send(mintWaitpointToken, { namespace, waitpointId, source: 'ann' }).params).toEqual({
+      namespace,
+      waitpointId,
+      source: 'ann',
+    })
+  })
+
+  it('about a waitpoint that is named mean the one that follows from its name', () => {
+    const executionId = mintExecutionId(1)
+    const waitpointId = deriveWaitpointId(executionId, 'gate')
+    const call = { namespace, path: { id: executionId }, query: {}, mint }
+    const opened = wire.suspensions.createWaitpoint.readRequest({ ...call, body: { name: 'gate' } })
+    expect(opened.params.waitpointId).toBe(waitpointId)
+    for (const waitpoint of ['gate', waitpointId]) {
+      const body = { waitpoint, name: 'yes', payload: 1 }
+      expect(signalExecution.readRequest({ ...call, body }).params).toMatchObject({
+        waitpointId,
+        name: 'yes',
+        source: null,
+      })
+    }
   })
 
   it('about waitpoints and signals come back', () => {

@@ -45,23 +45,6 @@ export function explainRun({ execution }: ExplainFacts): ExplainReason {
   }
 }
 
-export function explainSuspension({ execution, suspension }: ExplainFacts): ExplainReason {
-  const { blockingReason } = execution.state
-  const isEscalated = suspension?.escalated ?? false
-  const endsByTime = suspension !== null && suspension.timesOutAtMs !== null && !isEscalated
-  return {
-    reason: 'suspended',
-    message: isEscalated
-      ? 'It waits on purpose, and its timeout has handed it to an operator.'
-      : `It waits on purpose: ${blockingReason}.`,
-    evidence: { blockingReason, suspension },
-    sinceMs: suspension?.sinceMs ?? null,
-    releasedBy: isEscalated
-      ? 'what it waits for, or a release by an operator'
-      : `what it waits for${endsByTime ? ', or its timeout' : ''}`,
-  }
-}
-
 export function explainHeld({ execution }: ExplainFacts): ExplainReason | undefined {
   if (!execution.held) return undefined
   return {

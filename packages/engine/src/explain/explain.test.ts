@@ -4,6 +4,7 @@ import {
   defaultLane,
   defaultNamespace,
   defaultRetryPolicy,
+  deriveWaitpointId,
   draftRootVector,
   type Execution,
   type ExplainFacts,
@@ -12,13 +13,17 @@ import {
   mintExecutionId,
   mintFlowId,
   mintInstanceId,
+  mintSuspensionId,
   parseKind,
   parseWorkerId,
   publicStateOf,
   resolveJoin,
   runnableVector,
   type StateVector,
+  type SuspensionView,
+  suspendedVector,
   terminalVector,
+  type Waitpoint,
 } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { explainFrom } from './explain.js'
@@ -152,6 +157,102 @@ describe('what has ended or runs', () => {
       evidence: { workerId: 'w1', attemptIndex: 2, cancelRequested },
     })
     expect(dominant.releasedBy).toContain('grace')
+  })
+})
+
+describe('what waits on purpose', () => {
+  const executionId = mintExecutionId(0)
+  const aWaitpoint = (name: string, state: Waitpoint['state'] = 'open'): Waitpoint => ({
+    id: deriveWaitpointId(executionId, name),
+    executionId,
+    name,
+    state,
+    createdAtMs: nowMs - 50,
+    expiresAtMs: null,
+    signalCount: 1,
+  })
+  const [a, b, other] = [aWaitpoint('a'), aWaitpoint('b'), aWaitpoint('other')]
+  const child = mintExecutionId(0)
+  const explainWith = (traits: Partial<SuspensionView>, waitpoints: readonly Waitpoint[] = [a, b, other]) => {
+    const suspension: SuspensionView = {
+      id: mintSuspensionId(0),
+      reason: 'signal',
+      condition: { kind: 'signal', waitpointId: a.id },
+      sinceMs: nowMs - 30,
+      timesOutAtMs: null,
+      timeoutBehaviour: null,
+      escalated: false,
+      ...traits,
+    }
+    const execution = anExecution(suspendedVector('signal', false))
+    return explainFrom(someFacts(execution, { suspension }), waitpoints).dominant
+  }
+
+  it('suspended: for what, since when, on which of its waitpoints', () => {
+    const reason = explainWith({})
+    expect(reason).toMatchObject({
+      reason: 'suspended',
+      message: 'It waits for a signal on a.',
+      sinceMs: nowMs - 30,
+      releasedBy: 'what it waits for',
+      evidence: { blockingReason: 'waiting_for_signal', waitpoints: [a] },
+    })
+  })
+
+  it.each([
+    [{ kind: 'child', id: child } as const, `the end of ${child}`],
+    [
+      {
+        kind: 'signal',
+        waitpointId: a.id,
+        match: { name: 'yes', payload: { op: 'exists', path: '' } },
+      } as const,
+      'a signal ‘yes’ with a certain payload on a',
+    ],
+    [{ kind: 'count', n: 3, of: 'signals', waitpointIds: [a.id] } as const, '3 signals on a'],
+    [
+      { kind: 'count', n: 2, of: 'waitpoints', waitpointIds: [a.id, b.id], match: { name: 'yes' } } as const,
+      'signals ‘yes’ on 2 of a, b',
+    ],
+    [
+      {
+        kind: 'all_of',
+        of: [
+          { kind: 'count', n: 2, of: 'sources', waitpointIds: [a.id] },
+          {
+            kind: 'any_of',
+            of: [
+              { kind: 'signal', waitpointId: b.id },
+              { kind: 'child', id: child },
+            ],
+          },
+        ],
+      } as const,
+      `(signals of 2 different sources on a and (a signal on b or the end of ${child}))`,
+    ],
+  ])('in words: %j', (condition, words) => {
+    expect(explainWith({ condition }).message).toBe(`It waits for ${words}.`)
+  })
+
+  it('with a timeout: when, and what then', () => {
+    const timed = explainWith({ timesOutAtMs: nowMs + 70, timeoutBehaviour: 'expire' })
+    expect(timed.message).toBe('It waits for a signal on a. In 70 ms it times out: then it expires.')
+    expect(timed.releasedBy).toBe('what it waits for, or its timeout')
+    const escalated = explainWith({
+      timesOutAtMs: nowMs - 1,
+      timeoutBehaviour: 'escalate',
+      escalated: true,
+    })
+    expect(escalated.message).toContain('Its timeout has handed it to an operator.')
+    expect(escalated.releasedBy).toContain('a release by an operator')
+  })
+
+  it('on waitpoints that take no more, says so', () => {
+    expect(explainWith({}, [aWaitpoint('a', 'closed')]).message).toBe(
+      'It waits for a signal on a. No more signals come to a (closed).',
+    )
+    // Which were not read are named by their ids.
+    expect(explainWith({}, []).message).toBe(`It waits for a signal on ${a.id}.`)
   })
 })
 

@@ -1,17 +1,19 @@
-import { type ExplainFacts, publicStateOf } from '@flowfabric/core'
+import { type ExplainFacts, publicStateOf, type Waitpoint } from '@flowfabric/core'
 import { explainDependencies } from './dependencies.js'
-import { explainEnd, explainHeld, explainRun, explainSuspension } from './execution-state.js'
+import { explainEnd, explainHeld, explainRun } from './execution-state.js'
 import type { ExplainReason, Explanation } from './explanation.js'
 import { explainFlow } from './flow-state.js'
 import { explainQueue } from './queue.js'
+import { explainSuspension } from './suspension.js'
 import { explainTime } from './time.js'
 
 /**
  * Judges one consistent reading: why the execution isn't running, or that it runs or has ended. Pure, so that every answer
- * can be tested; what would refuse it at a claim is asked of the admission rules themselves.
+ * can be tested; what would refuse it at a claim is asked of the admission rules themselves. The waitpoints of what waits
+ * are a reading of their own, and decide nothing.
  */
-export function explainFrom(facts: ExplainFacts): Explanation {
-  const reasons = reasonsOf(facts)
+export function explainFrom(facts: ExplainFacts, waitpoints: readonly Waitpoint[] = []): Explanation {
+  const reasons = reasonsOf(facts, waitpoints)
   const [dominant] = reasons
   if (dominant === undefined) throw new Error(`execution ${facts.execution.id} has no reason for its state`)
   const { id, state } = facts.execution
@@ -19,14 +21,14 @@ export function explainFrom(facts: ExplainFacts): Explanation {
 }
 
 /** In the order in which they count: the flow as a whole, then the blocks as the vector ranks them, then lane and workers. */
-function reasonsOf(facts: ExplainFacts): readonly ExplainReason[] {
+function reasonsOf(facts: ExplainFacts, waitpoints: readonly Waitpoint[]): readonly ExplainReason[] {
   switch (facts.execution.state.lifecyclePhase) {
     case 'terminal':
       return [explainEnd(facts)]
     case 'active':
       return [explainRun(facts)]
     case 'suspended':
-      return [explainSuspension(facts)]
+      return [explainSuspension(facts, waitpoints)]
     case 'submitted':
       return blocksOf(facts)
     case 'runnable': {

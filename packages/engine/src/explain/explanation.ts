@@ -12,6 +12,7 @@ import type {
   PublicState,
   RecordedOutcome,
   SuspensionView,
+  Waitpoint,
   WorkerId,
 } from '@flowfabric/core'
 
@@ -54,7 +55,12 @@ export type ReasonEvidence =
     }
   | {
       readonly reason: 'suspended'
-      readonly evidence: { readonly blockingReason: string; readonly suspension: SuspensionView | null }
+      readonly evidence: {
+        readonly blockingReason: string
+        readonly suspension: SuspensionView | null
+        /** Those that its condition names. */
+        readonly waitpoints: readonly Waitpoint[]
+      }
     }
   | { readonly reason: 'draft_flow'; readonly evidence: FlowEvidence }
   | { readonly reason: 'cancelling_flow'; readonly evidence: FlowEvidence }

@@ -1,6 +1,6 @@
 import type { ClientBackend, ExecutionSubmission, Namespace, SubmitExecutionOutcome } from '@flowfabric/core'
 import type { CallBatcher } from '../calls/call-batcher.js'
-import type { Explain } from '../connection/connection.js'
+import type { Explain, Links } from '../connection/connection.js'
 import type { Codec } from '../payload/codec.js'
 import type { Ends } from './ends.js'
 import type { Placement } from './placement.js'
@@ -10,6 +10,9 @@ export interface ClientCore {
   readonly backend: ClientBackend
   readonly explain: Explain | undefined
   readonly namespace: Namespace
+  /** Whose its signals are, where no credentials say so. */
+  readonly subject: string | null
+  readonly links: Links
   readonly codec: Codec
   readonly ends: Ends
   readonly placement: Placement

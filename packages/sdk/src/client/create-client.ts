@@ -1,5 +1,6 @@
 import {
   type ClientBackend,
+  type DeliverSignalOutcome,
   type EngineError,
   type Execution,
   type ExecutionFilter,
@@ -30,6 +31,7 @@ import { createSchedules, type Schedules } from './schedules.js'
 import { submitExecution, submitExecutions } from './submit-execution.js'
 import { type FlowSubmitOptions, submitFlow } from './submit-flow.js'
 import type { SubmitOptions, TaskInput } from './submit-options.js'
+import { type SignalOptions, sendSignalByToken, type WaitpointBearer } from './waitpoints.js'
 
 export interface ClientOptions {
   readonly connect: Connect<ClientBackend>
@@ -70,6 +72,17 @@ export interface Client {
   count(filter?: ExecutionFilter): Promise<number>
   listFlows(params?: Omit<ListFlows, 'namespace'>): Promise<Page<Flow>>
 
+  /**
+   * Sends a signal as whoever bears a waitpoint's token, which is all that it takes: over HTTP this client needs no
+   * credentials. Throws `waitpoint_not_found` for a token that is not good, whatever is wrong with it.
+   */
+  signalByToken(
+    bearer: WaitpointBearer,
+    name: string,
+    payload?: unknown,
+    options?: SignalOptions,
+  ): Promise<DeliverSignalOutcome>
+
   /** What starts tasks and flows by the clock. */
   readonly schedules: Schedules
 
@@ -90,6 +103,8 @@ export function createClient(options: ClientOptions): Client {
     backend,
     explain: connection.explain,
     namespace,
+    subject: connection.subject,
+    links: connection.links,
     codec: options.codec ?? jsonCodec,
     ends: new Ends(backend, namespace),
     placement: new Placement(backend, namespace),
@@ -113,6 +128,7 @@ export function createClient(options: ClientOptions): Client {
     list: (params = {}) => callSafely(() => backend.executions.list({ namespace, ...params })),
     count: async (filter) => (await callSafely(() => backend.executions.count({ namespace, filter }))).count,
     listFlows: (params = {}) => callSafely(() => backend.flows.list({ namespace, ...params })),
+    signalByToken: (bearer, name, payload, more) => sendSignalByToken(core, bearer, name, payload, more),
     schedules: createSchedules(core),
     events: (params = {}) => followEvents(backend.events, namespace, params),
     async mintId(lane = 'default') {

@@ -1,4 +1,4 @@
-import type { ExecutionId, ExecutionSubmission, LaneId } from '@flowfabric/core'
+import type { ExecutionId, ExecutionSubmission, LaneId, ParentLink } from '@flowfabric/core'
 import { describeWork, type Work } from '../flows/graph-builder.js'
 import { hashCanonically } from '../payload/canonical-json.js'
 import { type Codec, encodePayload } from '../payload/codec.js'
@@ -13,6 +13,7 @@ export function describeSubmission(
   input: unknown,
   options: SubmitOptions | undefined,
   mint: (lane: LaneId) => ExecutionId,
+  parent?: ParentLink,
 ): ExecutionSubmission | Promise<ExecutionSubmission> {
   const checked = validate(task.input, input, `input of ${task.kind}`)
   const encoded = encodePayload(codec, input)
@@ -27,6 +28,7 @@ export function describeSubmission(
       inputHash,
       idempotencyKey,
       idempotencyTtlMs: inputHash === undefined ? undefined : idempotencyTtlMs,
+      parent,
     })
   if (checked instanceof Promise || encoded instanceof Promise) {
     return Promise.all([encoded, checked]).then(([bytes]) => finish(bytes))

@@ -1,6 +1,7 @@
 import {
   type AttemptRecord,
   type CancelExecutionOutcome,
+  type DeliverSignalOutcome,
   type Execution,
   type ExecutionId,
   engineError,
@@ -8,15 +9,26 @@ import {
   type ReleaseOutcome,
   type ReplayExecutionOutcome,
   type Tags,
+  type Waitpoint,
 } from '@flowfabric/core'
 import { callSafely } from '../calls/call-safely.js'
 import { refusalError } from '../calls/refusals.js'
 import { ExecutionNotSucceededError, ResultTimeoutError } from '../errors.js'
 import { decodePayload, jsonCodec } from '../payload/codec.js'
+import type { OpenWaitpoint, WaitpointOptions } from '../suspensions/open-waitpoint.js'
+import type { ReceivedSignal } from '../suspensions/received-signal.js'
 import type { ClientCore } from './client-core.js'
 import type { ExecutionEnd } from './ends.js'
 import { followFrames, type StreamFrame, type StreamOptions } from './follow-frames.js'
 import { listPages } from './list-pages.js'
+import {
+  listSignalsOf,
+  listWaitpointsOf,
+  openWaitpointOf,
+  type SignalOptions,
+  sendSignal,
+  waitpointIdOf,
+} from './waitpoints.js'
 
 export interface ResultOptions {
   /** Default: as long as it takes. */
@@ -60,6 +72,24 @@ export interface ExecutionHandle<Output = unknown> {
   stream(options?: StreamOptions): AsyncGenerator<StreamFrame, void, void>
   /** The summary document of an attempt, by default the newest. */
   summary(options?: { readonly attempt?: number | undefined }): Promise<Summary>
+  /**
+   * Sends a signal to one of its waitpoints, by its name, or by its id where it has another one than follows from the name.
+   * Its source is the subject of this client's credentials. Throws `waitpoint_not_found`.
+   */
+  signal(
+    waitpoint: string,
+    name: string,
+    payload?: unknown,
+    options?: SignalOptions,
+  ): Promise<DeliverSignalOutcome>
+  /** Names a point to wait on, or finds it there, to hand out its token before the handler waits. */
+  waitpoint(name: string, options?: WaitpointOptions): Promise<OpenWaitpoint>
+  /** Has a waitpoint take no more signals. */
+  closeWaitpoint(waitpoint: string): Promise<void>
+  /** Oldest first. */
+  waitpoints(): Promise<readonly Waitpoint[]>
+  /** The signals that were kept, of all waitpoints or of one, in the order of their arrival. */
+  signals(options?: { readonly waitpoint?: string | undefined }): Promise<readonly ReceivedSignal[]>
   /** Why it does not run, or since when it does: as far as the connection offers `explain`. */
   explain(): Promise<unknown>
 }
@@ -112,6 +142,28 @@ class CoreExecutionHandle<Output> implements ExecutionHandle<Output> {
     const payload = input === undefined ? undefined : await this.#core.codec.encode(input)
     // Not repeated by itself: a second one may meet what the first one has set going.
     return this.#core.backend.executions.replay({ ...this.#subject, reason, input: payload })
+  }
+
+  signal(waitpoint: string, name: string, payload?: unknown, options?: SignalOptions) {
+    return sendSignal(this.#core, waitpointIdOf(this.id, waitpoint), name, payload, options)
+  }
+
+  waitpoint(name: string, options?: WaitpointOptions): Promise<OpenWaitpoint> {
+    return openWaitpointOf(this.#core, this.id, name, options)
+  }
+
+  async closeWaitpoint(waitpoint: string): Promise<void> {
+    const { backend, namespace } = this.#core
+    const waitpointId = waitpointIdOf(this.id, waitpoint)
+    await callSafely(() => backend.suspensions.closeWaitpoint({ namespace, waitpointId }))
+  }
+
+  waitpoints(): Promise<readonly Waitpoint[]> {
+    return listWaitpointsOf(this.#core, this.id)
+  }
+
+  signals({ waitpoint }: { readonly waitpoint?: string | undefined } = {}) {
+    return listSignalsOf(this.#core, this.id, waitpoint)
   }
 
   hold(options: { readonly reason?: string } = {}): Promise<HoldOutcome> {

@@ -10,7 +10,7 @@ import type {
 import { callSafely } from '../calls/call-safely.js'
 import { FlowNotCompletedError, ResultTimeoutError } from '../errors.js'
 import { deriveMemberId } from '../flows/materialise-graph.js'
-import { decodePayload } from '../payload/codec.js'
+import { decodeResults } from '../payload/decode-results.js'
 import type { ClientCore } from './client-core.js'
 import type { FlowEnd } from './ends.js'
 import { createExecutionHandle, type ExecutionHandle, type ResultOptions } from './execution-handle.js'
@@ -82,7 +82,7 @@ export function createFlowHandle<Results>(
       const found = await end(options)
       if (found.outcome !== 'completed')
         throw new FlowNotCompletedError({ ...found, outcome: found.outcome, flowId: id })
-      return (await decodeResults(core, found.results, names)) as Results
+      return (await decodeResults(core.codec, found.results, names)) as Results
     },
     cancel: (options = {}) =>
       callSafely(() =>
@@ -92,18 +92,4 @@ export function createFlowHandle<Results>(
     replay: (options = {}) =>
       core.backend.flows.replay({ ...subject, ...options, from: options.from ?? 'failed' }),
   }
-}
-
-async function decodeResults(
-  core: ClientCore,
-  results: FlowEnd['results'],
-  names: Readonly<Record<string, string>> | undefined,
-): Promise<Readonly<Record<string, unknown>>> {
-  const keys =
-    names === undefined ? Object.keys(results).map((name) => [name, name] as const) : Object.entries(names)
-  const decoded = keys.map(async ([key, name]) => {
-    const bytes = results[name]
-    return [key, bytes === undefined ? undefined : await decodePayload(core.codec, bytes)] as const
-  })
-  return Object.fromEntries(await Promise.all(decoded))
 }

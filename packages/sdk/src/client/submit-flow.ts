@@ -2,9 +2,8 @@ import { type FlowId, requireTags, type Tags } from '@flowfabric/core'
 import { callSafely } from '../calls/call-safely.js'
 import { refusalError } from '../calls/refusals.js'
 import type { FlowDefinition } from '../flows/define-flow.js'
-import { deriveMemberId, materialiseGraph } from '../flows/materialise-graph.js'
-import { validateGraph } from '../flows/validate-graph.js'
 import type { ClientCore } from './client-core.js'
+import { describeFlow } from './describe-flow.js'
 import { createFlowHandle, type FlowHandle } from './flow-handle.js'
 
 export interface FlowSubmitOptions {
@@ -24,18 +23,12 @@ export async function submitFlow<Input, Results>(
   input: Input,
   options: FlowSubmitOptions = {},
 ): Promise<FlowHandle<Results>> {
-  const { graph, checks } = definition.plan(input)
-  validateGraph(graph)
   if (options.tags !== undefined) requireTags(options.tags)
-  await Promise.all([...checks, core.placement.prepare()])
+  await core.placement.prepare()
   const flowId = options.id ?? core.placement.mintFlowId()
   const partitionIndex = core.placement.partitionOfFlow(flowId)
-  const ids = new Map(graph.nodes.map(({ name }) => [name, deriveMemberId(flowId, name, partitionIndex)]))
-  const { nodes, edges } = await materialiseGraph(graph, {
-    codec: core.codec,
-    idOf: (name) => ids.get(name) ?? deriveMemberId(flowId, name, partitionIndex),
-    hashInputs: options.id !== undefined || options.idempotencyKey !== undefined,
-  })
+  const { graph, materialise } = describeFlow(core.codec, definition, input, flowId, partitionIndex)
+  const { nodes, edges } = await materialise(options.id !== undefined || options.idempotencyKey !== undefined)
   const { id: _id, ...rest } = options
   const params = { namespace: core.namespace, flowId, name: definition.name, ...rest, nodes, edges }
   const answer = await callSafely(() => core.backend.flows.submit(params))

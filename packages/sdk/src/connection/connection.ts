@@ -4,6 +4,8 @@ import {
   type GetExecution,
   type Namespace,
   parseNamespace,
+  type WaitpointId,
+  type WaitpointTokens,
   type WorkerBackend,
 } from '@flowfabric/core'
 import type { Administration } from './administration.js'
@@ -22,6 +24,19 @@ export interface InProcessConnect<Backend> {
   readonly explain?: Explain | undefined
   /** Default `default`. */
   readonly namespace?: string | undefined
+  /** Tokens of waitpoints, of the engine that the backend is of: without, they have none. */
+  readonly waitpoints?: WaitpointTokens | undefined
+  /** Whose signals those of this connection are; over HTTP the credentials say so. Default: nobody's in particular. */
+  readonly subject?: string | undefined
+  /** Where a server of the same store is reached, for the addresses of waitpoints. Default: they have none. */
+  readonly publicUrl?: string | undefined
+}
+
+/** What waitpoints are handed out with. */
+export interface Links {
+  readonly waitpoints: WaitpointTokens | undefined
+  /** Where signals of a waitpoint are posted to. */
+  readonly urlOf: (id: WaitpointId) => string | null
 }
 
 /** Answers why an execution does not run; what it answers is the engine's. */
@@ -31,6 +46,7 @@ export type Explain = (params: GetExecution) => Promise<unknown>
 export interface ServerBackend extends WorkerBackend, ClientBackend {
   readonly attempts: WorkerBackend['attempts']
   readonly flows: ClientBackend['flows']
+  readonly suspensions: WorkerBackend['suspensions'] & ClientBackend['suspensions']
   readonly streams: WorkerBackend['streams'] & ClientBackend['streams']
   readonly events: ClientBackend['events']
 }
@@ -41,6 +57,9 @@ export interface Connection<Backend> {
   readonly namespace: Namespace
   /** Where the connection offers it. */
   readonly explain: Explain | undefined
+  readonly links: Links
+  /** Whose signals these are, where no credentials say so. */
+  readonly subject: string | null
   /** Of a server; who is in the engine's process has the roles themselves. */
   readonly admin: Administration | undefined
   /** Ends what the connection itself holds; a backend of this process stays open. */
@@ -56,7 +75,17 @@ export function openConnection<Backend>(connect: Connect<Backend>): Connection<B
       explain: connect.explain,
       admin: undefined,
       namespace,
+      links: { waitpoints: connect.waitpoints, urlOf: addressWaitpoints(connect.publicUrl) },
+      subject: connect.subject ?? null,
       close: () => undefined,
     }
-  return { ...connectHttp(connect, namespace), namespace }
+  const { waitpoints, ...http } = connectHttp(connect, namespace)
+  const urlOf = addressWaitpoints(connect.publicUrl ?? connect.url)
+  return { ...http, namespace, subject: null, links: { waitpoints, urlOf } }
+}
+
+function addressWaitpoints(server: string | undefined): Links['urlOf'] {
+  if (server === undefined) return () => null
+  const base = new URL(server).href.replace(/\/+$/, '')
+  return (id) => `${base}/v1/waitpoints/${encodeURIComponent(id)}/signal`
 }

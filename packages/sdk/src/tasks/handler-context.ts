@@ -1,6 +1,22 @@
-import type { AttemptType, ExecutionId, FlowId, Kind, LaneId, Namespace, Tags } from '@flowfabric/core'
+import type {
+  AttemptType,
+  ExecutionId,
+  FlowId,
+  Kind,
+  LaneId,
+  Namespace,
+  ResumePolicy,
+  SuspensionReason,
+  SuspensionTimeout,
+  Tags,
+} from '@flowfabric/core'
+import type { FlowSubmitOptions } from '../client/submit-flow.js'
 import type { SubmitOptions, TaskInput } from '../client/submit-options.js'
+import type { FlowDefinition } from '../flows/define-flow.js'
 import type { SpawnBuilder } from '../flows/spawn-builder.js'
+import type { OpenWaitpoint, WaitpointOptions } from '../suspensions/open-waitpoint.js'
+import type { Resumed, SignalSchemas } from '../suspensions/received-signal.js'
+import type { WaitCondition } from '../suspensions/wait-condition.js'
 import type { NoUpstream, Task } from './task.js'
 import type { UpstreamList, UpstreamViews } from './upstream.js'
 
@@ -34,6 +50,35 @@ export interface HandlerContext<Input = undefined, Upstream = unknown> {
    * back, and when the time has come the handler runs again from its top, with its steps replayed.
    */
   sleepUntil(time: number | Date): Promise<void>
+
+  /**
+   * Names a point to wait on, ahead of the suspension, so that its token can be handed out. Later runs get the same one.
+   * Signals that come before the handler waits are kept.
+   */
+  waitpoint(name: string, options?: WaitpointOptions): Promise<OpenWaitpoint>
+  /**
+   * Waits for signals, or for the ends of others. Unless that has come already, this run ends here and its slot is free:
+   * when the condition holds, the same attempt goes on in any worker, from its top, and gets what came. It is recorded, so
+   * that later attempts get the same.
+   */
+  suspend<const Schemas extends SignalSchemas = SignalSchemas>(
+    condition: WaitCondition,
+    options?: SuspendOptions<Schemas>,
+  ): Promise<Resumed<Schemas>>
+  /**
+   * Runs a child, exactly once however often this handler runs, and answers its result; it waits as `suspend` does. It is
+   * cancelled when this execution is, unless it is `detached`. Throws `CallFailedError` when it does not succeed.
+   */
+  call<Input, Output>(
+    name: string,
+    task: Task<Input, Output, NoUpstream, unknown>,
+    ...rest: TaskInput<Input, CallOptions>
+  ): Promise<Output>
+  call<Input, Results>(
+    name: string,
+    flow: FlowDefinition<Input, Results>,
+    ...rest: TaskInput<Input, CallFlowOptions>
+  ): Promise<Results>
 
   /** Reports how far this attempt is. The last report wins; they are sent in batches. */
   progress(percent: number, message?: string): void
@@ -72,6 +117,31 @@ export interface EmitOptions {
   /** A word for readers, such as `token` or `log`. */
   readonly type?: string | undefined
 }
+
+export interface SuspendOptions<Schemas extends SignalSchemas = SignalSchemas> {
+  /** Unique among the suspensions of a run; default: by their order. */
+  readonly name?: string | undefined
+  /** Shows as what it waits for; default `signal`. */
+  readonly reason?: SuspensionReason | undefined
+  /** When it gives up, and what happens then. Default: never. */
+  readonly timeout?: SuspensionTimeout | undefined
+  readonly resumePolicy?: ResumePolicy | undefined
+  /**
+   * Schemas of payloads by the names of signals, checked when it is resumed: what does not fit fails the execution. The
+   * condition's `match` keeps such signals out before.
+   */
+  readonly signals?: Schemas | undefined
+}
+
+/** What a call may say. */
+export interface CallOptions extends SpawnedOptions {
+  /** Whether the child outlives this execution when that is cancelled, expires or is skipped; default `false`. */
+  readonly detached?: boolean | undefined
+}
+
+export interface CallFlowOptions
+  extends Pick<CallOptions, 'detached'>,
+    Pick<FlowSubmitOptions, 'deadlineMs' | 'tags'> {}
 
 /** What a submit from inside a handler may say. */
 export type SpawnedOptions = Omit<SubmitOptions, 'id' | 'idempotencyKey' | 'idempotencyTtlMs'>

@@ -32,7 +32,7 @@ export interface WorkerCoreEvents {
 /** Reads a worker's options and makes what its parts share. */
 export function createWorkerCore(
   options: WorkerOptions,
-  { backend, namespace }: Connection<WorkerBackend>,
+  { backend, namespace, links }: Connection<WorkerBackend>,
   { stopped, onLost }: WorkerCoreEvents,
 ): WorkerCore {
   const logger = options.logger ?? silentLogger
@@ -88,6 +88,15 @@ export function createWorkerCore(
       bounds: PATIENCE,
       signal: stopped,
     }),
+    suspends: new CallBatcher({
+      send: async (items) => (await backend.suspensions.suspend({ namespaces, items })).items,
+      itemsMax: limits.suspendBatchMax,
+      bytesMax: limits.bodyBytesMax / 4,
+      sizeOf: ({ condition }) => JSON.stringify(condition).length,
+      bounds: PATIENCE,
+      signal: stopped,
+    }),
+    links,
     progress: new ProgressReporter(backend.attempts, namespaces, (error) =>
       logger.log('debug', 'progress was not recorded', { error: String(error) }),
     ),

@@ -23,6 +23,8 @@ export class HeldLease {
   reason: AbortReason | undefined
   /** Made when its handler first emits something. */
   frames: FrameSender | undefined
+  /** Resolves when no suspension of its run is being asked for. Made when one first is. */
+  suspending: Promise<void> | undefined
   /** Made when a handler first asks for it: most never do. */
   #controller: AbortController | undefined
 

@@ -6,12 +6,12 @@ import type { HeldLease } from './held-lease.js'
 import type { Journal } from './journal.js'
 import type { WorkerCore } from './worker-core.js'
 
-/** Ends a run whose lease was given back until a time. Nobody should catch it; if somebody does, the run still counts for nothing. */
+/** Ends a run whose lease was given back until a time, or until a condition holds. Nobody should catch it; if somebody does, the run still counts for nothing. */
 export class ParkedSignal extends Error {
   override readonly name = 'ParkedSignal'
 
   constructor() {
-    super('This run ends here; the handler runs again from its top when its time has come')
+    super('This run ends here; the handler runs again from its top when what it waits for has come')
   }
 }
 

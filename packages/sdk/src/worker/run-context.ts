@@ -5,6 +5,7 @@ import { jsonCodec } from '../payload/codec.js'
 import type { AttemptInfo, ContextLog, ExecutionInfo, HandlerContext } from '../tasks/handler-context.js'
 import type { AnyTask } from '../tasks/task.js'
 import type { UpstreamView } from '../tasks/upstream.js'
+import { type Callee, callChild } from './call-child.js'
 import { FrameSender } from './frame-sender.js'
 import type { HeldLease } from './held-lease.js'
 import { Journal } from './journal.js'
@@ -12,7 +13,9 @@ import type { LogLevel } from './logger.js'
 import { parkUntil } from './park.js'
 import { spawnNodes } from './spawn-nodes.js'
 import { submitFromHandler } from './submit-from-handler.js'
+import { suspendRun } from './suspend-run.js'
 import { readUpstream, type Views } from './upstream-views.js'
+import { waitpointOfRun } from './waitpoint-of-run.js'
 import type { WorkerCore } from './worker-core.js'
 
 /**
@@ -105,6 +108,22 @@ export class RunContext implements HandlerContext<unknown, unknown> {
   get sleepUntil() {
     return (time: number | Date): Promise<void> =>
       parkUntil(this.#core, this.#held, this.#journalOfRun(), Number(time))
+  }
+
+  get waitpoint(): HandlerContext['waitpoint'] {
+    return (name, options) => waitpointOfRun(this.#core, this.#held, name, options)
+  }
+
+  get suspend(): HandlerContext['suspend'] {
+    const journal = this.#journalOfRun()
+    return (condition, options) =>
+      suspendRun(this.#core, this.#held, journal, condition, options) as Promise<never>
+  }
+
+  get call(): HandlerContext['call'] {
+    const journal = this.#journalOfRun()
+    return (name: string, callee: Callee, ...[input, options]: readonly unknown[]): Promise<never> =>
+      callChild(this.#core, this.#held, journal, name, callee, input, options as object) as Promise<never>
   }
 
   get progress() {

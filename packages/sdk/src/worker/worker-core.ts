@@ -10,10 +10,13 @@ import type {
   Namespace,
   RecordStepOutcome,
   RecordSteps,
+  SuspendItem,
+  SuspendOutcome,
   WorkerBackend,
   WorkerId,
 } from '@flowfabric/core'
 import type { CallBatcher } from '../calls/call-batcher.js'
+import type { Links } from '../connection/connection.js'
 import type { Codec } from '../payload/codec.js'
 import type { AbortReason } from './abort-reason.js'
 import type { HeldLease, LeaseTable } from './held-lease.js'
@@ -39,7 +42,10 @@ export interface WorkerCore {
   readonly steps: CallBatcher<RecordSteps['items'][number], RecordStepOutcome>
   readonly frames: CallBatcher<FrameToAppend, AppendFrameOutcome>
   readonly delays: CallBatcher<DelayLeases['items'][number], DelayOutcome>
+  readonly suspends: CallBatcher<SuspendItem, SuspendOutcome>
   readonly progress: ProgressReporter
+  /** Tokens and addresses of waitpoints. */
+  readonly links: Links
   /** How many flow partitions there are, read once. */
   readonly partitionCount: () => Promise<number>
   /** Aborted when the worker has given up on its store: calls are not repeated any more. */

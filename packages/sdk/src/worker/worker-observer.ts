@@ -1,4 +1,4 @@
-import type { ClaimedExecution, CompleteOutcome, FailOutcome } from '@flowfabric/core'
+import type { ClaimedExecution, CompleteOutcome, FailOutcome, SuspendOutcome } from '@flowfabric/core'
 import type { AbortReason } from './abort-reason.js'
 
 /** Told what a worker does, as it does it; for metrics, displays and tests. It must be quick, and must not throw. */
@@ -15,3 +15,4 @@ export type RecordedOutcome =
   | Extract<CompleteOutcome, { outcome: 'completed' }>
   | Extract<FailOutcome, { outcome: 'retrying' | 'failed' | 'cancelled' }>
   | { readonly outcome: 'delayed'; readonly untilMs: number }
+  | Extract<SuspendOutcome, { outcome: 'suspended' }>

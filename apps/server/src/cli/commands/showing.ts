@@ -5,6 +5,8 @@ import {
   type Namespace,
   parseExecutionIdUrl,
   parseFlowId,
+  type SuspensionView,
+  type Waitpoint,
 } from '@flowfabric/core'
 import type { ServerBackend } from '@flowfabric/sdk'
 import type { Command } from 'commander'
@@ -13,6 +15,7 @@ import { renderFlowTree } from '../flow-tree.js'
 import { formatFields, formatJson, formatPayload, formatTable, formatTime } from '../format.js'
 import { readSubject } from '../subject.js'
 import type { Terminal } from '../terminal.js'
+import { listWaitpoints, waitpointTable } from '../waitpoints.js'
 
 /** `show`, `explain`, and `flow show`. */
 export function addShowing(program: Command, flow: Command, terminal: Terminal): void {
@@ -20,18 +23,27 @@ export function addShowing(program: Command, flow: Command, terminal: Terminal):
     async (id: string, flags: ClientFlags) => {
       const subject = readSubject(id)
       if ('flowId' in subject) return showFlow(terminal, subject.flowId, flags)
-      return withConnection(terminal, flags, async ({ backend, namespace }) => {
+      return withConnection(terminal, flags, async (connection) => {
+        const { backend, namespace } = connection
         const target = { namespace, id: subject.executionId }
-        const [{ execution }, { items: attempts }, { items: results }] = await Promise.all([
+        const [{ execution }, { items: attempts }, { items: results }, waitpoints] = await Promise.all([
           backend.executions.get(target),
           backend.attempts.list({ namespace, executionId: subject.executionId }),
           backend.executions.getResult({ namespace, ids: [subject.executionId] }),
+          listWaitpoints(connection, subject.executionId),
         ])
-        if (flags.json) return terminal.out(formatJson({ execution, attempts, result: results[0] }))
+        if (flags.json) {
+          return terminal.out(formatJson({ execution, attempts, result: results[0], waitpoints }))
+        }
         terminal.out(describeExecution(execution))
+        if (execution.publicState === 'suspended') {
+          const explanation = (await connection.explain?.(target)) as Explained
+          terminal.out(`\n${explanation.dominant.message}`)
+        }
         const [result] = results
         if (result?.outcome === 'success')
           terminal.out(`result${' '.repeat(10)}${formatPayload(result.result)}`)
+        if (waitpoints.length > 0) terminal.out(`\n${waitpointTable(waitpoints)}`)
         if (attempts.length === 0) return
         terminal.out('')
         const rows = attempts.map(({ index, type, state, workerId, startedAtMs, endedAtMs, failure }) => [
@@ -54,9 +66,16 @@ export function addShowing(program: Command, flow: Command, terminal: Terminal):
     withConnection(terminal, flags, async ({ explain, namespace }) => {
       const explanation = (await explain?.({ namespace, id: parseExecutionIdUrl(id) })) as Explained
       if (flags.json) return terminal.out(formatJson(explanation))
-      terminal.out(`${explanation.publicState}: ${explanation.dominant.message}`)
+      const { message, sinceMs, evidence } = explanation.dominant
+      terminal.out(`${explanation.publicState}: ${message}`)
+      if (sinceMs !== null) terminal.out(`Since: ${formatTime(sinceMs)}`)
       terminal.out(`What would end it: ${explanation.dominant.releasedBy}`)
       for (const reason of explanation.reasons.slice(1)) terminal.out(`Also: ${reason.message}`)
+      const { suspension, waitpoints = [] } = evidence
+      if (suspension?.timesOutAtMs != null && !suspension.escalated) {
+        terminal.out(`Times out: ${formatTime(suspension.timesOutAtMs)}`)
+      }
+      if (waitpoints.length > 0) terminal.out(`\n${waitpointTable(waitpoints)}`)
     }),
   )
 
@@ -67,7 +86,16 @@ export function addShowing(program: Command, flow: Command, terminal: Terminal):
 
 interface Explained {
   readonly publicState: string
-  readonly dominant: { readonly message: string; readonly releasedBy: string }
+  readonly dominant: {
+    readonly message: string
+    readonly sinceMs: number | null
+    readonly releasedBy: string
+    readonly evidence: {
+      /** Of what waits on purpose. */
+      readonly suspension?: SuspensionView | null
+      readonly waitpoints?: readonly Waitpoint[]
+    }
+  }
   readonly reasons: readonly { readonly message: string }[]
 }
 

@@ -1,5 +1,11 @@
-import { type ClaimOutcome, engineError, type Namespace } from '@flowfabric/core'
-import { type WireOperation, wire } from '@flowfabric/core/wire'
+import { type ClaimOutcome, engineError, type Namespace, type WaitpointTokens } from '@flowfabric/core'
+import {
+  mintWaitpointToken,
+  openWaitpoint,
+  signalByToken,
+  type WireOperation,
+  wire,
+} from '@flowfabric/core/wire'
 import type { Administration } from '../administration.js'
 import type { Explain, ServerBackend } from '../connection.js'
 import { HintStream } from './hint-stream.js'
@@ -14,6 +20,7 @@ export function connectHttp(
   readonly backend: ServerBackend
   readonly explain: Explain
   readonly admin: Administration
+  readonly waitpoints: WaitpointTokens
   readonly close: () => void
 } {
   const caller = new HttpCaller(options, namespace)
@@ -24,6 +31,7 @@ export function connectHttp(
     leases: { ...leases, claim: (params) => endQuietly(claim(params), params.signal) },
     attempts: bindRole(caller, wire.attempts),
     flows: bindRole(caller, wire.flows),
+    suspensions: bindRole(caller, wire.suspensions),
     streams: bindRole(caller, wire.streams),
     lanes: { ...bindRole(caller, wire.lanes), syncCopies: refuseScan },
     schedules: bindRole(caller, wire.schedules),
@@ -37,7 +45,12 @@ export function connectHttp(
     hints.close()
     caller.close()
   }
-  return { backend, explain, admin: bindAdministration(caller), close }
+  const waitpoints: WaitpointTokens = {
+    open: (params) => caller.call(openWaitpoint, params),
+    mint: (params) => caller.call(mintWaitpointToken, params),
+    deliver: (params) => caller.call(signalByToken, params),
+  }
+  return { backend, explain, admin: bindAdministration(caller), waitpoints, close }
 }
 
 function bindAdministration(caller: HttpCaller): Administration {

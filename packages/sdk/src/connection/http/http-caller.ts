@@ -73,6 +73,7 @@ export class HttpCaller {
         method,
         headers: {
           ...this.#headers(scope.namespace ?? this.#namespace),
+          ...request.headers,
           accept: 'application/json',
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },

@@ -5,6 +5,8 @@ export interface HttpConnectOptions {
   readonly token?: string | undefined
   /** Default `default`. */
   readonly namespace?: string | undefined
+  /** Where others reach the server, for the addresses of waitpoints; default: `url`. */
+  readonly publicUrl?: string | undefined
   /** How long a call may take beyond the time that it asks the server to wait, default 30 s. */
   readonly timeoutMs?: number | undefined
   /** For tests and proxies; default: the global one. */

@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
 import type { EmbeddedOptions } from '@flowfabric/embedded'
 
-export type CensusStore = Pick<EmbeddedOptions, 'store' | 'valkey'>
+export type ExampleStore = Pick<EmbeddedOptions, 'store' | 'valkey'>
 
 /**
- * Where the census is kept: in a folder, unless `FF_BACKEND` names a server's kind and `FF_POSTGRES_URL` or `FF_VALKEY_URL` where
+ * Where an example keeps its work: in a folder, unless `FF_BACKEND` names a server's kind and `FF_POSTGRES_URL` or `FF_VALKEY_URL` where
  * it is, with `FF_VALKEY_CLUSTER=true` for a node of a Cluster and `FF_VALKEY_KEY_PREFIX` for keys that begin otherwise: as a
  * server is told. Throws a TypeError for what it doesn't know.
  */
-export function chooseStore(folder: string, env: Readonly<Record<string, string | undefined>>): CensusStore {
+export function chooseStore(folder: string, env: Readonly<Record<string, string | undefined>>): ExampleStore {
   switch (env.FF_BACKEND) {
     case undefined:
     case 'pglite':
