@@ -68,6 +68,7 @@ const subjectFields = [
   'lane',
   'instanceId',
   'scheduleId',
+  'operationId',
   'tokenId',
   'keyId',
 ] as const
@@ -81,8 +82,10 @@ function subjectsOf(params: unknown, names: readonly string[]): readonly string[
 }
 
 function reasonOf(params: unknown): string | null {
-  const { reason } = (params ?? {}) as { readonly reason?: unknown }
-  return typeof reason === 'string' ? reason : null
+  const { reason, work } = (params ?? {}) as { readonly reason?: unknown; readonly work?: unknown }
+  if (typeof reason === 'string') return reason
+  // Bulk work states its own.
+  return work === undefined ? null : reasonOf(work)
 }
 
 function outcomeOf(answer: unknown): string {
