@@ -135,13 +135,10 @@ async function openPostgres(
   const backend = reopen()
   const contexts: { close(): Promise<void> }[] = []
   const operationParts = async () => {
-    const [{ createContext }, operations] = await Promise.all([
-      import('../../packages/backend-postgres/src/postgres-backend.js'),
-      import('../../packages/backend-postgres/src/operations/index.js'),
-    ])
-    const { ctx, close: closeContext } = createContext(settings)
-    contexts.push({ close: closeContext })
-    return operations.operationParts(ctx, backend.executions)
+    const { openPostgresParts } = await import('./operation-parts.js')
+    const { parts, close: closeParts } = openPostgresParts(settings, backend.executions)
+    contexts.push({ close: closeParts })
+    return parts
   }
   const close = async () => {
     await Promise.all(opened.map((each) => each.maintenance.close()))
@@ -186,13 +183,10 @@ async function openValkey(
   const backend = reopen()
   const contexts: { close(): Promise<void> }[] = []
   const operationParts = async () => {
-    const [{ createContext }, operations] = await Promise.all([
-      import('../../packages/backend-valkey/src/valkey-backend.js'),
-      import('../../packages/backend-valkey/src/operations/index.js'),
-    ])
-    const { ctx, close: closeContext } = createContext(settings)
-    contexts.push({ close: closeContext })
-    return operations.operationParts(ctx, backend.executions)
+    const { openValkeyParts } = await import('./operation-parts.js')
+    const { parts, close: closeParts } = openValkeyParts(settings, backend.executions)
+    contexts.push({ close: closeParts })
+    return parts
   }
   const close = async () => {
     await Promise.all(opened.map((each) => each.maintenance.close()))
