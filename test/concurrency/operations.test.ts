@@ -9,6 +9,15 @@ import { race, useSessions, Ways } from './use-sessions.js'
 const bulkRounds = Math.max(200, rounds(2_000))
 const tag = 'race.round'
 
+/**
+ * An operation is several calls, its user's change is one: it begins after so many turns of the event loop, another number in
+ * each round, so that it meets each of them.
+ */
+async function afterTurns<Answer>(round: number, work: () => Promise<Answer>): Promise<Answer> {
+  for (let turn = 0; turn < (round * 7) % 60; turn += 1) await new Promise(setImmediate)
+  return work()
+}
+
 describe('races of bulk operations', () => {
   const sessions = useSessions()
 
@@ -36,7 +45,7 @@ describe('races of bulk operations', () => {
       const [, outcome] = await race(
         Math.floor(round / 3),
         () => operation.advance(500, one.operations),
-        changes[change],
+        () => afterTurns(round, changes[change]),
       )
       const { done, unchanged, failed, state } = await operation.run()
       const executions = await readAll(store, ids)
@@ -74,11 +83,13 @@ describe('races of bulk operations', () => {
         kind: 'replay',
         filter: { kind, states: ['cancelled'] },
       })
+      // What ends from here on is later than its begin.
+      await store.advance(1)
       const [, user] = await race(
         round,
         () => operation.advance(500, one.operations),
         async () => {
-          const replayed = await two.executions.replay({ namespace, id })
+          const replayed = await afterTurns(round, () => two.executions.replay({ namespace, id }))
           // It ends again at once: what the operation has in hand is of the generation before.
           if (round % 4 < 2) await two.executions.cancel({ namespace, id })
           return replayed
