@@ -2,7 +2,7 @@
 -- @repeat request
 -- @args name: string, createdMs: number, dueMs: number, definition: string, progress: string
 -- @reply boolean
--- @errors corruption schema_mismatch
+-- @errors corruption schema_mismatch invalid_arguments
 return function(u, a)
   if operations.get(u, a[1]) then return false end
   operations.create(u, a[1], a[2], a[3], a[4], a[5])

@@ -16,7 +16,9 @@ local function time_index(u, namespace)
 end
 
 local function parts_of(name)
-  return string.match(name, '^([^/]+)/(.+)$')
+  local namespace, id = string.match(name, '^([^/]+)/(.+)$')
+  if not namespace then call.refuse('invalid_arguments', 'a name') end
+  return namespace, id
 end
 
 -- [name, version, created, due or -1, definition, progress] or nil.
