@@ -27,14 +27,16 @@ const mayKnow = {
 }
 
 /**
- * Tests that look below a package's exports: what only that store has, and the hooks that break its records. What
+ * Tests that look below a package's exports: what only that store has, and the hooks that break its records. Most of what
  * Postgres has inside is SQL, which its tests speak.
  */
 const insiders = [
   {
     home: 'packages/backend-valkey',
-    files: /^test\/(valkey\/|faults\/valkey\/|planted\/|support\/faults\/valkey-)/,
+    files: /^test\/(valkey\/|faults\/valkey\/|planted\/|support\/(faults\/valkey-|operation-parts))/,
   },
+  // What a role is made of, for tests that let a part of it fail.
+  { home: 'packages/backend-postgres', files: /^test\/support\/operation-parts/ },
 ]
 
 /** What core must not reach for: it has no store, no transport and no timer. Hashing is arithmetic. */

@@ -223,6 +223,7 @@ export const pendingOwners = {
   retention: { scanner: 'retention_trimmer', movedBy: 'maintenance.trimRetention' },
   upkeep: { scanner: 'store_upkeep', movedBy: 'maintenance.upkeep' },
   schedules: { scanner: 'schedule_runner', movedBy: 'schedules.fireDue' },
+  operations: { scanner: 'operation_runner', movedBy: 'operations.advance' },
   lane_copies: { scanner: 'lane_sync', movedBy: 'lanes.syncCopies' },
 } as const
 

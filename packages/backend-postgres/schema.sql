@@ -11,7 +11,7 @@ create type attempt_type as enum ('initial', 'retry', 'reclaim', 'replay');
 
 create type blocking_reason as enum ('none', 'waiting_for_worker', 'waiting_for_delay', 'waiting_for_retry_backoff', 'waiting_for_reclaim_backoff', 'waiting_for_resume_delay', 'waiting_for_children', 'waiting_for_budget', 'waiting_for_quota', 'waiting_for_signal', 'waiting_for_approval', 'waiting_for_callback', 'waiting_for_tool_result', 'waiting_for_child', 'paused_by_operator');
 
-create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota', 'suspension_timeout');
+create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota', 'suspension_timeout', 'budget');
 
 create type claimed as (partition_key integer, id uuid, lane_id integer, route_id integer, flow_id uuid, name text, priority integer, input bytea, attempt_index integer, attempt_type attempt_type, generation integer, lease_id uuid, epoch bigint, lease_expires_at bigint, attempt_deadline_at bigint, claimed_at bigint, tags json, trace_context text, due_at bigint, up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean, resumption json);
 
@@ -385,6 +385,18 @@ create table namespace (
   constraint namespace_pkey PRIMARY KEY (name)
 );
 
+create table operation (
+  partition_key smallint not null,
+  namespace text not null,
+  id uuid not null,
+  version bigint not null,
+  created_at bigint not null,
+  due_at bigint,
+  definition text not null,
+  progress text not null,
+  constraint operation_pkey PRIMARY KEY (namespace, id)
+);
+
 create table pending_cancel_group (
   partition_key integer not null,
   flow_id uuid not null,
@@ -611,6 +623,10 @@ CREATE INDEX flow_unprojected ON flowfabric.flow USING btree (partition_key, id)
 CREATE INDEX idempotency_key_expiry ON flowfabric.idempotency_key USING btree (expires_at);
 
 CREATE INDEX lane_depth_lane ON flowfabric.lane_depth USING btree (lane_id, public_state);
+
+CREATE INDEX operation_due ON flowfabric.operation USING btree (partition_key, due_at, namespace COLLATE "C", id) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX operation_listing ON flowfabric.operation USING btree (namespace, created_at DESC, id DESC);
 
 CREATE INDEX replay_member_execution ON flowfabric.replay_member USING btree (execution_id, partition_key);
 
@@ -3078,7 +3094,7 @@ end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.pulse_of_quotas(p_partitions integer[])
- RETURNS TABLE(partition_key integer, now bigint, schedules_due_at bigint)
+ RETURNS TABLE(partition_key integer, now bigint, schedules_due_at bigint, operations_due_at bigint)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -3092,7 +3108,8 @@ declare
 begin
   return query
   select p.key, v_now,
-    (select s.due_at from schedule s where s.partition_key = p.key and s.due_at is not null order by s.due_at limit 1)
+    (select s.due_at from schedule s where s.partition_key = p.key and s.due_at is not null order by s.due_at limit 1),
+    (select o.due_at from operation o where o.partition_key = p.key and o.due_at is not null order by o.due_at limit 1)
   from unnest(p_partitions) as p (key);
 end $function$
 ;

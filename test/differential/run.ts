@@ -92,6 +92,7 @@ function withSomethingToAskAbout(world: World, op: string): string {
     return world.executions.length === 0 ? 'executions.submit' : 'leases.claim'
   if (/^flows\./.test(op) && world.flows.length === 0) return op === 'flows.createDraft' ? op : 'flows.submit'
   if (/^schedules\./.test(op) && world.schedules.length === 0) return 'schedules.put'
+  if (/^operations\./.test(op) && world.operations.length === 0) return 'operations.create'
   if (/^(executions|attempts|streams|suspensions)\./.test(op) && world.executions.length === 0)
     return 'executions.submit'
   return op

@@ -9,6 +9,7 @@ import {
   type Kind,
   type LaneId,
   type Namespace,
+  type OperationId,
   type PartitionTag,
   parseInstanceId,
   parseKind,
@@ -51,6 +52,7 @@ export interface World {
   readonly executions: ExecutionId[]
   readonly flows: FlowId[]
   readonly schedules: ScheduleId[]
+  readonly operations: OperationId[]
   readonly members: Map<FlowId, ExecutionId[]>
   /** Where each execution stood in the call that brought it, see `choosePriority`. */
   readonly places: Map<ExecutionId, number>
@@ -88,6 +90,7 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     executions: [],
     flows: [],
     schedules: [],
+    operations: [],
     members: new Map(),
     places: new Map(),
     handles: [],

@@ -12,7 +12,6 @@ import {
   checkReplayExecution,
   checkSetTags,
   checkSubmitExecutions,
-  type ExecutionFilter,
   type ExecutionOperations,
   type ExecutionSubmission,
   type ExecutionTerminal,
@@ -37,6 +36,7 @@ import { findClosedLane, findCrowdedLane } from './lane-records.js'
 import { pageNewestFirst } from './pages.js'
 import type { ExecutionRecord } from './records.js'
 import { reopen, replayFlow } from './replay.js'
+import { selectExecutions } from './select.js'
 import { step } from './step.js'
 import { type Model, operate } from './store.js'
 import { resume } from './suspending.js'
@@ -79,14 +79,17 @@ export function createExecutions(model: Model): ExecutionOperations {
     list: (params) =>
       operate(model, () => {
         checkListExecutions(params)
-        const page = pageNewestFirst(select(model, params.namespace, params.filter), params)
+        const page = pageNewestFirst(selectExecutions(model, params.namespace, params.filter), params)
         return { ...page, items: page.items.map(viewExecution) }
       }),
 
     count: (params) =>
       operate(model, () => {
         checkCountExecutions(params)
-        return { outcome: 'counted' as const, count: select(model, params.namespace, params.filter).length }
+        return {
+          outcome: 'counted' as const,
+          count: selectExecutions(model, params.namespace, params.filter).length,
+        }
       }),
 
     cancel: (params) =>
@@ -182,21 +185,6 @@ function viewResult(x: ExecutionRecord): ResultOutcome {
   const outcome = recordedOutcomeOf(x)
   if (outcome === 'success') return { outcome, id, result: x.result }
   return { outcome, id, failure: x.failure, cancelCause: x.cancelCause }
-}
-
-function select(model: Model, namespace: Namespace, filter: ExecutionFilter = {}): ExecutionRecord[] {
-  const { lane, kind, states, flowId, tags = {}, createdFromMs, createdBeforeMs } = filter
-  return [...model.executions.values()].filter(
-    (x) =>
-      x.namespace === namespace &&
-      (lane === undefined || x.lane === lane) &&
-      (kind === undefined || x.kind === kind) &&
-      (states === undefined || states.includes(publicStateOfRecord(x))) &&
-      (flowId === undefined || x.flowId === flowId) &&
-      Object.entries(tags).every(([key, value]) => x.tags[key] === value) &&
-      (createdFromMs === undefined || x.createdAtMs >= createdFromMs) &&
-      (createdBeforeMs === undefined || x.createdAtMs < createdBeforeMs),
-  )
 }
 
 function cancel(model: Model, x: ExecutionRecord, params: CancelExecution): CancelExecutionOutcome {

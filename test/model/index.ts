@@ -10,6 +10,7 @@ import { createKeyring } from './keyring.js'
 import { createLanes } from './lanes.js'
 import { createLeases } from './leases.js'
 import { createMaintenance } from './maintenance.js'
+import { createOperations } from './operations.js'
 import { createProjection } from './projection.js'
 import { createReconciling } from './reconciling.js'
 import { createEngines, createWorkers } from './registries.js'
@@ -44,6 +45,7 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     workers: createWorkers(store),
     engines: createEngines(store),
     schedules: createSchedules(store),
+    operations: createOperations(store),
     keyring: createKeyring(store),
     access: createAccess(store),
     events: createEvents(store),

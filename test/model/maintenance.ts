@@ -11,11 +11,13 @@ import {
   type PulseResult,
   partitionOfTag,
   partitionTagOf,
+  quotaPulse,
   readPartitionConfig,
   vectorViolations,
 } from '@flowfabric/core'
 import { flowTagOf } from './feed.js'
 import { laneOf } from './lane-records.js'
+import { nextOperationIn } from './operations.js'
 import { isDispatchable } from './resolution.js'
 import { hasExpired, trimRetention } from './retention.js'
 import { nextScheduleIn } from './schedule-records.js'
@@ -29,7 +31,7 @@ export function createMaintenance(model: Model): MaintenanceOperations {
         checkPulse(params, model.partitions)
         const nowMs = model.clock.nowMs()
         const partitions = params.partitions.map((partition) => {
-          if (partitionOfTag(partition).family === 'quota') return pulseOfSchedules(model, partition)
+          if (partitionOfTag(partition).family === 'quota') return pulseOfQuotas(model, partition)
           const nextDueAtMs = nextTimerIn(model, partition)
           return { partition, pending: pendingIn(model, partition, nextDueAtMs), nextDueAtMs }
         })
@@ -133,10 +135,11 @@ function pendingIn(model: Model, partition: PartitionTag, nextDueAtMs: number | 
 /** Lanes that hand out work, and whose oldest claimable execution has waited longer than this. */
 const WAITING_MS = 250
 
-function pulseOfSchedules(model: Model, partition: PartitionTag): PulseResult['partitions'][number] {
-  const nextDueAtMs = nextScheduleIn(model, partition)
-  const isDue = nextDueAtMs !== null && nextDueAtMs <= model.clock.nowMs()
-  return { partition, pending: isDue ? ['schedules'] : [], nextDueAtMs }
+function pulseOfQuotas(model: Model, partition: PartitionTag): PulseResult['partitions'][number] {
+  return quotaPulse(partitionOfTag(partition).index, model.clock.nowMs(), {
+    schedules: nextScheduleIn(model, partition),
+    operations: nextOperationIn(model, partition),
+  })
 }
 
 function waitingLanes(model: Model): PulseResult['waitingLanes'] {

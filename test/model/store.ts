@@ -20,6 +20,7 @@ import {
   type WorkerView,
 } from '@flowfabric/core'
 import { type Clock, createClock } from './clock.js'
+import type { OperationRecord } from './operations.js'
 import { createRandom, type Random } from './random.js'
 import type {
   ExecutionRecord,
@@ -67,6 +68,7 @@ export interface Model {
   readonly audit: Map<string, AuditEntry>
   readonly idempotencyKeys: Map<string, IdempotencyRecord>
   readonly schedules: Map<string, ScheduleRecord>
+  readonly operations: Map<string, OperationRecord>
   readonly outbox: Map<EntryId, OutboxEntry>
   readonly messages: Map<EntryId, MessageRecord>
   /** Who is to be told of an end, until they are. */
@@ -111,6 +113,7 @@ export function createStore(options: ModelOptions): Model {
     audit: new Map(),
     idempotencyKeys: new Map(),
     schedules: new Map(),
+    operations: new Map(),
     outbox: new Map(),
     messages: new Map(),
     watchers: new Map(),

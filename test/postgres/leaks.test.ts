@@ -1,4 +1,4 @@
-import { limits, parseNamespace } from '@flowfabric/core'
+import { limits, makePartitionTag, mintOperationId, parseNamespace } from '@flowfabric/core'
 import { expect, it, onTestFinished } from 'vitest'
 import { createTestBackend, type SqlInside } from '../support/backends.js'
 import { submitOne } from '../support/builders.js'
@@ -45,6 +45,15 @@ it('leaves no row of what is trimmed, however long its streams are', { timeout: 
   await flow.cancel('cancel_all')
   await store.settle()
   expect(await rowsLeft()).toMatchObject({ stream: 2, stream_summary: 2, stream_frame: 10_003, step: 1 })
+
+  const { operations } = opened.backend
+  const name = { namespace: store.namespace, operationId: mintOperationId() }
+  await operations.create({ ...name, work: { kind: 'cancel', filter: {} } })
+  const scan = { partition: makePartitionTag('quota', 0), max: 100 }
+  await operations.advance(scan)
+  expect(await rowsLeft()).toMatchObject({ operation: 1 })
+  await store.advance(limits.operationRetentionMs)
+  await operations.advance(scan)
 
   await cleanUp(opened.backend, opened.partitions)
   await store.settle()

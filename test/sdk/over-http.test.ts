@@ -1,3 +1,4 @@
+import { mintUuid } from '@flowfabric/core'
 import { createEngine, type Engine } from '@flowfabric/engine'
 import { foundationScanners } from '@flowfabric/scanners'
 import {
@@ -98,6 +99,34 @@ describe('over HTTP', () => {
     expect(await client.schedules.resume(put.id)).toBe(true)
     expect(await client.schedules.delete(put.id)).toBe(true)
     await expect(client.schedules.get(put.id)).rejects.toMatchObject({ code: 'schedule_not_found' })
+  })
+
+  test('what matches is cancelled and replayed by durable operations, as in process', async () => {
+    const { operations } = client
+    const held = await client.submitMany(part, [1, 2, 3], { lane: 'nobody', tags: { 'batch.id': '7' } })
+    const cancelled = await operations.cancel({ tags: { 'batch.id': '7' } }, { reason: 'enough' })
+    expect(cancelled).toMatchObject({ state: 'running', work: { kind: 'cancel', reason: 'enough' } })
+    const seen: number[] = []
+    const ended = await operations.wait(cancelled.id, { onProgress: ({ done }) => seen.push(done) })
+    expect(ended).toMatchObject({ state: 'completed', total: held.length, done: 3, failed: 0, failures: [] })
+    expect(seen.at(-1)).toBe(3)
+    expect(await client.count({ tags: { 'batch.id': '7' }, states: ['cancelled'] })).toBe(3)
+    const filter = { tags: { 'batch.id': '7' }, states: ['cancelled'] } as const
+    const replayed = await operations.replay(filter, { id: mintUuid() })
+    expect((await operations.wait(replayed.id)).done).toBe(3)
+    // A repeat under its id begins nothing; other work under it is refused.
+    expect(await operations.replay(filter, { id: replayed.id })).toMatchObject({ id: replayed.id, done: 3 })
+    await expect(operations.cancel({}, { id: replayed.id })).rejects.toMatchObject({
+      code: 'operation_conflict',
+    })
+    expect((await operations.list()).items.map(({ id }) => id)).toEqual(
+      expect.arrayContaining([cancelled.id, replayed.id]),
+    )
+    expect(await operations.pause(replayed.id)).toBe(false)
+    expect(await operations.resume(replayed.id)).toBe(false)
+    expect(await operations.stop(replayed.id, 'over')).toBe(false)
+    await expect(operations.get(mintUuid())).rejects.toMatchObject({ code: 'operation_not_found' })
+    await expect(operations.replay({ states: ['active'] })).rejects.toMatchObject({ code: 'invalid_params' })
   })
 
   test('a flow hands results down and answers its own', async () => {

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mintOperationId } from '@flowfabric/core'
 import { createWorker, defineTask } from '@flowfabric/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createStorePlace, type StorePlace } from '../support/store-place.js'
@@ -72,6 +73,33 @@ describe('the commands that talk to a server', () => {
     expect(await ask('schedules', 'trigger', id, '--from', 'then')).toMatchObject({ code: 2 })
     expect(await ask('schedules', 'delete', id)).toMatchObject({ code: 0, out: 'deleted' })
     expect(await ask('schedules', 'delete', id)).toMatchObject({ code: 4 })
+  })
+
+  it('cancel and replay all that match, and list, show, pause, resume and stop the operations', async () => {
+    for (let n = 0; n < 3; n += 1) await ask('submit', 'many', '--lane', 'bulk')
+    const cancelled = await ask('operations', 'cancel', '--lane', 'bulk', '--reason', 'enough', '--wait')
+    expect(cancelled).toMatchObject({ code: 0 })
+    expect(cancelled.out).toMatch(/state +completed\ndone +3 of 3/)
+    const id = String(/id +(\S+)/.exec(cancelled.out)?.[1])
+    expect((await ask('operations')).out).toMatch(new RegExp(`${id} +cancel +completed +3/3 \\(100%\\)`))
+    expect((await ask('operations', 'show', id)).out).toMatch(/of +\{"lane":"bulk"\}/)
+    for (const action of ['pause', 'resume', 'stop'])
+      expect(await ask('operations', action, id)).toMatchObject({ code: 1, out: 'already_ended' })
+    const replay = await ask(
+      'operations',
+      'replay',
+      '--lane',
+      'bulk',
+      '--state',
+      'cancelled',
+      '--wait',
+      '--json',
+    )
+    expect(JSON.parse(replay.out)).toMatchObject({ state: 'completed', done: 3, total: 3 })
+    expect(await ask('operations', 'cancel')).toMatchObject({ code: 2 })
+    expect(await ask('operations', 'replay', '--lane', 'bulk')).toMatchObject({ code: 2 })
+    const all = await ask('operations', 'cancel', '--all', '--state', 'waiting', '--id', mintOperationId())
+    expect(all.out).toMatch(/^created /)
   })
 
   it('submit, list, show, explain, cancel and replay an execution', async () => {

@@ -1,6 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite'
 import {
   type FoundationBackend,
+  type OperationParts,
   type PartitionConfig,
   type PartitionTag,
   readPartitionConfig,
@@ -38,6 +39,8 @@ export interface TestBackend {
   readonly partitions: readonly PartitionTag[]
   /** The model's records, or how to reach the tables or keys: for the fault hooks of single tests. */
   readonly inside: { readonly model: ModelBackend } | SqlInside | ValkeyInside
+  /** What its bulk operations are made of, for tests that let a part of them fail; not of the model. Closed with this one. */
+  operationParts(): Promise<OperationParts>
   /** Another backend on the same store, as another process would have it; closed with this one. */
   reopen(): FoundationBackend
   close(): Promise<void>
@@ -96,12 +99,14 @@ function open(
   }
 }
 
-type Opened = Pick<TestBackend, 'backend' | 'inside' | 'reopen' | 'close'>
+type Opened = Pick<TestBackend, 'backend' | 'inside' | 'operationParts' | 'reopen' | 'close'>
 
 function openModel(options: TestBackendOptions, partitions: PartitionConfig): Opened {
   const { inlineResolveEdges, hopMaxEdges } = options
   const model = createModel({ partitions, inlineResolveEdges, hopMaxEdges })
-  return { backend: model, inside: { model }, reopen: () => model, close: () => model.maintenance.close() }
+  const operationParts = () => Promise.reject(new Error('the model decides in one step'))
+  const close = () => model.maintenance.close()
+  return { backend: model, inside: { model }, operationParts, reopen: () => model, close }
 }
 
 async function openPostgres(
@@ -114,24 +119,39 @@ async function openPostgres(
   const place =
     name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15, partitions)
   const opened: FoundationBackend[] = []
+  const settings = {
+    ...place.options,
+    partitions,
+    inlineResolveEdges,
+    hopMaxEdges,
+    // Tests carry out the outbox by hand, to see what is in it.
+    dispatchInProcess: false,
+  }
   const reopen = () => {
-    const backend = createPostgresBackend({
-      ...place.options,
-      partitions,
-      inlineResolveEdges,
-      hopMaxEdges,
-      // Tests carry out the outbox by hand, to see what is in it.
-      dispatchInProcess: false,
-    })
+    const backend = createPostgresBackend(settings)
     opened.push(backend)
     return backend
   }
   const backend = reopen()
+  const contexts: { close(): Promise<void> }[] = []
+  const operationParts = async () => {
+    const { openPostgresParts } = await import('./operation-parts.js')
+    const { parts, close: closeParts } = openPostgresParts(settings, backend.executions)
+    contexts.push({ close: closeParts })
+    return parts
+  }
   const close = async () => {
     await Promise.all(opened.map((each) => each.maintenance.close()))
+    await Promise.all(contexts.map((each) => each.close()))
     await place.close()
   }
-  return { backend, inside: { pool: place.pool, schema: place.schema, url: place.url }, reopen, close }
+  return {
+    backend,
+    inside: { pool: place.pool, schema: place.schema, url: place.url },
+    operationParts,
+    reopen,
+    close,
+  }
 }
 
 /** Keys of its own for each store: a prefix on the Cluster, which has one database, and a database on the standalone server. */
@@ -147,24 +167,33 @@ async function openValkey(
   const { inlineResolveEdges, hopMaxEdges } = options
   const place = await openValkeyStore(name)
   const opened: FoundationBackend[] = []
+  const settings = {
+    ...place.options,
+    partitions,
+    inlineResolveEdges,
+    hopMaxEdges,
+    // Tests carry out the outbox by hand, to see what is in it.
+    dispatchInProcess: false,
+  }
   const reopen = () => {
-    const backend = createValkeyBackend({
-      ...place.options,
-      partitions,
-      inlineResolveEdges,
-      hopMaxEdges,
-      // Tests carry out the outbox by hand, to see what is in it.
-      dispatchInProcess: false,
-    })
+    const backend = createValkeyBackend(settings)
     opened.push(backend)
     return backend
   }
   const backend = reopen()
+  const contexts: { close(): Promise<void> }[] = []
+  const operationParts = async () => {
+    const { openValkeyParts } = await import('./operation-parts.js')
+    const { parts, close: closeParts } = openValkeyParts(settings, backend.executions)
+    contexts.push({ close: closeParts })
+    return parts
+  }
   const close = async () => {
     await Promise.all(opened.map((each) => each.maintenance.close()))
+    await Promise.all(contexts.map((each) => each.close()))
     await place.close()
   }
-  return { backend, inside: place.inside, reopen, close }
+  return { backend, inside: place.inside, operationParts, reopen, close }
 }
 
 let pglite: Promise<PGlite> | undefined

@@ -18,7 +18,7 @@ create type public_state as enum ('waiting', 'resumable', 'delayed', 'waiting_ch
   'suspended', 'completed', 'failed', 'cancelled', 'expired', 'skipped');
 create type delay_reason as enum ('start_time', 'retry_backoff', 'reclaim_backoff', 'resume_delay');
 create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota',
-  'suspension_timeout');
+  'suspension_timeout', 'budget');
 create type attempt_type as enum ('initial', 'retry', 'reclaim', 'replay');
 create type attempt_record_state as enum ('started', 'suspended', 'ended_success', 'ended_failure', 'ended_cancelled',
   'interrupted_reclaimed');

@@ -23,6 +23,7 @@ import { createClaimer } from './leases/claim.js'
 import { createLeases } from './leases/index.js'
 import { createMaintenance } from './maintenance/index.js'
 import { readPartitions } from './maintenance/prepare.js'
+import { createOperations } from './operations/index.js'
 import { type PostgresBackendOptions, readSettings } from './options.js'
 import { createResolution } from './resolution/index.js'
 import { createSchedules } from './schedules/index.js'
@@ -58,6 +59,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
     schedules: createSchedules(ctx, { executions, flows }),
+    operations: createOperations(ctx, executions),
     keyring: createKeyring(ctx),
     access: createAccess(ctx),
     events: createEvents(ctx),

@@ -28,6 +28,7 @@ import { createMarks } from './library/mark.js'
 import type { News } from './library/news.js'
 import { createMaintenance } from './maintenance/index.js'
 import { readPartitions, tagsOf } from './maintenance/prepare.js'
+import { createOperations } from './operations/index.js'
 import { readSettings, type ValkeyBackendOptions } from './options.js'
 import { createBackgroundDispatch, dispatchOnce } from './resolution/background.js'
 import { createResolution } from './resolution/index.js'
@@ -69,6 +70,7 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
     schedules: createSchedules(ctx, { executions, flows }),
+    operations: createOperations(ctx, executions),
     keyring: createKeyring(ctx),
     access: createAccess(ctx),
     events: createEvents(ctx),

@@ -239,6 +239,21 @@ export const limits = {
   scheduleLookMsMax: 10_000,
   /** Writes of one record that lose to others before a call gives up. `contention`. */
   scheduleTriesMax: 20,
+
+  // Bulk operations.
+  /** Executions of one batch. */
+  operationBatchMax: 100,
+  /** A batch that was recorded and not settled is carried out by others after this. */
+  operationBatchRepeatMs: 5_000,
+  /** Bulk operations that one call works on side by side. */
+  operationsPerCall: 8,
+  /** Failures that a bulk operation tells. */
+  operationFailuresKept: 100,
+  /** For how long one that has ended is kept. */
+  operationRetentionMs: 604_800_000,
+  /** Writes of one record that lose to others before a call gives up. `contention`. */
+  operationTriesMax: 20,
+
   // Signing keys, tokens, namespaces and the audit log.
   /** Signing keys, API tokens and namespaces that a deployment keeps, of each. `too_many_records`. */
   recordsMax: 10_000,

@@ -15,6 +15,7 @@ import {
 import { type FlowProjectorOptions, flowProjector } from './flow-projector.js'
 import { type IndexReconcilerOptions, indexReconciler } from './index-reconciler.js'
 import { laneSync } from './lane-sync.js'
+import { operationRunner } from './operation-runner.js'
 import { type ReadyAnnouncerOptions, readyAnnouncer } from './ready-announcer.js'
 import { retentionTrimmer } from './retention-trimmer.js'
 import { scheduleRunner } from './schedule-runner.js'
@@ -31,6 +32,7 @@ export interface FoundationScannerOptions {
   readonly timers?: BatchOptions | undefined
   readonly completionDispatcher?: BatchOptions | undefined
   readonly scheduleRunner?: BatchOptions | undefined
+  readonly operationRunner?: BatchOptions | undefined
   readonly edgeCancelDispatcher?: EdgeCancelDispatcherOptions | undefined
   readonly edgeCancelReconciler?: EdgeCancelReconcilerOptions | undefined
   readonly cancelReconciler?: CancelReconcilerOptions | undefined
@@ -45,7 +47,7 @@ export interface FoundationScannerOptions {
 }
 
 /**
- * Every scanner that the executions, leases, flows, lanes, schedules and registries need, the most urgent ones first.
+ * Every scanner that the executions, leases, flows, lanes, schedules, bulk operations and registries need, the most urgent ones first.
  * Throws `invalid_configuration`, for one when the edge-cancel reconciler would run more often than its dispatcher: it
  * would then judge what the dispatcher has had no time to do.
  */
@@ -66,6 +68,7 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
     edgeCancelDispatcher(options.edgeCancelDispatcher),
     cancelReconciler(options.cancelReconciler),
     laneSync(options.laneSync),
+    operationRunner(options.operationRunner),
     readyAnnouncer(options.readyAnnouncer),
     storeUpkeep(options.storeUpkeep),
     flowProjector(options.flowProjector),

@@ -3,6 +3,7 @@ import type { Call, Play, World } from '../world.js'
 import * as access from './access.js'
 import * as attempts from './attempts.js'
 import * as audit from './audit.js'
+import * as bulk from './bulk.js'
 import * as claims from './claims.js'
 import * as executions from './executions.js'
 import * as flows from './flows.js'
@@ -93,6 +94,13 @@ export const operations: Readonly<Record<string, Operation>> = {
   'schedules.get': of(2, schedules.get),
   'schedules.list': of(1, schedules.list),
   'schedules.delete': of(1, schedules.remove),
+  'operations.create': of(3, bulk.create),
+  'operations.advance': of(4, bulk.advance),
+  'operations.get': of(2, bulk.get),
+  'operations.list': of(1, bulk.list),
+  'operations.pause': of(1, bulk.change('pause')),
+  'operations.resume': of(1, bulk.change('resume')),
+  'operations.stop': of(1, bulk.change('stop')),
   'maintenance.advanceTime': of(8, time.advanceTime),
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),

@@ -1,5 +1,6 @@
 import {
   type AppendAudit,
+  type CreateOperation,
   type ExecutionId,
   type FlowId,
   hashTokenSecret,
@@ -7,6 +8,7 @@ import {
   makePartitionTag,
   mintFlowId,
   mintInstanceId,
+  mintOperationId,
   mintScheduleId,
   mintTokenId,
   mintUuid,
@@ -33,6 +35,7 @@ export interface Populated {
   readonly flow: FlowDriver
   readonly draft: FlowId
   readonly schedule: PutSchedule
+  readonly operation: CreateOperation
   readonly suspensions: Suspensions
 }
 
@@ -89,6 +92,9 @@ export async function populate(store: TestStore): Promise<Populated> {
   await backend.schedules.trigger({ ...schedule, triggerKey: 'first' })
   // A tick of it is due from here on.
   await store.advance(1_000)
+  const operation = anOperation(namespace)
+  await submitOne(store, { lane: parseLaneId('bulk') })
+  await backend.operations.create(operation)
   await backend.lanes.configure({
     namespace,
     lane: parseLaneId('solos'),
@@ -127,7 +133,7 @@ export async function populate(store: TestStore): Promise<Populated> {
   const suspensions = await populateSuspensions(store)
   await store.settle()
   const ids = { waiting, delayed, leased, ended }
-  return { store, worker, ids, handle, flow, draft, schedule, suspensions }
+  return { store, worker, ids, handle, flow, draft, schedule, operation, suspensions }
 }
 
 /** In the lane of what is claimed one by one, but of a kind that nobody serves. */
@@ -139,6 +145,15 @@ function aSchedule(namespace: PutSchedule['namespace']): PutSchedule {
     label: 'every second',
     timing: { kind: 'interval', everyMs: 1_000 },
     work: { kind: 'execution', spec },
+  }
+}
+
+/** Of what no other operation here asks for. */
+function anOperation(namespace: CreateOperation['namespace']): CreateOperation {
+  return {
+    namespace,
+    operationId: mintOperationId(),
+    work: { kind: 'cancel', filter: { lane: parseLaneId('bulk') } },
   }
 }
 
@@ -164,10 +179,10 @@ function anAction(): AppendAudit {
 
 /** Calls whatever there is to call. Reading comes first, and what ends things last. */
 export async function everyOperation(populated: Populated): Promise<readonly Told[]> {
-  const { store, worker, ids, handle, flow, draft, schedule } = populated
+  const { store, worker, ids, handle, flow, draft, schedule, operation } = populated
   const { backend, namespace, partitions } = store
   const { executions, leases, attempts, flows, lanes, workers, engines, events, resolution } = backend
-  const { streams, schedules, keyring, access, audit, maintenance } = backend
+  const { streams, schedules, operations, keyring, access, audit, maintenance } = backend
   const quotas = makePartitionTag('quota', 0)
   const scope = { namespaces: [namespace] }
   const [partition] = partitions as [(typeof partitions)[number]]
@@ -203,6 +218,8 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('lanes.list', () => lanes.list({ namespace }))
   await call('schedules.get', () => schedules.get(schedule))
   await call('schedules.list', () => schedules.list({ namespace }))
+  await call('operations.get', () => operations.get(operation))
+  await call('operations.list', () => operations.list({ namespace }))
   await call('workers.list', () => workers.list({ namespace }))
   await call('engines.list', () => engines.list())
   await call('keyring.list', () => keyring.list())
@@ -242,6 +259,12 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('schedules.trigger', () => schedules.trigger({ ...schedule, triggerKey: 'second' }))
   await call('schedules.fireDue', () => schedules.fireDue({ partition: quotas, max: 10 }))
   await call('schedules.pause', () => schedules.pause({ ...schedule, paused: true }))
+  await call('operations.create', () => operations.create(anOperation(namespace)))
+  await call('operations.create again', () => operations.create(operation))
+  await call('operations.pause', () => operations.pause(operation))
+  await call('operations.resume', () => operations.resume(operation))
+  await call('operations.advance', () => operations.advance({ partition: quotas, max: 10 }))
+  await call('operations.stop', () => operations.stop(operation))
   await call('workers.heartbeat', () => workers.heartbeat({ ...scope, instanceId, active: 1 }))
   await call('engines.heartbeat', () => engines.heartbeat({ engineId: mintInstanceId(), label: 'other' }))
 

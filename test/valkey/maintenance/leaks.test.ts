@@ -2,6 +2,7 @@ import {
   limits,
   makePartitionTag,
   mintApiToken,
+  mintOperationId,
   mintScheduleId,
   mintUuid,
   parseKind,
@@ -95,6 +96,26 @@ describe('what is trimmed', () => {
       expect((await keysLeft(opened)).filter((key) => !/schedule/.test(key))).toEqual([])
       expect(await keysLeft(opened)).not.toEqual([])
       await backend.schedules.delete({ namespace, scheduleId })
+      expect(await keysLeft(opened)).toEqual([])
+    })
+  })
+
+  it('leaves nothing of a bulk operation that ended long ago', async () => {
+    await withStore(async (store, opened) => {
+      const { backend, namespace } = store
+      const { operations } = backend
+      const scan = { partition: makePartitionTag('quota', 0), max: 100 }
+      for (const end of ['run', 'stop'] as const) {
+        const name = { namespace, operationId: mintOperationId() }
+        await operations.create({ ...name, work: { kind: 'cancel', filter: {} } })
+        await operations.pause(name)
+        await operations.resume(name)
+        if (end === 'run') await operations.advance(scan)
+        else await operations.stop(name)
+      }
+      expect(await keysLeft(opened)).not.toEqual([])
+      await store.advance(limits.operationRetentionMs)
+      await operations.advance(scan)
       expect(await keysLeft(opened)).toEqual([])
     })
   })

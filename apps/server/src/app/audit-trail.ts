@@ -69,6 +69,7 @@ const subjectFields = [
   'instanceId',
   'scheduleId',
   'waitpointId',
+  'operationId',
   'tokenId',
   'keyId',
 ] as const
@@ -82,8 +83,10 @@ function subjectsOf(params: unknown, names: readonly string[]): readonly string[
 }
 
 function reasonOf(params: unknown): string | null {
-  const { reason } = (params ?? {}) as { readonly reason?: unknown }
-  return typeof reason === 'string' ? reason : null
+  const { reason, work } = (params ?? {}) as { readonly reason?: unknown; readonly work?: unknown }
+  if (typeof reason === 'string') return reason
+  // Bulk work states its own.
+  return work === undefined ? null : reasonOf(work)
 }
 
 function outcomeOf(answer: unknown): string {

@@ -2,6 +2,7 @@ import { isEngineError } from '@flowfabric/core'
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
 import { addAdministration } from './commands/administration.js'
+import { addBulk } from './commands/bulk.js'
 import { addListing } from './commands/listing.js'
 import { addScheduling } from './commands/scheduling.js'
 import { addServing } from './commands/serving.js'
@@ -54,6 +55,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addSteering(program, terminal)
   addSignalling(program, terminal)
   addScheduling(program, terminal)
+  addBulk(program, terminal)
   addTailing(program, terminal)
   addAdministration(program, terminal)
   addStreaming(program, terminal)

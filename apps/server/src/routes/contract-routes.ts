@@ -1,8 +1,10 @@
 import type { FoundationBackend, Namespace } from '@flowfabric/core'
 import {
   backfillSchedule,
+  cancelMatching,
   createSchedule,
   type IdMint,
+  replayMatching,
   resumeSchedule,
   submitExecution,
   type WireOperation,
@@ -16,7 +18,8 @@ import { type Carry, serveOperation } from './serve-operation.js'
  * of their own.
  */
 export function serveContract(app: FastifyInstance, backend: FoundationBackend, mint: IdMint): void {
-  const { executions, leases, attempts, flows, streams, lanes, schedules, workers, maintenance } = backend
+  const { executions, leases, attempts, flows, streams, lanes, schedules, operations, workers, maintenance } =
+    backend
   const serve = <Params, Answer>(operation: WireOperation<Params, Answer>, carry: Carry<Params, Answer>) =>
     serveOperation(app, mint, operation, carry)
 
@@ -91,6 +94,14 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
   serve(resumeSchedule, (params) => schedules.pause(params))
   serve(wire.schedules.trigger, (params) => schedules.trigger(params))
   serve(backfillSchedule, (params) => schedules.trigger(params))
+
+  for (const created of [wire.operations.create, cancelMatching, replayMatching])
+    serve(created, (params) => operations.create(params))
+  serve(wire.operations.get, (params) => operations.get(params))
+  serve(wire.operations.list, (params) => operations.list(params))
+  serve(wire.operations.pause, (params) => operations.pause(params))
+  serve(wire.operations.resume, (params) => operations.resume(params))
+  serve(wire.operations.stop, (params) => operations.stop(params))
 
   serve(wire.maintenance.describe, async (_params, { grant }) => {
     const description = await maintenance.describe()

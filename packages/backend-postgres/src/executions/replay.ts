@@ -1,6 +1,7 @@
 import {
   checkReplayExecution,
   limits,
+  must,
   type ReplayExecution,
   type ReplayExecutionOutcome,
 } from '@flowfabric/core'
@@ -60,9 +61,8 @@ async function reopen(
   execution: LockedExecution,
   { input }: ReplayExecution,
 ): Promise<{ readonly outcome: ReplayExecutionOutcome; readonly facts: EndFacts }> {
-  const key: SqlValue[] = [execution.partition_key, execution.id]
-  await tx.query('delete from ff.execution_result where partition_key = $1 and id = $2', key)
   if (input !== undefined) {
+    const key: SqlValue[] = [execution.partition_key, execution.id]
     await tx.query('update ff.execution_info set input = $3 where partition_key = $1 and id = $2', [
       ...key,
       input,
@@ -70,12 +70,41 @@ async function reopen(
     await tx.query('delete from ff.step where partition_key = $1 and execution_id = $2', key)
     await tx.query('select ff.forget_signals($1::integer, array[$2::uuid])', key)
   }
+  const [reopened] = await reopenExecutions(tx, [execution])
+  const { generation, facts } = must(reopened, `the locked execution ${execution.id}`)
+  return { outcome: { outcome: 'replayed', generation }, facts }
+}
+
+export interface Reopened {
+  readonly generation: number
+  readonly facts: EndFacts
+}
+
+interface ReopenedRow {
+  readonly partition_key: number
+  readonly id: string
+  readonly generation: number
+  readonly due_at: number | null
+}
+
+/** Solo executions that have ended, which the transaction has locked. In no order. */
+export async function reopenExecutions(
+  tx: Executor,
+  executions: readonly LockedExecution[],
+): Promise<readonly Reopened[]> {
+  const keys: SqlValue[] = [executions.map((each) => each.partition_key), executions.map(({ id }) => id)]
   await tx.query(
-    `update ff.execution_info set progress_percent = null, progress_message = null
-     where partition_key = $1 and id = $2 and progress_percent is not null`,
-    key,
+    `delete from ff.execution_result r using unnest($1::integer[], $2::uuid[]) as k (partition_key, id)
+     where r.partition_key = k.partition_key and r.id = k.id`,
+    keys,
   )
-  const [row] = await tx.query<{ generation: number; due_at: number | null }>(
+  await tx.query(
+    `update ff.execution_info i set progress_percent = null, progress_message = null
+     from unnest($1::integer[], $2::uuid[]) as k (partition_key, id)
+     where i.partition_key = k.partition_key and i.id = k.id and i.progress_percent is not null`,
+    keys,
+  )
+  const rows = await tx.query<ReopenedRow>(
     `update ff.execution e set lifecycle_phase = 'runnable', ownership_state = 'unowned', eligibility_state = 'eligible_now',
        blocking_reason = 'waiting_for_worker', terminal_outcome = 'none', public_state = 'waiting',
        attempt_state = case when e.attempt_count = 0 then 'pending_first_attempt' else 'pending_replay_attempt' end::ff.attempt_state,
@@ -84,13 +113,14 @@ async function reopen(
        score = ff.score_of(n.now, e.priority, l.ageing_ms), deadline_at = n.now + e.deadline_ms,
        queue_ttl_at = n.now + e.queue_ttl_ms, due_at = least(n.now + e.deadline_ms, n.now + e.queue_ttl_ms),
        grace_ends_at = null, cancel_cause = null, wanted = null, terminal_at = null
-     from (select ff.now_ms() as now) n, ff.lane l
-     where l.id = e.lane_id and e.partition_key = $1 and e.id = $2 returning e.generation, e.due_at`,
-    key,
+     from (select ff.now_ms() as now) n, unnest($1::integer[], $2::uuid[]) as k (partition_key, id), ff.lane l
+     where l.id = e.lane_id and e.partition_key = k.partition_key and e.id = k.id
+     returning e.partition_key, e.id, e.generation, e.due_at`,
+    keys,
   )
-  if (row === undefined) throw new Error(`The locked execution ${execution.id} is gone`)
-  return {
-    outcome: { outcome: 'replayed', generation: row.generation },
-    facts: { ...execution, is_terminal: false, is_eligible: true, due_at: row.due_at },
-  }
+  const byId = new Map(executions.map((each) => [each.id, each]))
+  return rows.map(({ id, generation, due_at }) => ({
+    generation,
+    facts: { ...must(byId.get(id), `the execution ${id}`), is_terminal: false, is_eligible: true, due_at },
+  }))
 }

@@ -18,6 +18,7 @@ import { type FlowStateRow, lockFlow, partitionOf } from './flow-state.js'
 import { RESET_BATCH, type ResetStep, resetBatch, tellReopened } from './reset.js'
 
 interface MemberRow {
+  readonly generation: number
   readonly id: string
   readonly outcome: TerminalOutcome
   readonly cancel_cause: CancelCause | null
@@ -25,11 +26,22 @@ interface MemberRow {
   readonly replay_count: number
 }
 
+interface FlowMember extends ReplayMember {
+  readonly generation: number
+}
+
+/** Of the chosen ones, only those that still are of these generations. */
+export type ExpectedGenerations = ReadonlyMap<ExecutionId, number>
+
 /**
  * Reopens members of a flow with their descendants. A small replay is one step; a larger one sets the flow to
  * `replaying`, in which nothing is claimed, decided or added, and goes on in batches that any dispatcher can finish.
  */
-export async function replayFlow(ctx: PostgresContext, params: ReplayFlow): Promise<ReplayFlowOutcome> {
+export async function replayFlow(
+  ctx: PostgresContext,
+  params: ReplayFlow,
+  expected?: ExpectedGenerations,
+): Promise<ReplayFlowOutcome> {
   checkReplayFlow(params, await ctx.partitions())
   const { flowId, namespace } = params
   const partition = await partitionOf(ctx, flowId)
@@ -39,7 +51,11 @@ export async function replayFlow(ctx: PostgresContext, params: ReplayFlow): Prom
     refuseStrangers(members, params)
     if (!isReplayable(flow))
       return { outcome: { outcome: 'flow_not_open', flowState: flow.state } as const, step: undefined }
-    const plan = replayPlanOf(members, await readEdges(tx, partition, flowId), params.from)
+    const plan = replayPlanOf(
+      members,
+      await readEdges(tx, partition, flowId),
+      chosenOf(members, params, expected),
+    )
     if (plan.outcome !== 'plan') return { outcome: plan, step: undefined }
     await planReset(tx, partition, params, plan.ids)
     const isSmall = plan.ids.length <= RESET_BATCH
@@ -75,13 +91,9 @@ export async function finishReset(ctx: PostgresContext, partition: number, flowI
   }
 }
 
-async function readMembers(
-  tx: Executor,
-  partition: number,
-  flowId: FlowId,
-): Promise<readonly ReplayMember[]> {
+async function readMembers(tx: Executor, partition: number, flowId: FlowId): Promise<readonly FlowMember[]> {
   const rows = await tx.query<MemberRow>(
-    `select id, terminal_outcome as outcome, cancel_cause, deps_blocked, replay_count
+    `select id, terminal_outcome as outcome, cancel_cause, deps_blocked, replay_count, generation
      from ff.execution where flow_id = $1 order by seq`,
     [flowId],
   )
@@ -91,6 +103,7 @@ async function readMembers(
     cancelCause: row.cancel_cause,
     dependencyBlocked: row.deps_blocked,
     replayCount: row.replay_count,
+    generation: row.generation,
   }))
 }
 
@@ -114,6 +127,16 @@ function refuseStrangers(members: readonly ReplayMember[], { from, inputs = [], 
   const stranger = named.find((id) => !known.has(id))
   if (stranger === undefined) return
   throw engineError('unknown_node', `${stranger} is no member of flow ${flowId}`, { node: stranger })
+}
+
+function chosenOf(
+  members: readonly FlowMember[],
+  { from }: ReplayFlow,
+  expected: ExpectedGenerations | undefined,
+): ReplayFlow['from'] {
+  if (expected === undefined || from === 'failed') return from
+  const generations = new Map(members.map(({ id, generation }) => [id, generation]))
+  return from.filter((id) => generations.get(id) === expected.get(id))
 }
 
 function isReplayable({ state, cancel_policy }: FlowStateRow): boolean {

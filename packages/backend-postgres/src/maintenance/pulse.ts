@@ -10,6 +10,7 @@ import {
   type PartitionTag,
   type PendingWork,
   type PulseResult,
+  quotaPulse,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 
@@ -39,6 +40,7 @@ interface QuotaPulseRow {
   readonly partition_key: number
   readonly now: number
   readonly schedules_due_at: number | null
+  readonly operations_due_at: number | null
 }
 
 /** The cheap look: one statement of index probes over all partitions asked for, and another for those of the quota family. */
@@ -98,19 +100,15 @@ async function pulseOfQuotas(ctx: PostgresContext, asked: readonly Partition[]):
   const indexes = indexesOf(asked, 'quota')
   if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map() }
   const rows = await ctx.db.query<QuotaPulseRow>(
-    'select partition_key, now, schedules_due_at from ff.pulse_of_quotas($1::integer[])',
+    'select partition_key, now, schedules_due_at, operations_due_at from ff.pulse_of_quotas($1::integer[])',
     [indexes],
   )
   return {
     nowMs: rows[0]?.now,
     byIndex: new Map(
-      rows.map(({ partition_key, now, schedules_due_at }) => [
+      rows.map(({ partition_key, now, schedules_due_at, operations_due_at }) => [
         partition_key,
-        {
-          partition: makePartitionTag('quota', partition_key),
-          pending: schedules_due_at !== null && schedules_due_at <= now ? ['schedules'] : [],
-          nextDueAtMs: schedules_due_at,
-        },
+        quotaPulse(partition_key, now, { schedules: schedules_due_at, operations: operations_due_at }),
       ]),
     ),
   }

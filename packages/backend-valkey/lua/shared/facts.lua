@@ -23,7 +23,7 @@ local function runs(u, id, x)
 end
 
 -- [id, public state, outcome, cause, waits for its group?, replays, name, has downstreams?, ran in this generation?, group:
--- [kind, run on, state] or 0, upstreams in one text, run time, first start].
+-- [kind, run on, state] or 0, upstreams in one text, run time, first start, generation].
 function facts.of(u, id)
   local x, g = record.require(u, id), groups.get(u, id)
   local ins = {}
@@ -33,6 +33,6 @@ function facts.of(u, id)
   return {
     id, state.public(x), x[X.out], x[X.cause], x[X.deps], x[X.replays], x[X.name], x[X.outs],
     last ~= 0 and last[A.generation] == x[X.generation] and 1 or 0,
-    g and { g[G.kind], g[G.run_on], g[G.state] } or 0, table.concat(ins), run_ms, first,
+    g and { g[G.kind], g[G.run_on], g[G.state] } or 0, table.concat(ins), run_ms, first, x[X.generation],
   }
 end

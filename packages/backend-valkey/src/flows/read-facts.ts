@@ -40,6 +40,7 @@ export interface MemberFacts {
   /** Recorded run time of all its attempts. */
   readonly runMs: number
   readonly firstStartAtMs: number | null
+  readonly generation: number
 }
 
 /** A graph as it was at one revision, generation and change of its flow. */
@@ -110,7 +111,22 @@ const decisions = inverted(decisionLetters)
 
 /** As `shared/facts.lua` answers it. */
 function toFacts(partition: number, row: readonly unknown[]): MemberFacts {
-  const [id, publicState, outcome, cause, deps, replays, name, outs, started, group, ups, runMs, first] = row
+  const [
+    id,
+    publicState,
+    outcome,
+    cause,
+    deps,
+    replays,
+    name,
+    outs,
+    started,
+    group,
+    ups,
+    runMs,
+    first,
+    generation,
+  ] = row
   const upstreams = String(ups)
   return {
     id: makeExecutionId(partition, String(id)),
@@ -128,6 +144,7 @@ function toFacts(partition: number, row: readonly unknown[]): MemberFacts {
     ),
     runMs: Number(runMs),
     firstStartAtMs: first === 0 ? null : Number(first),
+    generation: Number(generation),
   }
 }
 

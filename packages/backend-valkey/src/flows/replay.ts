@@ -22,6 +22,9 @@ import { bringInputs, type NewInput, readInputs } from './replay-inputs.js'
 const TRIES_MAX = 6
 const STRICT_TRIES = 3
 
+/** Of the chosen ones, only those that still are of these generations. */
+export type ExpectedGenerations = ReadonlyMap<ExecutionId, number>
+
 /** New inputs that go along with the step itself; more are brought beforehand. */
 const INPUT_BYTES_MAX = 1_048_576
 
@@ -29,10 +32,14 @@ const INPUT_BYTES_MAX = 1_048_576
  * Reopens members of a flow with their descendants. A small replay is one step; a larger one sets the flow to `replaying`, in
  * which nothing is claimed, decided or added, and goes on in steps that any dispatcher can finish.
  */
-export async function replayFlow(ctx: ValkeyContext, params: ReplayFlow): Promise<ReplayFlowOutcome> {
+export async function replayFlow(
+  ctx: ValkeyContext,
+  params: ReplayFlow,
+  expected?: ExpectedGenerations,
+): Promise<ReplayFlowOutcome> {
   checkReplayFlow(params, await ctx.partitions())
   for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
-    const answer = await tryReplay(ctx, params, tries <= STRICT_TRIES)
+    const answer = await tryReplay(ctx, params, tries <= STRICT_TRIES, expected)
     if (answer !== undefined) return answer
   }
   throw engineError('contention', `Flow ${params.flowId} changed while its replay was planned`)
@@ -43,19 +50,31 @@ async function tryReplay(
   ctx: ValkeyContext,
   params: ReplayFlow,
   isStrict: boolean,
+  expected: ExpectedGenerations | undefined,
 ): Promise<ReplayFlowOutcome | undefined> {
-  const { namespace, flowId, from } = params
+  const { namespace, flowId } = params
   const { flow } = await readFlow(ctx, namespace, flowId)
   const facts = await orFlowNotFound(flowId, readFacts(ctx, flowId))
   refuseStrangers(facts.members, params)
   if (!isReplayable(flow.state, flow.fields[F.policy]))
     return { outcome: 'flow_not_open', flowState: flow.state }
   if (isStrict && !facts.isOfOneMoment) return undefined
-  const plan = replayPlanOf(facts.members, edgesOf(facts.members), from)
+  const plan = replayPlanOf(facts.members, edgesOf(facts.members), chosenOf(facts.members, params, expected))
   if (plan.outcome !== 'plan') return plan
   const isDone = await carryOut(ctx, params, facts, new Set(plan.ids), isStrict)
   if (isDone === 'again') return undefined
   return isDone === 'replayed' ? { outcome: 'replayed', ids: plan.ids } : isDone
+}
+
+/** A member's generation rises with its flow's alone, by which the step that carries the plan out is fenced. */
+function chosenOf(
+  members: readonly MemberFacts[],
+  { from }: ReplayFlow,
+  expected: ExpectedGenerations | undefined,
+): ReplayFlow['from'] {
+  if (expected === undefined || from === 'failed') return from
+  const generations = new Map(members.map(({ id, generation }) => [id, generation]))
+  return from.filter((id) => generations.get(id) === expected.get(id))
 }
 
 /** Throws `unknown_node` for a chosen id, or one with a new input, that is no member. */

@@ -179,8 +179,8 @@ export interface LibraryFunctions {
   maintenance_partition_init: { args: [layout: number, timeMs: number]; reply: string }
   /** What is pending of what belongs to no partition: whether changes of lanes are unfinished, and whether anything is past its retention. What cannot be read keeps nothing else back: whoever needs it is told. */
   maintenance_pulse_home: { args: [tokenKeptMs: number, auditAgeMs: number]; reply: [laneCopies: boolean, retention: boolean] }
-  /** When the next work of a partition of the quota family is due: of its schedules (0: none). */
-  maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number] }
+  /** When the next work of a partition of the quota family is due: of its schedules and of its bulk operations (0: none). */
+  maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number, operationsDueMs: number] }
   /** Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited longer than that. Such a route is announced again, in case the first message was lost. */
   maintenance_pulse: { args: [waitingMs: number, feedAgeMs: number]; reply: [pending: string[], nextDueMs: number, waiting: [rid: string, readyMs: number][]] }
   /** What a process needs to know before it claims here for the first time: which routes have work, and all routes. */
@@ -193,6 +193,22 @@ export interface LibraryFunctions {
   maintenance_trim_keys: { args: [max: number]; reply: number }
   /** Removes solo executions that are past their retention, up to `max`, and names the flows that are, which go one by one: see `flows/trim`. Of the feed it keeps the last `keep` events, as far as they are not older than `ageMs`; `isOld`: more of them are. `unreadable` are records that do not decode: they are looked at again later. `more`: something was done, and more is due. */
   maintenance_trim: { args: [max: number, keep: number, ageMs: number]; reply: [executions: number, flows: [id: string, atMs: number][], unreadable: string[], more: boolean, events: number, isOld: boolean] }
+  /** Does a bulk operation's deed to each item that still is of its generation. Answers of each what came of it: `done`, also by an earlier call, `unchanged`, or why not. */
+  operations_carry_out: { args: [namespace: string, deed: string, items: [id: string, generation: number][], replaysMax: number]; reply: string[] }
+  /** A partition's time, which its reply's news tell: what is there by then was created by then. */
+  operations_clock: { args: []; reply: boolean }
+  /** Makes a bulk operation unless it is there. Answers whether it did. */
+  operations_create: { args: [name: string, createdMs: number, dueMs: number, definition: string, progress: string]; reply: boolean }
+  /** Bulk operations that are due, the longest due first, and when the next of the others is (0: none). One that cannot be read is told of without its texts, and is not due again for a while. */
+  operations_due: { args: [max: number, brokenAgainMs: number]; reply: [rows: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string][], nextDueMs: number] }
+  /** A namespace's bulk operations in the partition, newest first, from behind a place on. */
+  operations_list: { args: [namespace: string, beforeMs: number, beforeId: string, limit: number]; reply: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string][] }
+  /** The record of a bulk operation: empty where there is none. */
+  operations_read: { args: [name: string]; reply: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string] | [] }
+  /** Removes a bulk operation if it is at that version. Answers whether it did. */
+  operations_remove: { args: [name: string, expected: number]; reply: boolean }
+  /** Writes how far a bulk operation has come if it is at that version, which it raises. Answers whether it did. */
+  operations_write: { args: [name: string, expected: number, dueMs: number, progress: string]; reply: boolean }
   /** Flows whose members are being ended in several steps, those that began first. */
   resolution_backlog: { args: [max: number]; reply: string[] }
   /** Carries out entries of the outbox: these, or those that are due. Entries of other kinds than ends, settlements that take a whole graph, are only named in `others`. `more`: some are due after it. `cancels`: losers of races are to be cancelled. */
@@ -282,7 +298,7 @@ export interface LibraryFunctions {
 }
 
 /** Which functions only read, so that a repeat of a lost call is always the same. */
-export const readOnlyFunctions: ReadonlySet<string> = new Set(["access_get_namespace","access_get_token","access_list_namespaces","access_list_tokens","attempts_list","attempts_load_steps","attempts_load_upstream","audit_list","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","keyring_list","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_home","maintenance_pulse_quotas","maintenance_ready","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","suspensions_find_waitpoint","suspensions_list_signals","suspensions_list_waitpoints","suspensions_message","workers_list"])
+export const readOnlyFunctions: ReadonlySet<string> = new Set(["access_get_namespace","access_get_token","access_list_namespaces","access_list_tokens","attempts_list","attempts_load_steps","attempts_load_upstream","audit_list","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","keyring_list","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_home","maintenance_pulse_quotas","maintenance_ready","operations_clock","operations_list","operations_read","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","suspensions_find_waitpoint","suspensions_list_signals","suspensions_list_waitpoints","suspensions_message","workers_list"])
 
 /** Which functions keep their answers by the id of the request, for a repeat of a lost call. */
-export const requestFunctions: ReadonlySet<string> = new Set(["access_put_namespace","access_put_token","access_revoke","audit_append","executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","keyring_add","lanes_write","maintenance_advance","schedules_create","schedules_remove","schedules_write","suspensions_close_waitpoint","suspensions_create_waitpoint"])
+export const requestFunctions: ReadonlySet<string> = new Set(["access_put_namespace","access_put_token","access_revoke","audit_append","executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","keyring_add","lanes_write","maintenance_advance","operations_carry_out","operations_create","operations_remove","operations_write","schedules_create","schedules_remove","schedules_write","suspensions_close_waitpoint","suspensions_create_waitpoint"])

@@ -5,6 +5,7 @@ import {
   type PartitionTag,
   type PendingWork,
   type PulseResult,
+  quotaPulse,
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
@@ -78,13 +79,10 @@ async function pulseOf(ctx: ValkeyContext, index: number): Promise<PartitionPuls
 
 async function pulseOfQuotas(ctx: ValkeyContext, index: number): Promise<PartitionPulse> {
   const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_quotas', tag: `q:${index}`, args: [] })
-  const [dueMs] = reply
-  const { nowMs } = news
+  const [schedules, operations] = reply.map((dueMs) => (dueMs === 0 ? null : dueMs))
   return {
-    partition: makePartitionTag('quota', index),
-    nowMs,
-    pending: dueMs !== 0 && dueMs <= nowMs ? ['schedules'] : [],
-    nextDueAtMs: dueMs === 0 ? null : dueMs,
+    ...quotaPulse(index, news.nowMs, { schedules, operations }),
+    nowMs: news.nowMs,
     waiting: [],
   }
 }

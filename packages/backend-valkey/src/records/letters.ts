@@ -176,6 +176,7 @@ export const causeLetters = letters<CancelCause>('cause of a cancel', {
   draft_expired: 'draft_expired',
   quota: 'quota',
   suspension_timeout: 'suspension_timeout',
+  budget: 'budget',
 })
 
 export const suspensionReasonLetters = letters<SuspensionReason>('reason of a suspension', {

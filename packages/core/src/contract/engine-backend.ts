@@ -64,6 +64,7 @@ export type FoundationRole =
   | 'workers'
   | 'engines'
   | 'schedules'
+  | 'operations'
   | 'keyring'
   | 'access'
   | 'events'
@@ -85,6 +86,7 @@ export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attem
 /** What a client needs, in process or over HTTP. */
 export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'> & {
   readonly schedules: Omit<ScheduleOperations, 'fireDue'>
+  readonly operations: Omit<BulkOperations, 'advance'>
   readonly attempts: Pick<AttemptOperations, 'list' | 'loadSteps'>
   readonly suspensions: Omit<SuspensionOperations, 'suspend' | 'findWaitpoint'>
   readonly streams: Pick<StreamOperations, 'read' | 'tail' | 'readSummary'>

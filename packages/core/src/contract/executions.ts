@@ -150,6 +150,7 @@ export const cancelCauses = [
   'draft_expired',
   'quota',
   'suspension_timeout',
+  'budget',
 ] as const
 /** Why an execution was cancelled; the first recorded counts. */
 export type CancelCause = (typeof cancelCauses)[number]

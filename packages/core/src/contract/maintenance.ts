@@ -67,6 +67,7 @@ export const pendingWorks = [
   'upkeep',
   'lane_copies',
   'schedules',
+  'operations',
 ] as const
 export type PendingWork = (typeof pendingWorks)[number]
 
@@ -76,7 +77,7 @@ export interface PulseResult {
     readonly partition: PartitionTag
     /** Kinds of work that are pending now. */
     readonly pending: readonly PendingWork[]
-    /** When the next timer is due, or in the quota family the next schedule, if any. */
+    /** When the next timer is due, or in the quota family the next schedule or bulk operation, if any. */
     readonly nextDueAtMs: number | null
   }[]
   /** Lanes whose best claimable execution in the asked partitions has waited longer than 250 ms; others may be named too. */

@@ -151,6 +151,7 @@ export const errorCodes = {
   // Submission.
   execution_conflict: conflict('The id is taken by another execution. Nothing is told about the other.'),
   flow_conflict: conflict('The id is taken by another flow. Nothing is told about the other.'),
+  operation_conflict: conflict('The id is that of a bulk operation with other work.'),
   idempotency_conflict: conflict('The idempotency key was used with another kind or content.'),
   lane_not_accepting: state('The lane is draining or disabled and accepts no new work.'),
   namespace_not_accepting: state('The namespace accepts no new work.'),

@@ -63,8 +63,18 @@ export class QuotaKeys {
   }
 
   /** HASH: a durable bulk operation, with its progress. */
-  operation(operationId: OperationId): string {
-    return `${this.#prefix('operation')}${operationId}`
+  operation(namespace: Namespace, operationId: OperationId): string {
+    return `${this.#prefix('operation')}${namespace}/${operationId}`
+  }
+
+  /** ZSET: `<namespace>/<id>` of bulk operations, by when somebody has to look at them. */
+  operationsDue(): string {
+    return `${this.#prefix('idx')}operations_due`
+  }
+
+  /** ZSET: ids of a namespace's bulk operations, by when they were created. */
+  operationsByTime(namespace: Namespace): string {
+    return `${this.#prefix('idx')}operations:${namespace}`
   }
 
   /** HASH: a webhook. */

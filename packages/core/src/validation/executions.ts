@@ -114,7 +114,7 @@ export function checkSetTags(params: SetTags, counts: PartitionConfig): void {
   for (const key of params.remove) parseTagKey(key)
 }
 
-function checkExecutionFilter(filter: ExecutionFilter): void {
+export function checkExecutionFilter(filter: ExecutionFilter): void {
   checkObject(filter, 'filter')
   if (filter.lane !== undefined) parseLaneId(filter.lane)
   if (filter.kind !== undefined) parseKind(filter.kind)

@@ -16,6 +16,7 @@ export {
   checkRevoke,
   checkYield,
 } from './leases.js'
+export * from './operations.js'
 export { tooManyRecords } from './records.js'
 export * from './scans.js'
 export * from './schedules.js'

@@ -8,6 +8,7 @@ import * as keyring from './keyring.js'
 import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
+import * as operations from './operations.js'
 import * as schedules from './schedules.js'
 import * as signals from './signals.js'
 import * as streams from './streams.js'
@@ -18,6 +19,7 @@ import * as workers from './workers.js'
 
 export type { CreatedToken, CreateToken, PutNamespace, RevokeToken } from './access.js'
 export { eventSchema, eventsQuery, hintSchema, readEventFilter } from './events.js'
+export { readTagPairs } from './execution-filter.js'
 export {
   executionEvents,
   executionResult,
@@ -30,6 +32,7 @@ export { mergeRefused, problemSchema } from './items.js'
 export { jsonDepthOf } from './json-depth.js'
 export type { AddConfiguredKey } from './keyring.js'
 export type { IdMint, ReadCall, WireCall, WireOperation, WireRequest, WireSchemas } from './operation.js'
+export { cancelMatching, replayMatching } from './operations.js'
 export { readPayload, type WirePayload, writePayload } from './payload.js'
 export { readWire } from './read.js'
 export { readRefusal, refusalOf } from './refusal.js'
@@ -111,6 +114,14 @@ export const wire = {
     delete: schedules.deleteSchedule,
     pause: schedules.pauseSchedule,
     trigger: schedules.triggerSchedule,
+  },
+  operations: {
+    create: operations.createOperation,
+    get: operations.getOperation,
+    list: operations.listOperations,
+    pause: operations.pauseOperation,
+    resume: operations.resumeOperation,
+    stop: operations.stopOperation,
   },
   keyring: {
     list: keyring.listSigningKeys,

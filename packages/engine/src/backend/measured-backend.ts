@@ -24,6 +24,7 @@ const roleNames = [
   'workers',
   'engines',
   'schedules',
+  'operations',
   'keyring',
   'access',
   'events',

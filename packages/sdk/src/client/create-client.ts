@@ -26,6 +26,7 @@ import { Ends } from './ends.js'
 import { createExecutionHandle, type ExecutionHandle } from './execution-handle.js'
 import { createFlowHandle, type FlowHandle } from './flow-handle.js'
 import { type EventBatch, type FollowOptions, followEvents } from './follow-events.js'
+import { type BulkWork, createBulkWork } from './operations.js'
 import { Placement } from './placement.js'
 import { createSchedules, type Schedules } from './schedules.js'
 import { submitExecution, submitExecutions } from './submit-execution.js'
@@ -86,6 +87,9 @@ export interface Client {
   /** What starts tasks and flows by the clock. */
   readonly schedules: Schedules
 
+  /** What is done to all executions that match, durably. */
+  readonly operations: BulkWork
+
   /** The change feed, batch by batch, until the signal is aborted. */
   events(options?: FollowOptions): AsyncGenerator<EventBatch>
 
@@ -130,6 +134,7 @@ export function createClient(options: ClientOptions): Client {
     listFlows: (params = {}) => callSafely(() => backend.flows.list({ namespace, ...params })),
     signalByToken: (bearer, name, payload, more) => sendSignalByToken(core, bearer, name, payload, more),
     schedules: createSchedules(core),
+    operations: createBulkWork(core),
     events: (params = {}) => followEvents(backend.events, namespace, params),
     async mintId(lane = 'default') {
       await core.placement.prepare()

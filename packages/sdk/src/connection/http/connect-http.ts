@@ -35,6 +35,7 @@ export function connectHttp(
     streams: bindRole(caller, wire.streams),
     lanes: { ...bindRole(caller, wire.lanes), syncCopies: refuseScan },
     schedules: bindRole(caller, wire.schedules),
+    operations: bindRole(caller, wire.operations),
     workers: { ...bindRole(caller, wire.workers), reapDead: refuseScan },
     events: { ...bindRole(caller, wire.events), listen: (params) => hints.listen(params) },
     maintenance: { describe: () => caller.call(wire.maintenance.describe, undefined) },

@@ -1,0 +1,32 @@
+-- Bulk operations: records that are written on condition of their version, and found by who is due and by time. What their texts
+-- mean is decided by the process that writes them.
+
+create table operation (
+  partition_key smallint not null,    -- of the quota family
+  namespace text not null,
+  id uuid not null,
+  version bigint not null,
+  created_at bigint not null,
+  due_at bigint,                      -- null: never
+  definition text not null,
+  progress text not null,
+  primary key (namespace, id)
+);
+create index operation_due on operation (partition_key, due_at, namespace collate "C", id) where due_at is not null;
+create index operation_listing on operation (namespace, created_at desc, id desc);
+
+-- The cheap look over partitions of the quota family: when the next schedule and the next bulk operation of each is due.
+drop function pulse_of_quotas(integer[]);
+create function pulse_of_quotas(p_partitions integer[])
+returns table (partition_key integer, now bigint, schedules_due_at bigint, operations_due_at bigint)
+language plpgsql stable set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
+#variable_conflict use_column
+declare
+  v_now bigint := now_ms();
+begin
+  return query
+  select p.key, v_now,
+    (select s.due_at from schedule s where s.partition_key = p.key and s.due_at is not null order by s.due_at limit 1),
+    (select o.due_at from operation o where o.partition_key = p.key and o.due_at is not null order by o.due_at limit 1)
+  from unnest(p_partitions) as p (key);
+end $$;

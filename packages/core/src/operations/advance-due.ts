@@ -1,0 +1,60 @@
+import type { ScanRequest, ScanResult } from '../contract/conventions.js'
+import type { OperationAdvanceItem } from '../contract/operations.js'
+import { isEngineError } from '../errors/engine-error.js'
+import { limits } from '../limits.js'
+import type { OperationParts } from './operation-parts.js'
+import { failedItem, type TakenOn, takeOn } from './operation-runner.js'
+import type { OperationRow } from './operation-store.js'
+import { operationText } from './record-text.js'
+
+/** Takes on what is due in a partition, some jobs side by side. */
+export async function advanceDue(
+  parts: OperationParts,
+  partition: number,
+  { max }: ScanRequest,
+): Promise<ScanResult<OperationAdvanceItem>> {
+  const rowsMax = Math.min(max, limits.operationsPerCall)
+  const { nowMs, rows, nextDueAtMs } = await parts.store.due({ partition, max: rowsMax })
+  const room = Math.max(Math.floor(max / Math.max(rows.length, 1)), 1)
+  const taken = await Promise.all(rows.map((row) => takeRowOn(parts, row, nowMs, room)))
+  const dueTimes = [nextDueAtMs, ...taken.map(({ dueAtMs }) => dueAtMs)].filter((atMs) => atMs !== null)
+  return {
+    items: taken.flatMap(({ item }) => (item === undefined ? [] : [item])),
+    ...(dueTimes.length === 0 ? {} : { nextDueAtMs: Math.min(...dueTimes) }),
+    more: rows.length === rowsMax || taken.some(({ isMore }) => isMore),
+  }
+}
+
+/** One job that fails leaves its neighbours unharmed, and stands behind them for a while. */
+async function takeRowOn(
+  parts: OperationParts,
+  row: OperationRow,
+  nowMs: number,
+  room: number,
+): Promise<TakenOn> {
+  try {
+    return await takeOn(parts, operationText.read(row), nowMs, room)
+  } catch (error) {
+    const item = failedItem(row, error)
+    return { item, dueAtMs: await putOff(parts, row, nowMs, item.code), isMore: false }
+  }
+}
+
+/** Its texts stay. What does not decode is looked at seldom. */
+async function putOff(
+  { store }: OperationParts,
+  { namespace, operationId, version: expected, progress }: OperationRow,
+  nowMs: number,
+  code: string | undefined,
+): Promise<number | null> {
+  const pauseMs = code === 'corruption' ? BROKEN_AGAIN_MS : limits.operationBatchRepeatMs
+  try {
+    await store.write({ namespace, operationId, expected, dueAtMs: nowMs + pauseMs, progress })
+  } catch (error) {
+    // A record that cannot even be written is left as it is; the others are not.
+    if (!isEngineError(error)) throw error
+  }
+  return nowMs + pauseMs
+}
+
+const BROKEN_AGAIN_MS = 60_000

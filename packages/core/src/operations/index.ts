@@ -1,0 +1,18 @@
+export { createBulkOperations } from './bulk-operations.js'
+export { type FindBudgeted, nothingBudgeted, type OperationParts } from './operation-parts.js'
+export type {
+  FindItems,
+  FoundItems,
+  ItemOutcome,
+  ItemSource,
+  OperationDeed,
+  OperationName,
+  OperationPlace,
+  OperationRow,
+  OperationStore,
+  OperationTargets,
+  OperationWrite,
+} from './operation-store.js'
+export { readOperationPlace, writeOperationPlace } from './operation-views.js'
+export type { OperationItem } from './record.js'
+export { replayMembers } from './replay-members.js'
