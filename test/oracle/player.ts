@@ -36,7 +36,7 @@ import { addNode, emptyWorld, incoming, nodeOf, type OracleNode, type OracleWorl
 export interface Stage {
   readonly backend: FoundationBackend
   readonly partitionCount: number
-  readonly settle: () => Promise<void>
+  readonly settle: () => Promise<unknown>
 }
 
 const namespace = parseNamespace('oracle')

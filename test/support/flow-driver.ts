@@ -230,7 +230,7 @@ export class FlowDriver {
   }
 
   /** Lets everything that follows happen. */
-  settle(options?: DriveOptions): Promise<void> {
+  settle(options?: DriveOptions): Promise<boolean> {
     return settle(this.stage.backend, this.stage.partitions, options)
   }
 

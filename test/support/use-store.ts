@@ -30,7 +30,7 @@ export interface TestStore extends FlowStage {
   nowMs(): Promise<number>
   /** Moves the clock; what became due is still to be applied. */
   advance(byMs: number): Promise<void>
-  settle(): Promise<void>
+  settle(): Promise<unknown>
   /** Moves the clock and applies what became due. */
   pass(byMs: number): Promise<void>
   /** A solo execution, in a lane of this test. */
