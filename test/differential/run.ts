@@ -63,6 +63,7 @@ export async function runSteps(
     throw new Error(`${String(error)}\nafter:\n  ${log.join('\n  ')}`, { cause: error })
   } finally {
     await deleteSchedules(world)
+    await stopOperations(world)
   }
 }
 
@@ -70,6 +71,13 @@ export async function runSteps(
 async function deleteSchedules({ backends, namespace, schedules }: World): Promise<void> {
   for (const backend of backends.values()) {
     for (const scheduleId of schedules) await backend.schedules.delete({ namespace, scheduleId })
+  }
+}
+
+/** As schedules are. */
+async function stopOperations({ backends, namespace, operations: begun }: World): Promise<void> {
+  for (const backend of backends.values()) {
+    for (const operationId of begun) await backend.operations.stop({ namespace, operationId })
   }
 }
 

@@ -51,6 +51,8 @@ export interface OperationRecord {
   done: number
   unchanged: number
   failures: { readonly executionId: ExecutionId; readonly code: string }[]
+  /** Since when it is due, while it runs. */
+  dueAtMs: number
   /** The last that it has looked at. */
   place: string | null
 }
@@ -98,6 +100,7 @@ export function createOperations(model: Model): BulkOperations {
         if (operation.endedAtMs !== null) return 'already_ended'
         if (operation.state === 'running') return 'not_paused'
         operation.state = 'running'
+        operation.dueAtMs = model.clock.nowMs()
         return 'resumed'
       }),
 
@@ -138,6 +141,7 @@ function create(model: Model, params: CreateOperation) {
     done: 0,
     unchanged: 0,
     failures: [],
+    dueAtMs: model.clock.nowMs(),
     place: null,
   }
   model.operations.set(`${namespace}/${id}`, operation)
@@ -210,6 +214,7 @@ function takeOn(model: Model, operation: OperationRecord, room: number): Operati
     if (work.kind === 'cancel') cancelAll(model, operation, batch)
     else replayAll(model, operation, batch)
     operation.isCounted = true
+    operation.dueAtMs = model.clock.nowMs()
     if (batch.length === room) return tell('advanced')
   }
   operation.isCounted = true
@@ -297,9 +302,8 @@ function announce(model: Model, operation: OperationRecord): void {
   hint(model, { type: 'due', partition: tagOf(model, operation), dueAtMs })
 }
 
-/** While it runs it is due since it began. */
-function dueAtOf({ state, createdAtMs, endedAtMs }: OperationRecord): number | null {
-  if (state === 'running') return createdAtMs
+function dueAtOf({ state, dueAtMs, endedAtMs }: OperationRecord): number | null {
+  if (state === 'running') return dueAtMs
   return endedAtMs === null ? null : endedAtMs + limits.operationRetentionMs
 }
 

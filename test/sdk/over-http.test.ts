@@ -129,6 +129,40 @@ describe('over HTTP', () => {
     await expect(operations.replay({ states: ['active'] })).rejects.toMatchObject({ code: 'invalid_params' })
   })
 
+  test('what matches is cancelled over plain HTTP too, once for each idempotency key', async () => {
+    const post = async (path: string, body: object) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const answer = await fetch(`${url}/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+      return { status: answer.status, json: (await answer.json()) as Record<string, never> }
+    }
+    await client.submitMany(part, [1, 2], { lane: 'nobody' })
+    const asked = { filter: { lane: 'nobody' }, idempotencyKey: 'one', reason: 'enough' }
+    const first = await post('/executions:cancel', asked)
+    expect(first).toMatchObject({
+      status: 201,
+      json: { outcome: 'created', operation: { state: 'running' } },
+    })
+    const { id } = first.json.operation as { readonly id: string }
+    expect((await client.operations.wait(id)).done).toBe(2)
+    expect(await post('/executions:cancel', asked)).toMatchObject({
+      status: 200,
+      json: { outcome: 'duplicate', operation: { id, state: 'completed', done: 2 } },
+    })
+    expect(await post('/executions:cancel', { ...asked, filter: {} })).toMatchObject({
+      status: 409,
+      json: { code: 'operation_conflict' },
+    })
+    const again = { filter: { lane: 'nobody', states: ['cancelled'] } }
+    expect(await post('/executions:replay', again)).toMatchObject({ status: 201 })
+    expect(await post('/executions:replay', { filter: { lane: 'nobody' } })).toMatchObject({ status: 400 })
+    // Nobody asks for what follows from a budget.
+    const breach = { kind: 'budget_breach', budgetId: mintUuid(), rule: 'fail_running' }
+    expect(await post('/operations', { work: breach })).toMatchObject({ status: 400 })
+    expect(await post('/operations', { work: { kind: 'cancel', filter: { state: 'x' } } })).toMatchObject({
+      status: 400,
+    })
+  })
+
   test('a flow hands results down and answers its own', async () => {
     const flow = defineFlow('squares', (f, input: readonly number[]) => ({
       total: f.map(input, part).join(sum),

@@ -245,7 +245,7 @@ export const limits = {
   operationBatchMax: 100,
   /** A batch that was recorded and not settled is carried out by others after this. */
   operationBatchRepeatMs: 5_000,
-  /** Bulk operations that one call works on side by side. */
+  /** Bulk operations that one call works on. */
   operationsPerCall: 8,
   /** Failures that a bulk operation tells. */
   operationFailuresKept: 100,

@@ -77,7 +77,12 @@ export function advance(c: Chooser, world: World): Call {
       const items: OperationAdvanceItem[] = []
       for (let index = 0; index < quota; index += 1) {
         const partition = makePartitionTag('quota', index)
-        items.push(...(await backend.operations.advance({ partition, max })).items)
+        // Those of other runs on the same store may come first.
+        for (let pass = 0, found = 1; pass < PASSES_MAX && found > 0; pass += 1) {
+          const answer = await backend.operations.advance({ partition, max })
+          found = answer.items.length
+          items.push(...answer.items)
+        }
       }
       return {
         items: items
@@ -87,6 +92,8 @@ export function advance(c: Chooser, world: World): Call {
     },
   }
 }
+
+const PASSES_MAX = 100
 
 function chooseWork(c: Chooser, world: World): OperationWork {
   if (c.rarely(12)) {

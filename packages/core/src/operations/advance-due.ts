@@ -7,7 +7,7 @@ import { failedItem, type TakenOn, takeOn } from './operation-runner.js'
 import type { OperationRow } from './operation-store.js'
 import { operationText } from './record-text.js'
 
-/** Takes on what is due in a partition, some jobs side by side. */
+/** Takes on what is due in a partition, one job after the other: what each finds follows from those before it. */
 export async function advanceDue(
   parts: OperationParts,
   partition: number,
@@ -16,7 +16,8 @@ export async function advanceDue(
   const rowsMax = Math.min(max, limits.operationsPerCall)
   const { nowMs, rows, nextDueAtMs } = await parts.store.due({ partition, max: rowsMax })
   const room = Math.max(Math.floor(max / Math.max(rows.length, 1)), 1)
-  const taken = await Promise.all(rows.map((row) => takeRowOn(parts, row, nowMs, room)))
+  const taken: TakenOn[] = []
+  for (const row of rows) taken.push(await takeRowOn(parts, row, nowMs, room))
   const dueTimes = [nextDueAtMs, ...taken.map(({ dueAtMs }) => dueAtMs)].filter((atMs) => atMs !== null)
   return {
     items: taken.flatMap(({ item }) => (item === undefined ? [] : [item])),
