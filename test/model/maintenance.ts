@@ -14,8 +14,10 @@ import {
   readPartitionConfig,
   vectorViolations,
 } from '@flowfabric/core'
+import { nextResetIn } from './budgets.js'
 import { flowTagOf } from './feed.js'
 import { laneOf } from './lane-records.js'
+import { nextRetryIn, parkedHeadOf, wakeableIn } from './parking.js'
 import { isDispatchable } from './resolution.js'
 import { hasExpired, trimRetention } from './retention.js'
 import { nextScheduleIn } from './schedule-records.js'
@@ -29,7 +31,8 @@ export function createMaintenance(model: Model): MaintenanceOperations {
         checkPulse(params, model.partitions)
         const nowMs = model.clock.nowMs()
         const partitions = params.partitions.map((partition) => {
-          if (partitionOfTag(partition).family === 'quota') return pulseOfSchedules(model, partition)
+          const { family } = partitionOfTag(partition)
+          if (family !== 'flow') return pulseOfRecords(model, partition, family)
           const nextDueAtMs = nextTimerIn(model, partition)
           return { partition, pending: pendingIn(model, partition, nextDueAtMs), nextDueAtMs }
         })
@@ -133,10 +136,19 @@ function pendingIn(model: Model, partition: PartitionTag, nextDueAtMs: number | 
 /** Lanes that hand out work, and whose oldest claimable execution has waited longer than this. */
 const WAITING_MS = 250
 
-function pulseOfSchedules(model: Model, partition: PartitionTag): PulseResult['partitions'][number] {
-  const nextDueAtMs = nextScheduleIn(model, partition)
-  const isDue = nextDueAtMs !== null && nextDueAtMs <= model.clock.nowMs()
-  return { partition, pending: isDue ? ['schedules'] : [], nextDueAtMs }
+/** Of partitions in which no executions live. */
+function pulseOfRecords(
+  model: Model,
+  partition: PartitionTag,
+  family: 'quota' | 'budget',
+): PulseResult['partitions'][number] {
+  const nowMs = model.clock.nowMs()
+  const work = family === 'quota' ? 'schedules' : 'budget_resets'
+  const dueAtMs = family === 'quota' ? nextScheduleIn(model, partition) : nextResetIn(model, partition)
+  const pending: PendingWork[] = dueAtMs !== null && dueAtMs <= nowMs ? [work] : []
+  if (wakeableIn(model, partition).length > 0) pending.push('parked')
+  const times = [dueAtMs, nextRetryIn(model, partition)].filter((atMs) => atMs !== null)
+  return { partition, pending, nextDueAtMs: times.length === 0 ? null : Math.min(...times) }
 }
 
 function waitingLanes(model: Model): PulseResult['waitingLanes'] {
@@ -145,6 +157,7 @@ function waitingLanes(model: Model): PulseResult['waitingLanes'] {
   for (const x of model.executions.values()) {
     const { state } = laneOf(model, x.namespace, x.lane)
     if (x.state.eligibilityState !== 'eligible_now' || x.readyAtMs === null) continue
+    if (parkedHeadOf(model, x) !== undefined) continue
     if (state === 'paused' || state === 'disabled' || nowMs - x.readyAtMs <= WAITING_MS) continue
     const key = `${x.namespace}/${x.lane}`
     if (x.readyAtMs < (oldest.get(key)?.readyAtMs ?? Number.POSITIVE_INFINITY)) {

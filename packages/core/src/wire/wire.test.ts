@@ -4,6 +4,7 @@ import type { CancelExecutionOutcome } from '../contract/executions.js'
 import { engineError } from '../errors/engine-error.js'
 import {
   makeExecutionId,
+  mintBudgetId,
   mintClaimId,
   mintExecutionId,
   mintFlowId,
@@ -406,6 +407,7 @@ describe('answers', () => {
       steps: [{ name: 's', type: 'step' as const, result: null, attemptIndex: 0, recordedAtMs: 1 }],
       stepsTruncated: false,
       resumption: aResumption,
+      budgets: [{ budgetId: mintBudgetId(), estimate: { tokens: 5 } }],
       tags: {},
       traceContext: null,
     }
