@@ -25,7 +25,7 @@ export async function pulse(
   const [pulses, ofHome] = await Promise.all([
     Promise.all(
       asked.map(({ family, index }) =>
-        family === 'quota' ? pulseOfQuotas(ctx, index) : pulseOf(ctx, index),
+        family === 'flow' ? pulseOf(ctx, index) : pulseOfRecords(ctx, family, index),
       ),
     ),
     // What belongs to no partition is the first one's.
@@ -76,17 +76,37 @@ async function pulseOf(ctx: ValkeyContext, index: number): Promise<PartitionPuls
   }
 }
 
-async function pulseOfQuotas(ctx: ValkeyContext, index: number): Promise<PartitionPulse> {
-  const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_quotas', tag: `q:${index}`, args: [] })
-  const [dueMs] = reply
-  const { nowMs } = news
+/** Of partitions in which no executions live. */
+async function pulseOfRecords(
+  ctx: ValkeyContext,
+  family: 'quota' | 'budget',
+  index: number,
+): Promise<PartitionPulse> {
+  const work = family === 'quota' ? 'schedules' : 'budget_resets'
+  const { dueMs, nextDueMs, isParked, nowMs } =
+    family === 'quota' ? await readQuotaPulse(ctx, index) : await readBudgetPulse(ctx, index)
+  const pending: PendingWork[] = dueMs !== 0 && dueMs <= nowMs ? [work] : []
+  if (isParked) pending.push('parked')
   return {
-    partition: makePartitionTag('quota', index),
+    partition: makePartitionTag(family, index),
     nowMs,
-    pending: dueMs !== 0 && dueMs <= nowMs ? ['schedules'] : [],
-    nextDueAtMs: dueMs === 0 ? null : dueMs,
+    pending,
+    nextDueAtMs: nextDueMs === 0 ? null : nextDueMs,
     waiting: [],
   }
+}
+
+async function readQuotaPulse(ctx: ValkeyContext, index: number) {
+  const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_quotas', tag: `q:${index}`, args: [] })
+  const [dueMs, wakeMs, isParked] = reply
+  const nextDueMs = dueMs === 0 || wakeMs === 0 ? dueMs + wakeMs : Math.min(dueMs, wakeMs)
+  return { dueMs, nextDueMs, isParked, nowMs: news.nowMs }
+}
+
+async function readBudgetPulse(ctx: ValkeyContext, index: number) {
+  const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_budgets', tag: `b:${index}`, args: [] })
+  const [dueMs, isParked] = reply
+  return { dueMs, nextDueMs: dueMs, isParked, nowMs: news.nowMs }
 }
 
 async function pulseOfHome(ctx: ValkeyContext): Promise<readonly PendingWork[]> {

@@ -12,7 +12,7 @@ import {
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
-import { carryOut, carryOutGuarded, ENTRIES_PER_HOP, postpone, putOff } from './carry-out.js'
+import { carryOut, carryOutEach, ENTRIES_PER_HOP, postpone, putOff } from './carry-out.js'
 import { isOneItems } from './faults.js'
 import { type Hop, runHop } from './hop.js'
 
@@ -78,9 +78,7 @@ export async function dispatchCompletions(
 
 /** What became of a hop's entries, those included that it only named. */
 async function finish(ctx: ValkeyContext, partition: number, hop: Hop): Promise<readonly DispatchItem[]> {
-  const items: DispatchItem[] = [...hop.items]
-  for (const named of hop.named) items.push(await carryOutGuarded(ctx, partition, named))
-  return items
+  return [...hop.items, ...(await carryOutEach(ctx, partition, hop.named))]
 }
 
 async function dispatchEach(
