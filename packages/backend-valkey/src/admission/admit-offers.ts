@@ -3,6 +3,7 @@ import { type HandedOut, readHanded } from '../channel/handed-out.js'
 import type { Offer, OfferedItem } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
+import type { ItemArg } from '../library/invoke.js'
 import { type GivenBack, giveBack } from './give-back.js'
 import { type Reserved, reserve } from './reserve.js'
 import { holderOf, readHolder, readResourceName, waiterOf } from './resource-names.js'
@@ -26,7 +27,11 @@ export async function admitOffer(
   request: ClaimRequest,
 ): Promise<Admitted> {
   const progress: { name: string; item: OfferedItem | undefined }[] = []
-  const undo = (list: typeof progress) => giveBack(ctx, list.map((each) => toGivenBack(tag, offer, each)))
+  const undo = (list: typeof progress) =>
+    giveBack(
+      ctx,
+      list.map((each) => toGivenBack(tag, offer, each)),
+    )
   let reserved: Reserved
   try {
     reserved = await reserve(ctx, tag, offer, progress)
@@ -66,7 +71,7 @@ async function close(
       line,
       token,
       [instanceId, workerId, claimId, leaseTtlMs],
-      admitted.map(({ id, lease }) => [id, lease]),
+      admitted.map(({ id, lease }): ItemArg<'leases_admit', 3> => [id, lease]),
       dropped.map(({ id }) => id),
       by === undefined || refused === undefined
         ? []
@@ -75,7 +80,7 @@ async function close(
               ? [refused.item.id, 'q', by.quotaId, by.key, token]
               : [refused.item.id, 'b', by.budgetId, '', token],
           ],
-      asked.map(({ name, holder }) => {
+      asked.map(({ name, holder }): ItemArg<'leases_admit', 6> => {
         const { executionId, lease } = readHolder(holder)
         return [namespace, executionId, lease, name, holder]
       }),

@@ -1,4 +1,5 @@
 import type { ValkeyContext } from '../context.js'
+import type { ItemArg } from '../library/invoke.js'
 import { byTag, tagOfResource } from './resource-names.js'
 import { wakeAndForget } from './wake.js'
 
@@ -23,7 +24,15 @@ export async function giveBack(ctx: ValkeyContext, items: readonly GivenBack[]):
         name: 'admission_give_back',
         tag,
         args: [
-          group.map(({ name, holder, withUnits, waiter, token }) => [name, holder, withUnits, waiter, token]),
+          group.map(
+            ({ name, holder, withUnits, waiter, token }): ItemArg<'admission_give_back', 0> => [
+              name,
+              holder,
+              withUnits,
+              waiter,
+              token,
+            ],
+          ),
         ],
       })
       if (mayWake) await wakeAndForget(ctx, tag)

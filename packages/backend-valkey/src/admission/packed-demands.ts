@@ -25,9 +25,7 @@ export type PackedDemands = readonly [
 /** `[dimension, amount, …]`. */
 export type PackedAmounts = readonly (string | number)[]
 
-export function packDemands(
-  spec: Pick<ExecutionSpec, 'quotas' | 'budgets'>,
-): PackedDemands | undefined {
+export function packDemands(spec: Pick<ExecutionSpec, 'quotas' | 'budgets'>): PackedDemands | undefined {
   if (spec.quotas === undefined && spec.budgets === undefined) return undefined
   const demands = resolveDemands(spec)
   const key = admissionKeyOf(demands)

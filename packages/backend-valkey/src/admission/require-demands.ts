@@ -1,8 +1,8 @@
 import {
   budgetNotFound,
   type ExecutionSpec,
-  type Namespace,
   must,
+  type Namespace,
   quotaNotFound,
   unknownDimension,
 } from '@flowfabric/core'

@@ -1,6 +1,7 @@
 import { engineError, must, quotaNotFound } from '@flowfabric/core'
 import type { Offer, OfferedItem } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
+import type { ItemArg } from '../library/invoke.js'
 import { installQuota } from '../quotas/copies.js'
 import type { PackedAmounts } from './packed-demands.js'
 import { holderOf, nameOfBudget, nameOfQuota, tagOfResource, waiterOf } from './resource-names.js'
@@ -20,7 +21,9 @@ export interface Reserved {
 
 interface Demand {
   readonly name: string
-  readonly take: (items: readonly OfferedItem[]) => Promise<{ readonly flags: string; readonly asked: string }>
+  readonly take: (
+    items: readonly OfferedItem[],
+  ) => Promise<{ readonly flags: string; readonly asked: string }>
 }
 
 /**
@@ -90,7 +93,13 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
               key,
               waiter,
               offer.token,
-              items.map((item) => [holder(item), item.quotas[place]?.[2] ?? 0, item.begins]),
+              items.map(
+                (item): ItemArg<'quotas_reserve', 4> => [
+                  holder(item),
+                  item.quotas[place]?.[2] ?? 0,
+                  item.begins,
+                ],
+              ),
             ],
           })
           const [word, flags, asked] = reply
@@ -112,7 +121,13 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
             id,
             waiter,
             offer.token,
-            items.map((item) => [holder(item), item.begins, [...estimateOf(item, place)]]),
+            items.map(
+              (item): ItemArg<'budgets_reserve', 3> => [
+                holder(item),
+                item.begins,
+                [...estimateOf(item, place)],
+              ],
+            ),
           ],
         })
         return { flags: reply[1], asked: '' }

@@ -1,6 +1,7 @@
 import type { ParkedBy } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
+import type { ItemArg } from '../library/invoke.js'
 import { readResourceName, readWaiter } from './resource-names.js'
 
 export interface Woken {
@@ -36,7 +37,7 @@ export async function wakeIn(
   await ctx.invoke({
     name: 'admission_woken',
     tag,
-    args: [names.map(([name, waiters]) => [name, asList(waiters).map(([waiter, token]) => [waiter, token])])],
+    args: [names.map(([name, waiters]): ItemArg<'admission_woken', 0> => [name, [...asList(waiters)]])],
   })
   return {
     woken: names.map(([name, waiters]) => ({ by: readResourceName(name), count: asList(waiters).length })),

@@ -69,7 +69,9 @@ export function createBudgets(ctx: ValkeyContext): BudgetOperations {
       const { budgetId, namespace, settings } = params
       const { label = '', limits: of = {}, onHardBreach = '', resetPeriodMs } = settings
       const tag = await tagOf(ctx, budgetId)
-      const stated = Object.entries(settings).flatMap(([field, value]) => (value === undefined ? [] : [field]))
+      const stated = Object.entries(settings).flatMap(([field, value]) =>
+        value === undefined ? [] : [field],
+      )
       const { reply } = await ctx.invoke({
         name: 'budgets_update',
         tag,
@@ -80,7 +82,9 @@ export function createBudgets(ctx: ValkeyContext): BudgetOperations {
       return { outcome: 'updated', budget }
     },
 
-    reportUsage: (params) => reportUsage(ctx, params, checkReportUsage(params)),
+    async reportUsage(params) {
+      return reportUsage(ctx, params, checkReportUsage(params))
+    },
 
     async reset(params) {
       checkResetBudget(params)

@@ -18,6 +18,7 @@ import { packAmounts, readAmounts } from '../admission/packed-demands.js'
 import { byTag, nameOfBudget, tagOfResource } from '../admission/resource-names.js'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
+import type { ItemArg } from '../library/invoke.js'
 import { tellFeed } from './announcements.js'
 
 /** Charges of one call at most. */
@@ -45,9 +46,7 @@ export async function reportUsage(
     return isTheirs ? [{ index, namespace }] : []
   })
   const itemOf = (index: number) => must(params.items[index], 'an item')
-  const groups = await byTag(charges, ({ index }) =>
-    tagOfResource(ctx, nameOfBudget(itemOf(index).budgetId)),
-  )
+  const groups = await byTag(charges, ({ index }) => tagOfResource(ctx, nameOfBudget(itemOf(index).budgetId)))
   await Promise.all(
     [...groups].map(async ([tag, group]) => {
       for (let from = 0; from < group.length; from += ITEMS_MAX) {
@@ -56,7 +55,7 @@ export async function reportUsage(
           name: 'budgets_report',
           tag,
           args: [
-            part.map(({ index, namespace }) => {
+            part.map(({ index, namespace }): ItemArg<'budgets_report', 0> => {
               const { budgetId, usageKey, amounts } = itemOf(index)
               const handle = must(handles[index], 'a handle')
               const { executionId, leaseId } = isEngineError(handle) ? noHandle : handle
@@ -95,12 +94,14 @@ async function namespacesOf(
         name: 'admission_spender',
         tag,
         args: [
-          group.map(({ handle: { executionId, attemptIndex, leaseId, epoch } }) => [
-            uuidOf(executionId),
-            attemptIndex,
-            leaseId,
-            epoch,
-          ]),
+          group.map(
+            ({ handle: { executionId, attemptIndex, leaseId, epoch } }): ItemArg<'admission_spender', 0> => [
+              uuidOf(executionId),
+              attemptIndex,
+              leaseId,
+              epoch,
+            ],
+          ),
         ],
       })
       group.forEach(({ index }, place) => {

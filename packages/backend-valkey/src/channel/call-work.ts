@@ -151,10 +151,7 @@ function readSubmit(reply: readonly unknown[], bytes: readonly Uint8Array[]): Su
   }
 }
 
-function readOffers(
-  offers: LibraryFunctions['work_work']['reply'][4],
-  index: number,
-): readonly Offer[] {
+function readOffers(offers: LibraryFunctions['work_work']['reply'][4], index: number): readonly Offer[] {
   return asList(offers).flatMap(([nth, line, list]): Offer[] => {
     if (nth !== index + 1) return []
     const items = asList(list).map(

@@ -17,6 +17,7 @@ import { quotaFields as Q } from '../generated/layouts.js'
 import { readRefusal } from '../leases/refusal.js'
 import { writeEach } from '../leases/write-each.js'
 import { asList } from '../library/as-list.js'
+import type { ItemArg } from '../library/invoke.js'
 import { installQuota, readQuotaRow } from './copies.js'
 
 /**
@@ -49,7 +50,7 @@ export async function acquireSlots(
           name: 'quotas_acquire',
           tag,
           args: [
-            left.map((index) => {
+            left.map((index): ItemArg<'quotas_acquire', 0> => {
               const { quotaId, key = '', holderKey, cost = 1 } = itemOf(index)
               const namespace = namespaces.get(index) ?? ''
               return [quotaId, key, namespace, holderAt(handles, index), holderKey, cost]
@@ -60,7 +61,8 @@ export async function acquireSlots(
         for (const [place, index] of left.entries()) {
           const [word, retryMs] = must(reply[place], 'the answer of an item')
           const { quotaId, key = '' } = itemOf(index)
-          if (word === 'unknown' && tries === 0 && (await installQuota(ctx, quotaId, key))) unknown.push(index)
+          if (word === 'unknown' && tries === 0 && (await installQuota(ctx, quotaId, key)))
+            unknown.push(index)
           else answers[index] = toAcquired(word, retryMs, quotaId)
         }
         left = unknown
@@ -104,7 +106,7 @@ export async function releaseSlots(
         name: 'quotas_release',
         tag,
         args: [
-          group.map((index) => {
+          group.map((index): ItemArg<'quotas_release', 0> => {
             const { quotaId, key = '', holderKey } = itemOf(index)
             return [quotaId, key, holderAt(handles, index), holderKey]
           }),
@@ -141,7 +143,7 @@ async function judge(
       tag,
       args: [
         [...namespaces],
-        placed.map(({ handle, index }) => {
+        placed.map(({ handle, index }): ItemArg<'admission_use', 1> => {
           const { quotaId, key = '' } = must(items[index], 'an item')
           return [...handle, quotaId, key, takes]
         }),

@@ -1,7 +1,7 @@
 import { type QuotaId, quotaKeyPartition } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
-import { quotaFields as Q } from '../generated/layouts.js'
 import type { LibraryFunctions } from '../generated/functions.js'
+import { quotaFields as Q } from '../generated/layouts.js'
 import { asList } from '../library/as-list.js'
 import { tagsOf } from '../maintenance/prepare.js'
 

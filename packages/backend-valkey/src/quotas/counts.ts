@@ -2,6 +2,7 @@ import type { QuotaId, QuotaSettings, QuotaStrategy } from '@flowfabric/core'
 import { byTag, nameOfQuota, tagOfResource } from '../admission/resource-names.js'
 import type { ValkeyContext } from '../context.js'
 import { quotaFields as Q } from '../generated/layouts.js'
+import type { ItemArg } from '../library/invoke.js'
 import type { QuotaRow } from './copies.js'
 
 /** A key of a quota, with what is asked of it. */
@@ -43,13 +44,15 @@ export async function countKeys(
         name: 'quotas_count',
         tag,
         args: [
-          group.map(({ of: { id, key, cost, settings } }) => [
-            id,
-            key,
-            settings.rate?.units ?? 0,
-            settings.rate?.windowMs ?? 0,
-            cost,
-          ]),
+          group.map(
+            ({ of: { id, key, cost, settings } }): ItemArg<'quotas_count', 0> => [
+              id,
+              key,
+              settings.rate?.units ?? 0,
+              settings.rate?.windowMs ?? 0,
+              cost,
+            ],
+          ),
         ],
       })
       group.forEach(({ place }, nth) => {

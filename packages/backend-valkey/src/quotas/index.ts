@@ -75,7 +75,9 @@ export function createQuotas(ctx: ValkeyContext): QuotaOperations {
       checkUpdateQuota(params)
       const { quotaId, namespace, settings } = params
       const home = await homeOfQuota(ctx, quotaId)
-      const stated = Object.entries(settings).flatMap(([field, value]) => (value === undefined ? [] : [field]))
+      const stated = Object.entries(settings).flatMap(([field, value]) =>
+        value === undefined ? [] : [field],
+      )
       const { label = '', rate = null, concurrency = null, strategy = 'queue' } = settings
       const { reply } = await ctx.invoke({
         name: 'quotas_update',
@@ -97,9 +99,13 @@ export function createQuotas(ctx: ValkeyContext): QuotaOperations {
       return { outcome: 'updated', quota: await viewQuota(ctx, quotaId, row, '') }
     },
 
-    acquire: (params) => acquireSlots(ctx, params, checkAcquireQuota(params)),
+    async acquire(params) {
+      return acquireSlots(ctx, params, checkAcquireQuota(params))
+    },
 
-    release: (params) => releaseSlots(ctx, params, checkReleaseQuota(params)),
+    async release(params) {
+      return releaseSlots(ctx, params, checkReleaseQuota(params))
+    },
 
     async wakeParked(params) {
       const index = checkWakeParked(params, await ctx.partitions())
@@ -143,17 +149,7 @@ function packSettings(
   namespace: string,
   content: string,
 ): QuotaRow {
-  return [
-    0,
-    namespace,
-    0,
-    content,
-    label,
-    rate?.units ?? 0,
-    rate?.windowMs ?? 0,
-    concurrency ?? 0,
-    strategy,
-  ]
+  return [0, namespace, 0, content, label, rate?.units ?? 0, rate?.windowMs ?? 0, concurrency ?? 0, strategy]
 }
 
 interface Shown {
