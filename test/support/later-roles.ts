@@ -3,8 +3,8 @@
  * that are about the role alone run on these stores; in others they ask `hasRole`. A role that all stores have goes from here.
  */
 export const storesWith: Readonly<Record<LaterRole, readonly string[]>> = {
-  budgets: ['model'],
-  quotas: ['model'],
+  budgets: ['model', 'pglite', 'postgres18', 'postgres15'],
+  quotas: ['model', 'pglite', 'postgres18', 'postgres15'],
 }
 export type LaterRole = 'budgets' | 'quotas'
 

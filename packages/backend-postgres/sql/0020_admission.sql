@@ -938,6 +938,19 @@ begin
     'execution', format('{fp:%s}:%s', v_holder.partition_key, v_holder.execution_id), 'epoch', v_holder.epoch));
 end $$;
 
+-- Cancels who was asked to make room, if it still runs under that lease.
+create function cancel_holder(p_partition integer, p_id uuid, p_namespace text, p_epoch bigint)
+returns table (partition_key integer, id uuid, flow_id uuid, lane_id integer, is_terminal boolean, is_eligible boolean, was_active boolean)
+language plpgsql set search_path from current set lock_timeout = '2s' set enable_seqscan = off as $$
+#variable_conflict use_column
+begin
+  perform 1 from execution e join lane l on l.id = e.lane_id where e.partition_key = p_partition and e.id = p_id
+    and l.namespace = p_namespace and e.lifecycle_phase = 'active' and e.epoch = p_epoch for update of e;
+  if not found then return; end if;
+  return query select d.partition_key, d.id, d.flow_id, d.lane_id, true, false, d.was_active
+    from end_executions(array[p_partition], array[p_id], 'cancelled', 'cancel', 'ended_cancelled', 'quota', null, now_ms()) d;
+end $$;
+
 -- As `claim_work`, for routes of which some hold work that names quotas or budgets.
 create function claim_lines(p_catalog bigint, p_worker text, p_instance uuid, p_claim uuid, p_ttl_ms bigint, p_max integer,
   p_lanes integer[], p_virtual double precision[], p_routes integer[], p_route_lanes integer[])
@@ -1265,7 +1278,7 @@ begin
   update budget x set folded = add_amounts(x.folded, o.amounts) from budget_entry o
     where x.id = p_budget and o.budget_id = p_budget and o.execution_id = p_id and o.usage_key = p_key and o.period = x.period;
   used := add_amounts(b.used, p_amounts);
-  select k.key, k.value::bigint into dimension, actual from jsonb_each_text(used) k where k.value::bigint > p_sum_max limit 1;
+  select k.key, least(k.value::bigint, 9007199254740991) into dimension, actual from jsonb_each_text(used) k where k.value::bigint > p_sum_max limit 1;
   if found then outcome := 'limit_exceeded'; return; end if;
   insert into budget_entry as o (budget_id, execution_id, usage_key, period, at, amounts) values (p_budget, p_id, p_key, b.period, v_now, p_amounts)
     on conflict (budget_id, execution_id, usage_key) do update set period = excluded.period, at = excluded.at, amounts = excluded.amounts;
