@@ -6,17 +6,17 @@ import {
   budgetNotFound,
   type DemandFacts,
   type ExecutionSpec,
-  must,
   type Namespace,
   type QuotaFacts,
   quotaNotFound,
   type RateStep,
   rateRetryAt,
+  rateStepEndsAt,
   rateStepOf,
   unitsInWindow,
   unknownDimension,
 } from '@flowfabric/core'
-import type { BudgetRecord, ExecutionRecord, QuotaKeyRecord, QuotaRecord } from './records.js'
+import type { BudgetRecord, ExecutionRecord, QuotaHolder, QuotaKeyRecord, QuotaRecord } from './records.js'
 import type { Model } from './store.js'
 
 /** What executions hold of quotas and budgets: how it is taken, counted and given back. */
@@ -130,8 +130,7 @@ export function beginsAttempt({ state }: ExecutionRecord): boolean {
 export function takeDemands(model: Model, x: ExecutionRecord): void {
   for (const { quotaId, key, cost } of x.demands.quotas) {
     const quota = findQuota(model, x.namespace, quotaId)
-    takeSlot(model, quota, key, x, null)
-    if (beginsAttempt(x)) takeUnits(model, quota, key, cost)
+    takeSlot(model, quota, key, x, null, beginsAttempt(x) ? takeUnits(model, quota, key, cost) : null)
   }
   for (const { budgetId, estimate } of x.demands.budgets) {
     findBudget(model, x.namespace, budgetId).reservations.set(x.id, estimate)
@@ -147,23 +146,26 @@ export function takeSlot(
   key: string,
   x: ExecutionRecord,
   holderKey: string | null,
+  paid: QuotaHolder['paid'],
 ): void {
   model.sequence += 1
   useKey(quota, key).holders.set(holderName(x, holderKey), {
     executionId: x.id,
     epoch: holderKey === null ? x.epoch + 1 : x.epoch,
     holderKey,
+    paid,
     sequence: model.sequence,
     isCancelled: false,
   })
 }
 
-export function takeUnits(model: Model, quota: QuotaRecord, key: string, cost: number): void {
+export function takeUnits(model: Model, quota: QuotaRecord, key: string, cost: number): QuotaHolder['paid'] {
   const { rate } = quota.settings
-  if (rate === null || cost === 0) return
+  if (rate === null || cost === 0) return null
   const { steps } = useKey(quota, key)
   const at = rateStepOf(model.clock.nowMs(), rate.windowMs)
   steps.set(at, (steps.get(at) ?? 0) + cost)
+  return { atMs: at, units: cost }
 }
 
 /** Frees what the lease held, whatever ended it. Rate units stay spent. */
@@ -176,17 +178,24 @@ export function giveBack(model: Model, x: ExecutionRecord): void {
   for (const budget of model.budgets.values()) budget.reservations.delete(x.id)
 }
 
-/** No attempt began after all: the units of its claim come back, as far as they still count under the same settings. */
+/** No attempt began after all: the units of its claim come back. */
 export function giveUnitsBack(model: Model, x: ExecutionRecord): void {
-  const { startedAtMs } = must(x.lease, `the lease of ${x.id}`)
-  for (const { quotaId, key, cost } of x.demands.quotas) {
-    const quota = findQuota(model, x.namespace, quotaId)
-    const { rate } = quota.settings
-    if (rate === null) continue
-    const { steps } = keyOf(quota, key)
-    const at = rateStepOf(startedAtMs, rate.windowMs)
-    const left = (steps.get(at) ?? 0) - cost
-    if (left > 0) steps.set(at, left)
-    else steps.delete(at)
+  for (const { quotaId, key } of x.demands.quotas) {
+    const { steps, holders } = keyOf(findQuota(model, x.namespace, quotaId), key)
+    const paid = holders.get(holderName(x, null))?.paid ?? null
+    if (paid === null) continue
+    const left = (steps.get(paid.atMs) ?? 0) - paid.units
+    if (left > 0) steps.set(paid.atMs, left)
+    else steps.delete(paid.atMs)
+  }
+}
+
+/** Before a window changes: what counts no more under the old one is not to count under the new. */
+export function forgetUnits(model: Model, quota: QuotaRecord): void {
+  const { rate } = quota.settings
+  for (const { steps } of quota.keys.values()) {
+    for (const atMs of steps.keys()) {
+      if (rate === null || rateStepEndsAt(atMs, rate.windowMs) <= model.clock.nowMs()) steps.delete(atMs)
+    }
   }
 }

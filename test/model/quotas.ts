@@ -16,7 +16,7 @@ import {
   quotaShortage,
   type ReleaseQuotaOutcome,
 } from '@flowfabric/core'
-import { findQuota, holderName, keyOf, quotaFacts, takeSlot, takeUnits } from './holdings.js'
+import { findQuota, forgetUnits, holderName, keyOf, quotaFacts, takeSlot, takeUnits } from './holdings.js'
 import { orError } from './or-error.js'
 import { pageNewestFirst } from './pages.js'
 import { countWaiters, nextRetryIn, wake } from './parking.js'
@@ -69,6 +69,7 @@ export function createQuotas(model: Model): QuotaOperations {
       operate(model, () => {
         checkUpdateQuota(params)
         const quota = findQuota(model, params.namespace, params.quotaId)
+        forgetUnits(model, quota)
         quota.settings = settingsOf({ ...quota.settings, ...statedOf(params.settings) })
         return { outcome: 'updated' as const, quota: viewQuota(model, quota, '') }
       }),
@@ -128,8 +129,7 @@ function acquire(
   if (shortage !== null) {
     return { outcome: 'quota_exceeded', retryAtMs: shortage === 'rate' ? facts.retryAtMs : null }
   }
-  takeSlot(model, quota, key, x, holderKey)
-  takeUnits(model, quota, key, cost)
+  takeSlot(model, quota, key, x, holderKey, takeUnits(model, quota, key, cost))
   return { outcome: 'acquired' }
 }
 

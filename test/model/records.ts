@@ -158,6 +158,8 @@ export interface QuotaHolder {
   readonly epoch: number
   /** `null`: what its claim took. */
   readonly holderKey: string | null
+  /** What its claim paid, and in which step, for a yield. */
+  readonly paid: { readonly atMs: number; readonly units: number } | null
   /** Order of the grants over the whole store. */
   readonly sequence: number
   /** Its cancel is on its way. */

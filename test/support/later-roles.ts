@@ -3,8 +3,8 @@
  * that are about the role alone run on these stores; in others they ask `hasRole`. A role that all stores have goes from here.
  */
 export const storesWith: Readonly<Record<LaterRole, readonly string[]>> = {
-  budgets: ['model', 'valkey', 'valkeyCluster'],
-  quotas: ['model', 'valkey', 'valkeyCluster'],
+  budgets: ['model', 'pglite', 'postgres18', 'postgres15', 'valkey', 'valkeyCluster'],
+  quotas: ['model', 'pglite', 'postgres18', 'postgres15', 'valkey', 'valkeyCluster'],
 }
 export type LaterRole = 'budgets' | 'quotas'
 

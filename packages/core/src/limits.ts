@@ -203,8 +203,10 @@ export const limits = {
   quotasPerExecutionMax: 8,
   /** A reservation that isn't confirmed by a claim lapses after this. */
   reservationTtlMs: 10_000,
-  /** A limit of a budget, an estimate, and an amount of one report. `limit_exceeded`. */
-  amountMax: 1_000_000_000_000,
+  /** A limit of a budget, and an amount of one report. `limit_exceeded`. */
+  amountMax: 1_000_000_000_000_000,
+  /** An amount of an estimate. `limit_exceeded`. */
+  estimateMax: 1_000_000_000_000,
   /** What is spent of a dimension in a period. `limit_exceeded`. */
   amountSumMax: 9_000_000_000_000_000,
   /** The name of a dimension. */

@@ -87,7 +87,7 @@ describe('a budget', () => {
     ['invalid_params', { limits: { tokens: 5 } }],
     ['invalid_params', { limits: { tokens: { soft: null, hard: -1 } } }],
     ['invalid_params', { limits: { tokens: { soft: 2, hard: 1 } } }],
-    ['limit_exceeded', { limits: { tokens: { soft: null, hard: 1e13 } } }],
+    ['limit_exceeded', { limits: { tokens: { soft: null, hard: 2e15 } } }],
     ['too_many_dimensions', { limits: tooMany }],
     ['invalid_params', { onHardBreach: 'explode' }],
     ['invalid_params', { resetPeriodMs: 999 }],
@@ -135,7 +135,7 @@ describe('a budget', () => {
     ['too_many_budgets', Array.from({ length: 9 }, () => ({ budgetId: mintBudgetId() }))],
     ['invalid_params', [{ budgetId: mintBudgetId(), estimate: { tokens: -1 } }]],
     ['invalid_params', [{ budgetId: mintBudgetId(), estimate: { tokens: 0.5 } }]],
-    ['limit_exceeded', [{ budgetId: mintBudgetId(), estimate: { tokens: limits.amountMax + 1 } }]],
+    ['limit_exceeded', [{ budgetId: mintBudgetId(), estimate: { tokens: limits.estimateMax + 1 } }]],
     ['invalid_params', [{ budgetId: mintBudgetId(), estimate: { 'a b': 1 } }]],
     ['invalid_params', 'x' as never],
   ])('named wrongly is %s, and nothing is stored', async (code, budgets) => {

@@ -56,7 +56,7 @@ export function checkReportUsage(params: ReportUsage): readonly CheckedHandle[] 
   return checkHandles(params, limits.usageBatchMax, ({ budgetId, usageKey, amounts }) => {
     parseBudgetId(budgetId)
     checkText(usageKey, 'usageKey', limits.idempotencyKeyBytesMax, 1)
-    checkAmounts(amounts, 'amounts')
+    checkAmounts(amounts, 'amounts', limits.amountMax)
   })
 }
 

@@ -12,7 +12,7 @@ export function checkBudgetDemands(budgets: unknown): void {
   for (const demand of list as readonly BudgetDemandSpec[]) {
     checkObject(demand, 'budgets')
     parseBudgetId(demand.budgetId)
-    if (demand.estimate !== undefined) checkAmounts(demand.estimate, 'budgets.estimate')
+    if (demand.estimate !== undefined) checkAmounts(demand.estimate, 'budgets.estimate', limits.estimateMax)
     requireOnce(seen, demand.budgetId)
   }
 }
@@ -31,10 +31,10 @@ export function checkQuotaDemands(quotas: unknown): void {
 }
 
 /** Amounts by dimension; throws `invalid_params`, `limit_exceeded` or `too_many_dimensions`. */
-export function checkAmounts(amounts: unknown, path: string): void {
+export function checkAmounts(amounts: unknown, path: string, max: number): void {
   checkDimensions(amounts, path)
   for (const [dimension, amount] of Object.entries(amounts as object))
-    checkInteger(amount, `${path}.${dimension}`, 0, limits.amountMax)
+    checkInteger(amount, `${path}.${dimension}`, 0, max)
 }
 
 /** The names of dimensions: letters, digits, `.`, `_` and `-`, a letter first. */
