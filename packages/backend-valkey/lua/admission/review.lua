@@ -6,7 +6,7 @@
 -- @errors corruption schema_mismatch
 local HOLDERS_MAX = 1000
 
-local function review_quota(u, name, id, key, holders)
+local function review_quota(u, id, key, holders)
   local sum = 0
   for _, each in ipairs(holders) do sum = sum + each[2][6] end
   return quotas.recount(u, id, key, sum)
@@ -26,13 +26,13 @@ return function(u, a)
     local kind, id, key = resources.read_name(name)
     local holders = resources.all_holders(u, name)
     local finding
-    if kind == 'q' then finding = review_quota(u, name, id, key, holders) else finding = review_budget(u, id, holders) end
+    if kind == 'q' then finding = review_quota(u, id, key, holders) else finding = review_budget(u, id, holders) end
     if finding then drift[#drift + 1] = { name, finding } end
     for place, each in ipairs(holders) do
       if place > HOLDERS_MAX then break end
       if each[2][1] == 0 or each[2][1] <= u.now then told[#told + 1] = { name, each[1] } end
     end
-    if #holders == 0 and kind == 'q' then flush.staged(u).cut(index, name)
+    if kind == 'q' and #holders == 0 and #quotas.count(u, id, key)[2] == 0 then flush.staged(u).cut(index, name)
     else flush.staged(u).add(index, u.now + a[2], name) end
   end
   resources.flush(u)

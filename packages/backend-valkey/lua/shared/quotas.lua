@@ -181,7 +181,12 @@ end
 
 -- Whether its slots are as many as its holders have: set right where they are not. Answers what was found, or nil.
 function quotas.recount(u, id, key, held)
-  local count = quotas.count(u, id, key)
+  local count, settings = quotas.count(u, id, key), quotas.settings(u, id)
+  -- Units that count no more are dropped, and with the last of them the key.
+  if settings and #count[2] > 0 then
+    local live = settings[Q.units] > 0 and room.live(count[2], settings[Q.window], u.now) or {}
+    if #live < #count[2] then count[2], count.is_dirty = live, true end
+  end
   if count[1] == held then return nil end
   local finding = string.format('%d slots were counted, and %d are held', count[1], held)
   count[1], count.is_dirty = held, true
