@@ -3,14 +3,18 @@
 -- is. A line that has a refused head is parked: it is in none of them, however long it is. One whose heads a claim has been offered
 -- is in none either, until that claim says what became of them, or ten seconds have passed: then `offers` says so.
 --
--- The hash `lines` has of each line [turn, refused head or '', offer or '', its end, 1: woken meanwhile, routes]; and of each route
--- that has both kinds of work, the turn of its other work. It is there as long as the line is: `lines` of `meta` says if any is.
+-- The hash `lines` has of each line [turn, refused head or '', offer or '', its end, 1: woken meanwhile, routes], as long as there is
+-- anything in it; `lines` of `meta` says if any line is there. The hash `turns` has the turns of what is in no line, by route.
 
 local OFFER_MS = 10000
 local LINE_LENGTH = 20
 
 local function hash_key(u)
   return u.key.idx .. 'lines'
+end
+
+local function turns_key(u)
+  return u.key.idx .. 'turns'
 end
 
 local function queue_key(u, rid, lid)
@@ -134,7 +138,7 @@ end
 
 -- Of the work of a route that is in no line.
 function lines.turn_of_route(u, rid)
-  return tonumber(redis.call('HGET', hash_key(u), rid) or '0')
+  return tonumber(redis.call('HGET', turns_key(u), rid) or '0')
 end
 
 function lines.set_turn_of_route(u, rid, turn)
@@ -204,6 +208,7 @@ end
 
 function lines.probe(u)
   redis.call('HLEN', hash_key(u))
+  redis.call('HLEN', turns_key(u))
   redis.call('ZCARD', u.key.idx .. 'offers')
   for _, line in ipairs(u.lines_met) do
     for rid in pairs(line.rids) do
@@ -255,11 +260,14 @@ function lines.write(u)
   u.lines_grown = {}
   for _, line in ipairs(u.lines_met) do write_line(u, line) end
   if u.route_turns then
-    for rid, turn in pairs(u.route_turns) do redis.call('HSET', hash_key(u), rid, turn) end
+    for rid, turn in pairs(u.route_turns) do redis.call('HSET', turns_key(u), rid, turn) end
     u.route_turns = nil
   end
   local left = redis.call('HLEN', hash_key(u))
   if left > 0 and not u.lines then redis.call('HSET', u.key.meta, 'lines', 1) end
-  if left == 0 and u.lines then redis.call('HDEL', u.key.meta, 'lines') end
+  if left == 0 and u.lines then
+    redis.call('HDEL', u.key.meta, 'lines')
+    redis.call('UNLINK', turns_key(u))
+  end
   u.lines = left > 0
 end

@@ -13,6 +13,8 @@ export interface Admitted {
   readonly handed: readonly HandedOut[]
   /** Whether a line is out of the way of others: it is parked, or its head is gone. */
   readonly isMoved: boolean
+  /** How many ended, since a quota that drops what is new had no room for them. */
+  readonly drops: number
 }
 
 /**
@@ -50,6 +52,7 @@ export async function admitOffer(
   return {
     handed: asList(handed).map((each) => readHanded(each, answer.bytes)),
     isMoved: isParked || dropped.length > 0,
+    drops: dropped.length,
   }
 }
 

@@ -15,6 +15,8 @@ export interface ClaimLook {
   readonly isFull: boolean
   /** How often lines were put out of the way of others, since there is no room for their heads. */
   readonly moves: number
+  /** It ended as many as one claim may, since quotas that drop what is new had no room for them. */
+  readonly hasDroppedEnough: boolean
   /** Another process serves the instance by now: what it claims has to be asked for anew. */
   readonly isElsewhere: boolean
   /** One call to each of these partitions, sent together. Lanes that are capped may take a second one. */
@@ -56,6 +58,7 @@ export function createLook(
   let isElsewhere = false
   let lessons = 0
   let moves = 0
+  let drops = 0
   const sharing = (): readonly SharingLane<string>[] =>
     served.lanes.map((id) => ({ id, weight: ctx.lanes.weightOf(id) }))
   const lanes = sharing()
@@ -104,6 +107,7 @@ export function createLook(
     )
     const handed = [...part.handed, ...admitted.flatMap((each) => each?.handed ?? [])]
     if (admitted.some((each) => each?.isMoved)) moves += 1
+    drops += admitted.reduce((sum, each) => sum + (each?.drops ?? 0), 0)
     if (handed.length > 0) places.add(tag)
     else {
       // It may have got something there in an earlier round.
@@ -173,6 +177,9 @@ export function createLook(
     },
     get moves() {
       return moves
+    },
+    get hasDroppedEnough() {
+      return drops >= limits.claimDropsMax
     },
     get isElsewhere() {
       return isElsewhere

@@ -65,7 +65,7 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
         const held = await heldByClaim(ctx, request)
         if (held.length > 0) return held
       }
-      if (current?.isFull || fruitful >= FRUITFUL_ROUNDS_MAX) break
+      if (current?.isFull || current?.hasDroppedEnough || fruitful >= FRUITFUL_ROUNDS_MAX) break
       const found = find()
       if (found.length > 0) {
         current ??= begin(request, map)
