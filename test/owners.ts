@@ -73,10 +73,10 @@ export const executionOwners: readonly ExecutionOwner[] = [
     id: 'execution.rate_limited',
     covers: ({ eligibilityState }) =>
       eligibilityState === 'blocked_by_budget' || eligibilityState === 'blocked_by_quota',
-    movedBy: ['quotas.wakeParked', 'budgets.reset', 'executions.cancel', 'maintenance.drainTimers'],
+    movedBy: ['quotas.wakeParked', 'executions.hold', 'executions.cancel', 'maintenance.drainTimers'],
     scanner: 'admission_unblocker',
     latestMs: 'asked',
-    waitsFor: 'Room in a quota or budget; no store of the foundation roles enters it.',
+    waitsFor: 'Room in a quota or a budget: a freed slot, a refund, a window, a reset or a raised limit.',
   },
   {
     id: 'execution.active',
@@ -225,6 +225,8 @@ export const pendingOwners = {
   schedules: { scanner: 'schedule_runner', movedBy: 'schedules.fireDue' },
   operations: { scanner: 'operation_runner', movedBy: 'operations.advance' },
   lane_copies: { scanner: 'lane_sync', movedBy: 'lanes.syncCopies' },
+  parked: { scanner: 'admission_unblocker', movedBy: 'quotas.wakeParked' },
+  budget_resets: { scanner: 'budget_reset', movedBy: 'budgets.resetDue' },
 } as const
 
 /** The rows that cover a state; exactly one does, or the table or the state is wrong. */

@@ -14,8 +14,10 @@ import {
   type WaitpointId,
 } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
+import { AdmissionDriver } from '../support/admission-driver.js'
 import { readOne, steadyRetry } from '../support/builders.js'
 import { FlowDriver, type NodePlan } from '../support/flow-driver.js'
+import { hasRole } from '../support/roles.js'
 import { onSignal, SuspensionDriver } from '../support/suspension-driver.js'
 import { type TestStore, useStore } from '../support/use-store.js'
 import { WorkerDriver } from '../support/worker-driver.js'
@@ -37,6 +39,8 @@ interface Scene {
   readonly worker: WorkerDriver
   readonly id: ExecutionId
   readonly handle: Handle | undefined
+  /** What it waits for while it is throttled: the only slot, and who has it. */
+  readonly slot: { readonly admission: AdmissionDriver; handle: Handle | undefined } | undefined
   /** Where a signal is sent to, once there is a waitpoint. */
   waitpointId: WaitpointId | undefined
 }
@@ -57,7 +61,9 @@ async function arrange(situation: Situation, event: TransitionEvent): Promise<Sc
   const s = store()
   const isDelayedRoot = situation === 'delayed' && !byHolder.includes(event) && event !== 'deadline'
   const hasUpstream = situation === 'blocked' || (situation === 'ended' && underUpstream.includes(event))
+  const admission = situation === 'throttled' ? new AdmissionDriver(s) : undefined
   const node: NodePlan = {
+    ...(admission && { quotas: [{ quotaId: await admission.quota({ concurrency: 1 }) }] }),
     retry: steadyRetry(),
     timeouts: {
       ...(event === 'deadline' && { deadlineMs: BOUND_MS }),
@@ -75,7 +81,8 @@ async function arrange(situation: Situation, event: TransitionEvent): Promise<Sc
     : await FlowDriver.submit(s, plan, event === 'flow_deadline' ? { deadlineMs: BOUND_MS } : {})
   const worker = new WorkerDriver(s, { lanes: [flow.lane], kinds: [parseKind('x')], leaseTtlMs: LEASE_MS })
   const id = flow.id('x')
-  const scene: Scene = { store: s, flow, worker, id, handle: undefined, waitpointId: undefined }
+  const slot = admission && { admission, handle: undefined }
+  const scene: Scene = { store: s, flow, worker, id, slot, handle: undefined, waitpointId: undefined }
   if (event === 'signal') scene.waitpointId = await new SuspensionDriver(s).waitpoint(id)
   const handle = await bring(situation, event, scene)
   return { ...scene, handle }
@@ -101,6 +108,12 @@ async function bring(
     case 'blocked':
     case 'ready':
       return undefined
+    case 'throttled': {
+      const slot = must(scene.slot, 'a quota')
+      slot.handle = await slot.admission.fill()
+      expect(await worker.claim()).toEqual([])
+      return undefined
+    }
     case 'held':
       await s.backend.executions.hold(target)
       return undefined
@@ -183,6 +196,10 @@ async function happen(event: TransitionEvent, scene: Scene): Promise<string> {
     case 'due':
       await s.pass(HOUR_MS)
       return 'passed'
+    case 'room': {
+      const { admission, handle: holder } = must(scene.slot, 'a quota')
+      return (await admission.worker.complete(must(holder, 'who has its slot'))).outcome
+    }
     case 'claim':
       return (await worker.claim()).length === 0 ? 'empty' : 'claimed'
     case 'complete':
@@ -238,7 +255,9 @@ async function outcomeOf(call: Promise<string>): Promise<string> {
   })
 }
 
-for (const situation of situations) {
+const isCarriedOut = (situation: Situation) => situation !== 'throttled' || hasRole('quotas')
+
+for (const situation of situations.filter(isCarriedOut)) {
   describe(`an execution that is ${situation}`, () => {
     const cells = transitionEvents.map((event) => [event, transitions[situation][event]] as const)
     const reachable = cells.filter(([, transition]) => transition.kind !== 'never')

@@ -11,6 +11,7 @@ import {
 } from '@flowfabric/core'
 import { cancelCauseOf } from './facts.js'
 import { hint } from './feed.js'
+import { giveUnitsBack } from './holdings.js'
 import type { AttemptEntry, ExecutionRecord } from './records.js'
 import type { Model } from './store.js'
 import { cancelExecution, closeAttempt, endExecution, holdUntil, makeRunnable } from './transition.js'
@@ -107,6 +108,7 @@ export function putAside(model: Model, x: ExecutionRecord, attempt: AttemptEntry
 /** A holder hands back what it didn't start: as if the claim had not been, but for the epoch. */
 export function takeBack(model: Model, x: ExecutionRecord, attempt: AttemptEntry): void {
   const { before, leaseId } = must(x.lease, `the lease of ${x.id}`)
+  giveUnitsBack(model, x)
   x.attempts.pop()
   if (attempt.type !== 'reclaim') x.retryCount -= 1
   x.yielded = { executionId: x.id, attemptIndex: attempt.index, leaseId, epoch: x.epoch }

@@ -1,5 +1,5 @@
 import { type ChildEnd, type DispatchItem, type ExecutionId, limits, type Namespace } from '@flowfabric/core'
-import { isTerminal } from './facts.js'
+import { isActive, isTerminal } from './facts.js'
 import { addWatcher, type ChildId, childrenToStop, endOf, stopChildren, tellOfOwnEnd } from './family.js'
 import { cancelFlow } from './flow-cancel.js'
 import type { ExecutionRecord, FlowRecord, MessageRecord } from './records.js'
@@ -28,6 +28,9 @@ function reach(model: Model, message: MessageRecord): boolean {
       return tellWatchers(model, message)
     case 'parent_stopped':
       return stop(model, message)
+    case 'holder_cancelled':
+      cancelHolder(model, message)
+      return false
   }
 }
 
@@ -94,6 +97,12 @@ function stop(model: Model, { namespace, parent, generation }: Message<'parent_s
     else cancelExecution(model, child, 'parent')
   }
   return childrenToStop(x).length > 0
+}
+
+/** It may have ended, or run under another lease, since. */
+function cancelHolder(model: Model, { namespace, executionId, epoch }: Message<'holder_cancelled'>): void {
+  const x = executionIn(model, namespace, executionId)
+  if (x !== undefined && isActive(x) && x.epoch === epoch) cancelExecution(model, x, 'quota')
 }
 
 function executionIn(model: Model, namespace: Namespace, id: ExecutionId): ExecutionRecord | undefined {

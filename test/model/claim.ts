@@ -1,4 +1,5 @@
 import {
+  type Admission,
   type AttemptType,
   admit,
   type ClaimedExecution,
@@ -7,37 +8,101 @@ import {
   limits,
   must,
   parseLeaseId,
+  partitionTagOf,
 } from '@flowfabric/core'
 import { flowFactsOf, flowOf, isActive, isAlwaysNode, isPastDeadline } from './facts.js'
+import { demandFactsOf, takeDemands } from './holdings.js'
 import { laneOf } from './lane-records.js'
+import { park, parkedHeadOf } from './parking.js'
 import type { AttemptEntry, ExecutionRecord } from './records.js'
+import { step } from './step.js'
 import type { Model } from './store.js'
-import { makeActive } from './transition.js'
+import { cancelExecution, makeActive } from './transition.js'
 import { handleOf, inlineWithin, viewResumption, viewUpstream } from './views.js'
 
-/** What is claimable now, best first, each under a new lease; nothing when there is none. */
+/** What is claimable now, each under a new lease, and in each line best first; nothing when there is none. */
 export function claimNow(model: Model, request: ClaimRequest): ClaimedExecution[] {
   const repeated = [...model.executions.values()].filter(
     ({ lease }) => lease?.instanceId === request.instanceId && lease.claimId === request.claimId,
   )
   if (repeated.length > 0) return repeated.sort(byPlace).map((x) => viewClaimed(model, x))
+  return step(model, () => takeFromLines(model, request))
+}
 
+function takeFromLines(model: Model, request: ClaimRequest): ClaimedExecution[] {
+  const lines = linesOf(model, request)
   const claimed: ClaimedExecution[] = []
-  for (const x of [...model.executions.values()].filter((x) => isServed(x, request)).sort(byPlace)) {
-    if (claimed.length === request.max) break
-    if (model.claimOnly?.has(x.id) === false || !isClaimable(model, x, request)) continue
-    lease(model, x, request)
-    claimed.push(viewClaimed(model, x))
+  let drops = 0
+  for (let line = nextLine(model, lines); line !== undefined; line = nextLine(model, lines)) {
+    if (claimed.length === request.max || drops === limits.claimDropsMax) break
+    const x = must(line.queue.shift(), 'the head of a line')
+    if (model.claimOnly?.has(x.id) === false) continue
+    const judged = judge(model, x, request)
+    if (judged.admitted) {
+      takeDemands(model, x)
+      lease(model, x, request)
+      claimed.push(viewClaimed(model, x))
+      model.sequence += 1
+      model.turns.set(line.name, model.sequence)
+    } else if (judged.by === 'quota' && judged.strategy === 'drop_new') {
+      cancelExecution(model, x, 'quota')
+      drops += 1
+    } else if (judged.by === 'quota' || judged.by === 'budget') {
+      park(model, x, judged)
+      line.queue.length = 0
+    }
   }
   return claimed
+}
+
+/** What is claimed in its order: all of a partition with one admission key, and all without one. */
+interface Line {
+  readonly name: string
+  readonly queue: ExecutionRecord[]
+}
+
+function linesOf(model: Model, request: ClaimRequest): Line[] {
+  const lines = new Map<string, Line>()
+  const parked = new Set([...model.executions.values()].filter((x) => x.refused !== null).map(lineOf))
+  for (const x of [...model.executions.values()].filter((x) => isServed(x, request)).sort(byPlace)) {
+    const name = lineOf(x)
+    if (parked.has(name)) continue
+    const line = lines.get(name) ?? { name, queue: [] }
+    line.queue.push(x)
+    lines.set(name, line)
+  }
+  return [...lines.values()]
+}
+
+export function lineOf({ id, admissionKey }: ExecutionRecord): string {
+  return admissionKey === '' ? '' : `${partitionTagOf(id)} ${admissionKey}`
+}
+
+/** The line with the most urgent head; among equals the one that has waited longest for its turn. */
+function nextLine(model: Model, lines: readonly Line[]): Line | undefined {
+  if (lines.length === 1) return lines[0]?.queue.length === 0 ? undefined : lines[0]
+  const turnOf = ({ name }: Line) => model.turns.get(name) ?? 0
+  return lines
+    .filter(({ queue }) => queue.length > 0)
+    .sort((a, b) => {
+      const [x, y] = [must(a.queue[0], 'a head'), must(b.queue[0], 'a head')]
+      return urgencyOf(model, y) - urgencyOf(model, x) || turnOf(a) - turnOf(b) || byPlace(x, y)
+    })[0]
+}
+
+/** Its priority, and a step for each interval of its lane's ageing that it has waited. */
+function urgencyOf(model: Model, x: ExecutionRecord): number {
+  const { ageingMs } = laneOf(model, x.namespace, x.lane)
+  const waitedMs = model.clock.nowMs() - must(x.readyAtMs, 'when it became ready')
+  return x.priority + (ageingMs === null ? 0 : Math.floor(waitedMs / ageingMs))
 }
 
 /** What a claim could hand out now, best first, each for itself; changes nothing. */
 export function claimableNow(model: Model, request: ClaimRequest): ExecutionRecord[] {
   return [...model.executions.values()]
-    .filter((x) => isServed(x, request))
+    .filter((x) => isServed(x, request) && parkedHeadOf(model, x) === undefined)
     .sort(byPlace)
-    .filter((x) => isClaimable(model, x, request))
+    .filter((x) => judge(model, x, request).admitted)
 }
 
 export function emptyClaim(model: Model, request: ClaimRequest): ClaimOutcome {
@@ -63,9 +128,13 @@ function isServed(x: ExecutionRecord, request: ClaimRequest): boolean {
   return x.state.eligibilityState === 'eligible_now' && serves(x, request)
 }
 
-/** Judged right before each lease, since the lease before it may have filled the lane. */
-function isClaimable(model: Model, x: ExecutionRecord, request: ClaimRequest): boolean {
-  if (isPastDeadline(x, model.clock.nowMs())) return false
+/** Judged right before each lease, since the lease before it may have taken the last room. */
+function judge(
+  model: Model,
+  x: ExecutionRecord,
+  request: ClaimRequest,
+): Admission | { admitted: false; by: 'time' } {
+  if (isPastDeadline(x, model.clock.nowMs())) return { admitted: false, by: 'time' }
   const lane = laneOf(model, x.namespace, x.lane)
   const active = [...model.executions.values()].filter(
     (other) => other.namespace === x.namespace && other.lane === x.lane && isActive(other),
@@ -78,7 +147,8 @@ function isClaimable(model: Model, x: ExecutionRecord, request: ClaimRequest): b
     advertisedCapabilities: new Set(request.capabilities),
     flow: flowFactsOf(flowOf(model, x)),
     alwaysNode: isAlwaysNode(model, x),
-  }).admitted
+    demands: demandFactsOf(model, x),
+  })
 }
 
 function lease(model: Model, x: ExecutionRecord, request: ClaimRequest): void {
@@ -177,6 +247,7 @@ function viewClaimed(model: Model, x: ExecutionRecord): ClaimedExecution {
     steps: x.steps.slice(0, stepCount),
     stepsTruncated: stepCount < x.steps.length,
     resumption: x.resumption === null ? null : viewResumption(x, x.resumption),
+    budgets: x.demands.budgets,
     tags: x.tags,
     traceContext: x.traceContext,
   }

@@ -1,4 +1,5 @@
 import {
+  admissionKeyOf,
   defaultRetryPolicy,
   draftRootVector,
   type ExecutionSpec,
@@ -6,6 +7,7 @@ import {
   limits,
   type Namespace,
   type ParentLink,
+  resolveDemands,
 } from '@flowfabric/core'
 import { linkToParent } from './family.js'
 import { useLane } from './lane-records.js'
@@ -29,6 +31,7 @@ export function createExecution(
 ): ExecutionRecord {
   const nowMs = model.clock.nowMs()
   useLane(model, namespace, spec.lane)
+  const demands = resolveDemands(spec)
   model.sequence += 1
   const x: ExecutionRecord = {
     id: spec.id,
@@ -45,6 +48,8 @@ export function createExecution(
     traceContext: spec.traceContext ?? null,
     retentionMs: spec.retentionMs ?? null,
     maxReclaims: spec.maxReclaims ?? limits.reclaimsMax,
+    demands,
+    admissionKey: admissionKeyOf(demands),
     createdAtMs: nowMs,
     sequence: model.sequence,
     input: spec.input,
@@ -65,6 +70,7 @@ export function createExecution(
     firstEligibleAtMs: null,
     readyAtMs: null,
     score: null,
+    refused: null,
     attempts: [],
     lease: null,
     yielded: null,

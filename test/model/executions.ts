@@ -17,6 +17,7 @@ import {
   type ExecutionTerminal,
   engineError,
   hashInput,
+  isEngineError,
   limits,
   type Namespace,
   type ReplayExecution,
@@ -31,8 +32,10 @@ import { createExecution, isSameExecution } from './creation.js'
 import { explainFacts } from './explain-facts.js'
 import { findExecution, isActive, isTerminal, publicStateOfRecord, recordedOutcomeOf } from './facts.js'
 import { hint } from './feed.js'
+import { requireDemands } from './holdings.js'
 import { lookUpKey, recordKey } from './idempotency.js'
 import { findClosedLane, findCrowdedLane } from './lane-records.js'
+import { orError } from './or-error.js'
 import { pageNewestFirst } from './pages.js'
 import type { ExecutionRecord } from './records.js'
 import { reopen, replayFlow } from './replay.js'
@@ -160,6 +163,8 @@ export function submitExecution(
   namespace: Namespace,
   item: ExecutionSubmission,
 ): SubmitExecutionOutcome {
+  const unknown = orError(() => requireDemands(model, namespace, item))
+  if (isEngineError(unknown)) return { outcome: 'error', error: unknown }
   const content = { target: item.id, kind: item.kind, content: item.inputHash ?? hashInput(item.input) }
   const known = lookUpKey(model, namespace, item.idempotencyKey, content)
   if (known === 'conflict') return { outcome: 'idempotency_conflict' }

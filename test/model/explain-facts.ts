@@ -1,6 +1,8 @@
 import { type ExplainFacts, must, partitionTagOf } from '@flowfabric/core'
 import { flowOf, incomingOf, isActive, publicStateOfRecord } from './facts.js'
+import { demandFactsOf } from './holdings.js'
 import { laneOf } from './lane-records.js'
+import { parkedHeadOf } from './parking.js'
 import type { ExecutionRecord, FlowRecord } from './records.js'
 import type { Model } from './store.js'
 import { viewAttempt, viewExecution, viewGroup, viewSuspension } from './views.js'
@@ -33,6 +35,22 @@ export function explainFacts(model: Model, x: ExecutionRecord): ExplainFacts {
     group: flow === null ? null : explainGroup(model, flow, x),
     lastAttempt: last === undefined ? null : viewAttempt(x, last),
     suspension: x.suspension === null ? null : viewSuspension(x.suspension),
+    demands: explainDemands(model, x),
+  }
+}
+
+function explainDemands(model: Model, x: ExecutionRecord): ExplainFacts['demands'] {
+  const facts = demandFactsOf(model, x)
+  if (facts === null) return null
+  const head = parkedHeadOf(model, x)
+  const refused = head?.refused ?? null
+  return {
+    quotas: facts.quotas,
+    budgets: facts.budgets,
+    parked:
+      head === undefined || refused === null
+        ? null
+        : { head: head.id, by: refused.by, sinceMs: refused.sinceMs },
   }
 }
 
@@ -62,6 +80,7 @@ function isAhead(other: ExecutionRecord, x: ExecutionRecord): boolean {
     return false
   if (!isOfLane(other, x) || other.kind !== x.kind) return false
   if (partitionTagOf(other.id) !== partitionTagOf(x.id)) return false
+  if (other.admissionKey !== x.admissionKey) return false
   if (JSON.stringify(other.capabilities) !== JSON.stringify(x.capabilities)) return false
   return other.score < x.score || (other.score === x.score && other.sequence < x.sequence)
 }

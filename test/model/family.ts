@@ -28,7 +28,7 @@ export function linkToParent(
   child: { readonly id: ChildId; readonly namespace: Namespace; readonly parent: ParentLink | null },
 ): void {
   if (child.parent === null) return
-  leave(model, tagOf(model, child.id), {
+  leaveMessage(model, tagOf(model, child.id), {
     kind: 'child_linked',
     namespace: child.namespace,
     child: child.id,
@@ -40,7 +40,7 @@ export function linkToParent(
 export function watchChild(model: Model, x: ExecutionRecord, child: ChildId): void {
   if (x.children.has(child)) return
   x.children.set(child, { id: child, linked: false, detached: true, end: null, stopped: false })
-  leave(model, partitionTagOf(x.id), {
+  leaveMessage(model, partitionTagOf(x.id), {
     kind: 'child_watched',
     namespace: x.namespace,
     child,
@@ -56,7 +56,7 @@ function tellOfEnd(
 ): void {
   if (child.parent !== null) addWatcher(model, child.id, child.parent.id)
   if (!model.watchers.has(child.id)) return
-  leave(model, tagOf(model, child.id), {
+  leaveMessage(model, tagOf(model, child.id), {
     kind: 'child_ended',
     namespace: child.namespace,
     child: child.id,
@@ -67,7 +67,7 @@ function tellOfEnd(
 /** A parent was stopped: children of it that still run, and are not detached, are to be cancelled. */
 export function stopChildren(model: Model, x: ExecutionRecord): void {
   if (!isStopped(x) || childrenToStop(x).length === 0) return
-  leave(model, partitionTagOf(x.id), {
+  leaveMessage(model, partitionTagOf(x.id), {
     kind: 'parent_stopped',
     namespace: x.namespace,
     parent: { id: x.id, detached: false },
@@ -110,7 +110,7 @@ function tagOf(model: Model, id: ChildId): PartitionTag {
 
 type Unsent<Message> = Message extends MessageRecord ? Omit<Message, 'id'> : never
 
-function leave(model: Model, partition: PartitionTag, message: Unsent<MessageRecord>): void {
+export function leaveMessage(model: Model, partition: PartitionTag, message: Unsent<MessageRecord>): void {
   const id = mintEntry(model, partition)
   model.messages.set(id, { ...message, id } as MessageRecord)
   hint(model, { type: 'outbox', partition })

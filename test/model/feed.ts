@@ -1,9 +1,11 @@
 import {
+  type BudgetEvent,
   type EngineEvent,
   type FlowState,
   type Hint,
   makePartitionTag,
   type PartitionTag,
+  parseFlowId,
   partitionOfFlow,
   partitionTagOf,
   type SignalEvent,
@@ -11,7 +13,7 @@ import {
 } from '@flowfabric/core'
 import { publicStateOfRecord } from './facts.js'
 import { laneOf } from './lane-records.js'
-import type { ExecutionRecord, FlowRecord, SignalRecord } from './records.js'
+import type { BudgetRecord, ExecutionRecord, FlowRecord, SignalRecord } from './records.js'
 import type { Model } from './store.js'
 
 /** Says that the execution is in another state or generation, unless the last event said so already. */
@@ -76,6 +78,21 @@ export function announceFlow(model: Model, flow: FlowRecord, previousState: Flow
     previousState,
     graphRevision: flow.graphRevision,
     generation: flow.generation,
+  })
+}
+
+/** Says what became of a budget, where a flow of its id would say so. */
+export function announceBudget(
+  model: Model,
+  { id, namespace, period }: BudgetRecord,
+  change: BudgetEvent['change'],
+): void {
+  append(model, flowTagOf(model, { id: parseFlowId(id) }), {
+    type: 'budget',
+    namespace,
+    budgetId: id,
+    change,
+    period,
   })
 }
 

@@ -13,7 +13,15 @@ export type Fence =
   | { readonly pass: 'repeat'; readonly answer: { readonly outcome: string } }
   | { readonly pass: 'refused'; readonly refusal: FencingRefusal }
 
-export type FencedOperation = PutDown | 'renew' | 'progress' | 'step' | 'append' | 'extend' | 'waitpoint'
+export type FencedOperation =
+  | PutDown
+  | 'renew'
+  | 'progress'
+  | 'step'
+  | 'append'
+  | 'extend'
+  | 'waitpoint'
+  | 'acquire'
 
 /** Judges a handle, in the documented order. Changes nothing. */
 export function fence(

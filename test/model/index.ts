@@ -1,7 +1,8 @@
-import type { FoundationBackend } from '@flowfabric/core'
+import type { EngineBackend, FoundationBackend } from '@flowfabric/core'
 import { createAccess } from './access.js'
 import { createAttempts } from './attempts.js'
 import { createAudit } from './audit.js'
+import { createBudgets } from './budgets.js'
 import { createDispatching } from './dispatching.js'
 import { createEvents } from './events.js'
 import { createExecutions } from './executions.js'
@@ -12,6 +13,7 @@ import { createLeases } from './leases.js'
 import { createMaintenance } from './maintenance.js'
 import { createOperations } from './operations.js'
 import { createProjection } from './projection.js'
+import { createQuotas } from './quotas.js'
 import { createReconciling } from './reconciling.js'
 import { createEngines, createWorkers } from './registries.js'
 import { createSchedules } from './schedules.js'
@@ -23,10 +25,11 @@ import { createSuspensions } from './suspensions.js'
  * The reference model: what every store means, in plain maps, without indexes, caches or batches. Where it and a store
  * differ, one of them is wrong. See `docs/semantics.md`, of which it is the program.
  */
-export type ModelBackend = FoundationBackend & {
-  /** The records, for the fault hooks of tests alone. */
-  readonly store: Model
-}
+export type ModelBackend = FoundationBackend &
+  Pick<EngineBackend, 'budgets' | 'quotas'> & {
+    /** The records, for the fault hooks of tests alone. */
+    readonly store: Model
+  }
 
 export function createModel(options: ModelOptions = {}): ModelBackend {
   const store = createStore(options)
@@ -41,6 +44,8 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     resolution: { ...createDispatching(store), ...createReconciling(store), ...createProjection(store) },
     suspensions: createSuspensions(store),
     streams: createStreams(store),
+    budgets: createBudgets(store),
+    quotas: createQuotas(store),
     lanes: createLanes(store),
     workers: createWorkers(store),
     engines: createEngines(store),

@@ -5,7 +5,6 @@ import {
   checkSetLaneState,
   completeCounts,
   type LaneOperations,
-  type LaneSettings,
   type LaneView,
   type PublicState,
 } from '@flowfabric/core'
@@ -13,6 +12,7 @@ import { publicStateOfRecord } from './facts.js'
 import { hint } from './feed.js'
 import { useLane } from './lane-records.js'
 import type { LaneRecord } from './records.js'
+import { statedOf } from './settings.js'
 import { type Model, operate } from './store.js'
 
 export function createLanes(model: Model): LaneOperations {
@@ -51,10 +51,6 @@ export function createLanes(model: Model): LaneOperations {
         return { items: [], more: false }
       }),
   }
-}
-
-function statedOf(settings: Partial<Record<keyof LaneSettings, unknown>>): Partial<LaneSettings> {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 
 /** Work of the lane may be claimable now that was not before. */

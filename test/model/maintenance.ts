@@ -11,13 +11,15 @@ import {
   type PulseResult,
   partitionOfTag,
   partitionTagOf,
-  quotaPulse,
   readPartitionConfig,
+  recordsPulse,
   vectorViolations,
 } from '@flowfabric/core'
+import { nextResetIn } from './budgets.js'
 import { flowTagOf } from './feed.js'
 import { laneOf } from './lane-records.js'
 import { nextOperationIn } from './operations.js'
+import { nextRetryIn, parkedHeadOf, wakeableIn } from './parking.js'
 import { isDispatchable } from './resolution.js'
 import { hasExpired, trimRetention } from './retention.js'
 import { nextScheduleIn } from './schedule-records.js'
@@ -31,7 +33,8 @@ export function createMaintenance(model: Model): MaintenanceOperations {
         checkPulse(params, model.partitions)
         const nowMs = model.clock.nowMs()
         const partitions = params.partitions.map((partition) => {
-          if (partitionOfTag(partition).family === 'quota') return pulseOfQuotas(model, partition)
+          const { family, index } = partitionOfTag(partition)
+          if (family !== 'flow') return pulseOfRecords(model, { partition, family, index })
           const nextDueAtMs = nextTimerIn(model, partition)
           return { partition, pending: pendingIn(model, partition, nextDueAtMs), nextDueAtMs }
         })
@@ -135,10 +138,18 @@ function pendingIn(model: Model, partition: PartitionTag, nextDueAtMs: number | 
 /** Lanes that hand out work, and whose oldest claimable execution has waited longer than this. */
 const WAITING_MS = 250
 
-function pulseOfQuotas(model: Model, partition: PartitionTag): PulseResult['partitions'][number] {
-  return quotaPulse(partitionOfTag(partition).index, model.clock.nowMs(), {
-    schedules: nextScheduleIn(model, partition),
-    operations: nextOperationIn(model, partition),
+/** Of partitions in which no executions live. */
+function pulseOfRecords(
+  model: Model,
+  { partition, family, index }: { partition: PartitionTag; family: 'quota' | 'budget'; index: number },
+): PulseResult['partitions'][number] {
+  const due =
+    family === 'quota'
+      ? { schedules: nextScheduleIn(model, partition), operations: nextOperationIn(model, partition) }
+      : { budget_resets: nextResetIn(model, partition) }
+  return recordsPulse(family, index, model.clock.nowMs(), due, {
+    isParked: wakeableIn(model, partition).length > 0,
+    retryAtMs: nextRetryIn(model, partition),
   })
 }
 
@@ -148,6 +159,7 @@ function waitingLanes(model: Model): PulseResult['waitingLanes'] {
   for (const x of model.executions.values()) {
     const { state } = laneOf(model, x.namespace, x.lane)
     if (x.state.eligibilityState !== 'eligible_now' || x.readyAtMs === null) continue
+    if (parkedHeadOf(model, x) !== undefined) continue
     if (state === 'paused' || state === 'disabled' || nowMs - x.readyAtMs <= WAITING_MS) continue
     const key = `${x.namespace}/${x.lane}`
     if (x.readyAtMs < (oldest.get(key)?.readyAtMs ?? Number.POSITIVE_INFINITY)) {

@@ -1,5 +1,7 @@
 import { engineError, limits, type Page, type PageRequest, uuidOf } from '@flowfabric/core'
-import type { ExecutionRecord, FlowRecord } from './records.js'
+import type { BudgetRecord, ExecutionRecord, FlowRecord, QuotaRecord } from './records.js'
+
+type Listed = ExecutionRecord | FlowRecord | BudgetRecord | QuotaRecord
 
 /** A page of a list that only grows at its end: the cursor is a position. */
 export function pageByPosition<Item>(items: readonly Item[], request: PageRequest): Page<Item> {
@@ -14,7 +16,7 @@ function readPosition(cursor: string): number {
 }
 
 /** A page of what is listed newest first, ties by UUID descending: the cursor is the last item's key. */
-export function pageNewestFirst<Item extends ExecutionRecord | FlowRecord>(
+export function pageNewestFirst<Item extends Listed>(
   items: readonly Item[],
   request: PageRequest,
 ): Page<Item> {
@@ -29,7 +31,7 @@ export function pageNewestFirst<Item extends ExecutionRecord | FlowRecord>(
   }
 }
 
-function keyOf(item: ExecutionRecord | FlowRecord): string {
+function keyOf(item: Listed): string {
   const uuid = item.id.startsWith('{') ? uuidOf(item.id as ExecutionRecord['id']) : item.id
   return `${String(item.createdAtMs).padStart(15, '0')}:${uuid}`
 }

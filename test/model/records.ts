@@ -1,12 +1,16 @@
 import type {
+  Amounts,
   AttemptRecordState,
   AttemptType,
+  BudgetId,
+  BudgetSettings,
   Bytes,
   CancelCause,
   ChildEnd,
   ClaimId,
   ConditionState,
   DelayReason,
+  Demands,
   EdgeId,
   EndedBy,
   EntryId,
@@ -29,7 +33,10 @@ import type {
   Namespace,
   OutcomeBucket,
   ParentLink,
+  ParkedBy,
   PublicState,
+  QuotaId,
+  QuotaSettings,
   Resumption,
   RetryPolicy,
   Signal,
@@ -62,6 +69,9 @@ export interface ExecutionRecord {
   readonly traceContext: string | null
   readonly retentionMs: number | null
   readonly maxReclaims: number
+  readonly demands: Demands
+  /** Empty when it names no quota and no budget. */
+  readonly admissionKey: string
   readonly createdAtMs: number
   /** Order of acceptance over the whole store. */
   readonly sequence: number
@@ -87,6 +97,8 @@ export interface ExecutionRecord {
   firstEligibleAtMs: number | null
   readyAtMs: number | null
   score: number | null
+  /** What has no room for it, while it is the refused head of its admission key. */
+  refused: Refused | null
 
   attempts: AttemptEntry[]
   lease: Lease | null
@@ -113,6 +125,63 @@ export interface ExecutionRecord {
   signalSequence: number
   /** Those that it called, and those whose end it waited for. */
   readonly children: Map<ExecutionId | FlowId, ChildRecord>
+}
+
+export interface Refused {
+  readonly by: ParkedBy
+  readonly sinceMs: number
+  /** When it is worth another look by itself. */
+  readonly retryAtMs: number | null
+  /** Order of the refusals over the whole store. */
+  readonly sequence: number
+}
+
+export interface QuotaRecord {
+  readonly id: QuotaId
+  readonly namespace: Namespace
+  readonly createdAtMs: number
+  /** What it was created as. */
+  readonly content: string
+  settings: QuotaSettings
+  readonly keys: Map<string, QuotaKeyRecord>
+}
+
+export interface QuotaKeyRecord {
+  /** Units by the steps in which they were taken. */
+  readonly steps: Map<number, number>
+  /** By execution and use. */
+  readonly holders: Map<string, QuotaHolder>
+}
+
+export interface QuotaHolder {
+  readonly executionId: ExecutionId
+  readonly epoch: number
+  /** `null`: what its claim took. */
+  readonly holderKey: string | null
+  /** What its claim paid, and in which step, for a yield. */
+  readonly paid: { readonly atMs: number; readonly units: number } | null
+  /** Order of the grants over the whole store. */
+  readonly sequence: number
+  /** Its cancel is on its way. */
+  isCancelled: boolean
+}
+
+export interface BudgetRecord {
+  readonly id: BudgetId
+  readonly namespace: Namespace
+  readonly createdAtMs: number
+  /** What it was created as. */
+  readonly content: string
+  settings: BudgetSettings
+  period: number
+  periodStartedAtMs: number
+  nextResetAtMs: number | null
+  used: Amounts
+  /** What is left of each execution's estimate. */
+  readonly reservations: Map<ExecutionId, Amounts>
+  /** When each usage was reported, and each reset asked for, by their keys. */
+  readonly reports: Map<string, number>
+  readonly resets: Map<string, number>
 }
 
 export interface SuspensionRecord extends Omit<SuspensionView, 'escalated'> {
@@ -158,6 +227,8 @@ export type MessageRecord = { readonly id: EntryId; readonly namespace: Namespac
     }
   | { readonly kind: 'child_ended'; readonly child: ExecutionId | FlowId; readonly end: ChildEnd }
   | { readonly kind: 'parent_stopped'; readonly parent: ParentLink; readonly generation: number }
+  /** A quota's oldest holder is to make room. */
+  | { readonly kind: 'holder_cancelled'; readonly executionId: ExecutionId; readonly epoch: number }
 )
 
 export interface Wanted {

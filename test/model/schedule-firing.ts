@@ -3,6 +3,7 @@ import {
   executionOfTick,
   type FlowId,
   flowOfTick,
+  isEngineError,
   jitterOf,
   limits,
   type ScheduledId,
@@ -13,6 +14,7 @@ import {
 import { submitExecution } from './executions.js'
 import { findExecution, isTerminal } from './facts.js'
 import { cancelFlow } from './flow-cancel.js'
+import { orError } from './or-error.js'
 import { hasEnded, isBusy, isWaiting, nextTick, noteDue, type ScheduleRecord } from './schedule-records.js'
 import { step } from './step.js'
 import type { Model } from './store.js'
@@ -129,10 +131,13 @@ export function startNow(
 
 function refusalOf(model: Model, schedule: ScheduleRecord, { id, tickMs }: Start): string | undefined {
   const { namespace, work } = schedule
-  const { outcome } =
+  const answer = orError(() =>
     work.kind === 'execution'
       ? submitExecution(model, namespace, executionOfTick(nameOf(schedule), work, id as ExecutionId, tickMs))
-      : submitFlow(model, flowOfTick(nameOf(schedule), work, id as FlowId, tickMs, model.partitions.flow))
+      : submitFlow(model, flowOfTick(nameOf(schedule), work, id as FlowId, tickMs, model.partitions.flow)),
+  )
+  if (isEngineError(answer)) return answer.code
+  const outcome = answer.outcome === 'error' ? answer.error.code : answer.outcome
   // What is there under the tick's id was started by that tick, whatever the schedule was about then.
   return ['accepted', 'duplicate', 'execution_conflict', 'flow_conflict'].includes(outcome)
     ? undefined

@@ -1,5 +1,6 @@
 import {
   type AuditEntry,
+  type BudgetId,
   type EngineEvent,
   type EngineView,
   type EntryId,
@@ -13,6 +14,7 @@ import {
   type NamespaceRecord,
   type PartitionConfig,
   type PartitionTag,
+  type QuotaId,
   readPartitionConfig,
   type SigningKey,
   type StoredApiToken,
@@ -23,12 +25,14 @@ import { type Clock, createClock } from './clock.js'
 import type { OperationRecord } from './operations.js'
 import { createRandom, type Random } from './random.js'
 import type {
+  BudgetRecord,
   ExecutionRecord,
   FlowRecord,
   IdempotencyRecord,
   LaneRecord,
   MessageRecord,
   OutboxEntry,
+  QuotaRecord,
 } from './records.js'
 import type { ScheduleRecord } from './schedule-records.js'
 
@@ -69,6 +73,10 @@ export interface Model {
   readonly idempotencyKeys: Map<string, IdempotencyRecord>
   readonly schedules: Map<string, ScheduleRecord>
   readonly operations: Map<string, OperationRecord>
+  readonly quotas: Map<QuotaId, QuotaRecord>
+  readonly budgets: Map<BudgetId, BudgetRecord>
+  /** Of each line of equal claims, when it last had its turn. */
+  readonly turns: Map<string, number>
   readonly outbox: Map<EntryId, OutboxEntry>
   readonly messages: Map<EntryId, MessageRecord>
   /** Who is to be told of an end, until they are. */
@@ -114,6 +122,9 @@ export function createStore(options: ModelOptions): Model {
     idempotencyKeys: new Map(),
     schedules: new Map(),
     operations: new Map(),
+    quotas: new Map(),
+    budgets: new Map(),
+    turns: new Map(),
     outbox: new Map(),
     messages: new Map(),
     watchers: new Map(),

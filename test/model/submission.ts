@@ -21,6 +21,7 @@ import { announceFlow, flowTagOf, hint } from './feed.js'
 import { fence } from './fencing.js'
 import { contentOf } from './graph-content.js'
 import { checkGrowth, decidedTargets, grow, refuseGrowth } from './growth.js'
+import { requireDemands } from './holdings.js'
 import { forgetKey, lookUpKey, recordKey } from './idempotency.js'
 import type { ExecutionRecord, FlowRecord, GraphContent } from './records.js'
 import { setFlowState } from './settlement.js'
@@ -28,6 +29,7 @@ import type { Model } from './store.js'
 import { makeRunnable } from './transition.js'
 
 export function submitFlow(model: Model, params: SubmitFlow): SubmitFlowOutcome {
+  for (const node of params.nodes) requireDemands(model, params.namespace, node)
   checkGrowth(model, null, params)
   const content = contentOf(params)
   const keyed = { target: params.flowId, kind: 'flow', content: content.shape }
@@ -83,6 +85,7 @@ export function extendFlow(
   params: ExtendFlow,
   handle: LeaseHandle | undefined,
 ): ExtendFlowOutcome {
+  for (const node of params.nodes) requireDemands(model, params.namespace, node)
   const flow = findFlow(model, params.namespace, params.flowId)
   if (handle !== undefined) {
     const fenced = fence(model, [params.namespace], handle, 'extend')

@@ -14,9 +14,10 @@ import {
   type StateVector,
   terminalVector,
 } from '@flowfabric/core'
-import { flowOf, isTerminal, timerOf } from './facts.js'
+import { flowOf, isActive, isTerminal, timerOf } from './facts.js'
 import { stopChildren, tellOfOwnEnd } from './family.js'
 import { announceExecution, hint } from './feed.js'
+import { giveBack } from './holdings.js'
 import { laneOf } from './lane-records.js'
 import type { AttemptEntry, ExecutionRecord, Lease } from './records.js'
 import type { Model } from './store.js'
@@ -26,6 +27,9 @@ import type { Model } from './store.js'
  * ended in the outbox, and hints. So no transition can forget one of them.
  */
 export function transition(model: Model, x: ExecutionRecord, state: StateVector): void {
+  if (isActive(x) && state.lifecyclePhase !== 'active') giveBack(model, x)
+  if (state.blockingReason !== 'waiting_for_quota' && state.blockingReason !== 'waiting_for_budget')
+    x.refused = null
   x.state = state
   announceExecution(model, x)
   const flow = flowOf(model, x)

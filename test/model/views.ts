@@ -48,6 +48,8 @@ export function viewExecution(x: ExecutionRecord): Execution {
     tags: x.tags,
     retry: x.retry,
     timeouts: x.timeouts,
+    budgets: x.demands.budgets,
+    quotas: x.demands.quotas,
     state: x.state,
     publicState: publicStateOfRecord(x),
     generation: x.generation,

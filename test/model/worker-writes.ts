@@ -22,7 +22,7 @@ export function write<Answer extends { readonly outcome: string }>(
   model: Model,
   namespaces: readonly Namespace[],
   handle: CheckedHandle | undefined,
-  operation: PutDown | 'renew' | 'progress' | 'step' | 'append' | 'waitpoint',
+  operation: PutDown | 'renew' | 'progress' | 'step' | 'append' | 'waitpoint' | 'acquire',
   work: (held: Held) => Answer,
 ): Answer | FencingRefusal | ItemError {
   const checked = must(handle, 'the check of an item')

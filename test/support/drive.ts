@@ -1,5 +1,6 @@
-import type { FoundationBackend, PartitionTag, PendingWork } from '@flowfabric/core'
+import type { FoundationBackend, PartitionConfig, PartitionTag, PendingWork } from '@flowfabric/core'
 import { makePartitionTag } from '@flowfabric/core'
+import { findRole } from './roles.js'
 
 /** Which work is carried out before which, when several kinds are pending: what has ended is resolved before all else. */
 const order = ['outbox', 'sibling_cancels', 'cancel_backlog', 'timers'] as const satisfies PendingWork[]
@@ -49,6 +50,24 @@ export async function settle(
 
 const isUnprojected = ({ pending }: { readonly pending: readonly PendingWork[] }) =>
   pending.includes('projection')
+
+/** Does by hand what resets budgets and wakes admission keys, until nothing is pending. */
+export async function settleAdmission(backend: FoundationBackend, counts: PartitionConfig): Promise<void> {
+  const [budgets, quotas] = [findRole(backend, 'budgets'), findRole(backend, 'quotas')]
+  if (budgets === undefined || quotas === undefined) return
+  const tags = (['budget', 'quota'] as const).flatMap((family) =>
+    Array.from({ length: counts[family] }, (_, index) => makePartitionTag(family, index)),
+  )
+  for (let turn = 0; turn < turnsMax; turn += 1) {
+    const { partitions } = await backend.maintenance.pulse({ partitions: tags })
+    const due = partitions.filter(({ pending }) => pending.includes('budget_resets'))
+    for (const { partition } of due) await budgets.resetDue({ partition, max: 500 })
+    const parked = partitions.filter(({ pending }) => pending.includes('parked'))
+    for (const { partition } of parked) await quotas.wakeParked({ partition, max: 500 })
+    if (due.length + parked.length === 0) return
+  }
+  throw new Error(`after ${turnsMax} turns there are still admission keys to wake`)
+}
 
 /** One call of that kind of work. */
 export async function carryOut(

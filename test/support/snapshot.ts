@@ -70,7 +70,7 @@ export async function takeSnapshot(
       frames: frames.map((frame) => ({ ...frame, frame: hex(frame.frame) })),
       summary: { ...summary, document: hex(summary.document) },
       ...(await pictureSuspensions(backend, namespace, id)),
-      events: feed.filter((event) => event.type !== 'flow' && event.executionId === id).map(pictureEvent),
+      events: feed.filter((event) => 'executionId' in event && event.executionId === id).map(pictureEvent),
     }
   })
   const graphs = flows.map(async (flow) => ({

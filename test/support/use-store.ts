@@ -15,7 +15,7 @@ import {
 } from '@flowfabric/core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { createTestBackend, type TestBackend, type TestBackendOptions } from './backends.js'
-import { settle } from './drive.js'
+import { settle, settleAdmission } from './drive.js'
 import type { Faults } from './faults/faults.js'
 import { createFaults } from './faults/open.js'
 import type { FlowStage } from './flow-driver.js'
@@ -102,6 +102,10 @@ export function inNamespace(opened: TestBackend, namespace: Namespace): TestStor
     isFaulty = true
   })
   const lane = parseLaneId('solos')
+  const settleAll = async () => {
+    await settle(backend, partitions)
+    await settleAdmission(backend, opened.partitionCounts)
+  }
   return {
     opened,
     backend,
@@ -113,10 +117,10 @@ export function inNamespace(opened: TestBackend, namespace: Namespace): TestStor
     advance: async (byMs) => {
       await backend.maintenance.advanceTime({ byMs })
     },
-    settle: () => settle(backend, partitions),
+    settle: settleAll,
     pass: async (byMs) => {
       await backend.maintenance.advanceTime({ byMs })
-      await settle(backend, partitions)
+      await settleAll()
     },
 
     aSolo: (more = {}) => ({

@@ -1,13 +1,17 @@
 import { setMaxListeners } from 'node:events'
 import {
   createHintHub,
+  type EngineBackend,
   type ExecutionId,
   type FoundationBackend,
   type PartitionConfig,
 } from '@flowfabric/core'
 import { createAccess } from './access/index.js'
+import { createDemandCheck } from './admission/demands.js'
+import { createWaker } from './admission/waking.js'
 import { createAttempts } from './attempts/index.js'
 import { createAudit } from './audit/index.js'
+import { createBudgets } from './budgets/index.js'
 import { createCatalog } from './db/catalog.js'
 import type { PostgresContext } from './db/context.js'
 import { openDatabase } from './db/open.js'
@@ -25,6 +29,7 @@ import { createMaintenance } from './maintenance/index.js'
 import { readPartitions } from './maintenance/prepare.js'
 import { createOperations } from './operations/index.js'
 import { type PostgresBackendOptions, readSettings } from './options.js'
+import { createQuotas } from './quotas/index.js'
 import { createResolution } from './resolution/index.js'
 import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
@@ -32,7 +37,7 @@ import { createSuspensions } from './suspensions/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
-export interface PostgresBackend extends FoundationBackend {
+export interface PostgresBackend extends FoundationBackend, Pick<EngineBackend, 'budgets' | 'quotas'> {
   /** All rows of an execution, whatever its namespace, for people. Throws `execution_not_found` when there are none. */
   inspect(id: ExecutionId): Promise<InspectedExecution>
 }
@@ -55,6 +60,8 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     resolution: createResolution(ctx),
     suspensions: createSuspensions(ctx),
     streams: createStreams(ctx),
+    budgets: createBudgets(ctx),
+    quotas: createQuotas(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
@@ -87,6 +94,8 @@ export function createContext(options: PostgresBackendOptions): {
     settings,
     hints,
     catalog: createCatalog(db),
+    demands: createDemandCheck(db),
+    waker: createWaker(() => ctx),
     isPglite: options.pglite !== undefined,
     partitions() {
       partitions ??= readPartitions(db).catch((fault) => {

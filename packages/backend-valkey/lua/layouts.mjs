@@ -61,7 +61,22 @@ export const layouts = {
       capped: '1: it holds a slot of a capped lane',
       staged:
         '1: its graph came in parts, and it has not been let into the indexes yet; 2: it has, but its upstreams were not looked at',
-      waits: 'what it has had to do with suspensions, parents and children, see `waits`; most have none',
+      waits:
+        'what it has had to do with suspensions, parents and children, see `waits`; most have none, or false',
+      demands: 'quotas and budgets, see `demands`; most have none',
+    },
+  },
+  /** What an execution asks and holds of quotas and budgets. `D` in Lua. */
+  demands: {
+    letter: 'D',
+    fields: {
+      line: "hash of its admission key; '' when it names neither, and has only taken slots by hand",
+      quotas: '[id, key, cost] of each, in the order in which they are taken',
+      budgets: '[id, [dimension, estimate, …]] of each, in that order',
+      lease: "under which it holds what is to be given back; '' when it holds nothing",
+      back: '1: units come back with it, since no attempt began',
+      refused: 'what has no room for it: [q or b, id, key, since, name of the waiter]; or 0',
+      uses: '[id, key] of quotas of which its attempt took slots by hand; or 0',
     },
   },
   /** Of an execution that is somebody's child or parent, or ever had a waitpoint or a suspension. `V` in Lua. */
@@ -223,6 +238,41 @@ export const layouts = {
       credit: 'slots that the partition may use',
       seq: 'of the last message about its credit',
       active: 'its active executions here, as long as it is capped',
+    },
+  },
+  /** A quota's settings. `Q` in Lua. */
+  quota: {
+    letter: 'Q',
+    fields: {
+      version: 'raised by each change',
+      ns: 'namespace',
+      created: 'ms',
+      content: 'what it was created as',
+      label: '',
+      units: 'of its rate; 0: no rate',
+      window: 'ms',
+      concurrency: '0: no bound',
+      strategy: 'queue, drop_new or cancel_oldest',
+    },
+  },
+  /** A budget. Amounts are [dimension, amount, …]. `B` in Lua. */
+  budget: {
+    letter: 'B',
+    fields: {
+      ns: 'namespace',
+      created: 'ms',
+      content: 'what it was created as',
+      label: '',
+      limits: '[dimension, soft, hard] each, by name; -1: none',
+      rule: 'of a hard breach',
+      every: 'reset period, ms; 0: none',
+      period: 'from 1',
+      started: 'of the period, ms',
+      next: 'reset, ms; 0: none',
+      used: 'in the period',
+      reserved: 'by what runs',
+      base: 'what is used by charges that are kept no more',
+      said: 'changes that the feed was told of',
     },
   },
   /** What is kept of an attempt's stream beside its frames. `H` in Lua. */

@@ -115,7 +115,7 @@ function compact(file, text) {
         .replace(/\s+--\s.*$/, ''),
     )
     .join('\n')
-    .replaceAll(/\b([XAPFGLWSHV])\.(\w+)/g, (whole, letter, field) => {
+    .replaceAll(/\b([XAPFGLWSHVDQB])\.(\w+)/g, (whole, letter, field) => {
       const layout = Object.values(layouts).find((each) => each.letter === letter)
       const place = Object.keys(layout.fields).indexOf(field)
       if (place < 0) throw new Error(`${file}: ${whole} is no field`)

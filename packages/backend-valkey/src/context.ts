@@ -21,6 +21,8 @@ export interface ValkeyContext {
   /** What claims of this process have got, and where. */
   readonly claims: ClaimMemory
   readonly hints: HintHub
+  /** Namespaces of quotas that were found, by id. */
+  readonly quotaOwners: Map<string, string>
   /** The deployment's counts, read once. Throws `migrations_pending` on a store that was never prepared. */
   partitions(): Promise<PartitionConfig>
   /** Ends, submissions and claims of a flow partition, by its index. */

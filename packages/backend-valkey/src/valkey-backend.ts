@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { createHintHub, type ExecutionId, type FoundationBackend } from '@flowfabric/core'
+import { createHintHub, type EngineBackend, type ExecutionId, type FoundationBackend } from '@flowfabric/core'
 import { createAccess } from './access/index.js'
 import { createAttempts } from './attempts/index.js'
 import { createAudit } from './audit/index.js'
+import { createBudgets } from './budgets/index.js'
 import { createPartitionChannel, type PartitionChannel } from './channel/partition-channel.js'
 import { type Connection, openConnection } from './connection/open.js'
 import { readConnectionSettings } from './connection/options.js'
@@ -30,6 +31,7 @@ import { createMaintenance } from './maintenance/index.js'
 import { readPartitions, tagsOf } from './maintenance/prepare.js'
 import { createOperations } from './operations/index.js'
 import { readSettings, type ValkeyBackendOptions } from './options.js'
+import { createQuotas } from './quotas/index.js'
 import { createBackgroundDispatch, dispatchOnce } from './resolution/background.js'
 import { createResolution } from './resolution/index.js'
 import { createCatalogue } from './routes/catalogue.js'
@@ -40,7 +42,7 @@ import { createSuspensions } from './suspensions/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
-export interface ValkeyBackend extends FoundationBackend {
+export interface ValkeyBackend extends FoundationBackend, Pick<EngineBackend, 'budgets' | 'quotas'> {
   /**
    * All that is stored of an execution, whatever its namespace and however damaged it is, for people. Throws
    * `execution_not_found` when there is nothing.
@@ -66,6 +68,8 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     resolution: createResolution(ctx),
     suspensions: createSuspensions(ctx),
     streams: createStreams(ctx),
+    budgets: createBudgets(ctx),
+    quotas: createQuotas(ctx),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
@@ -159,6 +163,7 @@ export function createContext(options: ValkeyBackendOptions): {
     lanes,
     claims,
     hints,
+    quotaOwners: new Map(),
     partitions,
     channel(partition) {
       channels[partition] ??= createPartitionChannel(`fp:${partition}`, invoke)

@@ -203,6 +203,26 @@ export const limits = {
   quotasPerExecutionMax: 8,
   /** A reservation that isn't confirmed by a claim lapses after this. */
   reservationTtlMs: 10_000,
+  /** A limit of a budget, and an amount of one report. `limit_exceeded`. */
+  amountMax: 1_000_000_000_000_000,
+  /** An amount of an estimate. `limit_exceeded`. */
+  estimateMax: 1_000_000_000_000,
+  /** What is spent of a dimension in a period. `limit_exceeded`. */
+  amountSumMax: 9_000_000_000_000_000,
+  /** The name of a dimension. */
+  dimensionCharsMax: 64,
+  /** The key of a quota, as UTF-8. */
+  quotaKeyBytesMax: 256,
+  /** What tells uses of a quota by one attempt apart, as UTF-8. */
+  holderKeyBytesMax: 256,
+  /** Slots and rate units of a quota, and what one start costs of the latter. `limit_exceeded`. */
+  quotaUnitsMax: 1_000_000_000,
+  /** Into so many steps a window is cut at most, which is how exact a rate is. */
+  rateSteps: 1_000,
+  usageBatchMax: 1_000,
+  acquireBatchMax: 256,
+  /** Executions that one claim ends because a quota has no room for them. */
+  claimDropsMax: 100,
 
   // Schedules.
   /** The shortest interval. `invalid_schedule`. */

@@ -84,7 +84,9 @@ describe('events.read', () => {
         ? `${event.name} ${event.publicState}`
         : event.type === 'flow'
           ? `flow ${event.state}`
-          : event.name,
+          : event.type === 'signal'
+            ? event.name
+            : event.change,
     )
     const at = (line: string) => story.indexOf(line)
     for (const line of ['flow open', 'a active', 'a completed', 'b waiting'])
@@ -107,9 +109,9 @@ describe('events.read', () => {
   it('filters by execution, flow, lane and type; its cursor moves on all the same', async () => {
     const [one, two] = await happen(2)
     const only = async (filter: ReadEvents['filter']) => (await readAll({ filter })).events
-    expect(new Set((await only({ flowId: one?.flowId })).map(({ flowId }) => flowId))).toEqual(
-      new Set([one?.flowId]),
-    )
+    expect(
+      new Set((await only({ flowId: one?.flowId })).map((event) => 'flowId' in event && event.flowId)),
+    ).toEqual(new Set([one?.flowId]))
     const ofA = await only({ executionId: two?.id('a') })
     expect(ofA.map((event) => event.type === 'execution' && event.executionId)).toEqual(
       ofA.map(() => two?.id('a')),
@@ -128,7 +130,9 @@ describe('events.read', () => {
     const [flow] = await happen(1)
     const later = await readAll({ cursor })
     expect(later.events.length).toBeGreaterThan(0)
-    expect(new Set(later.events.map(({ flowId }) => flowId))).toEqual(new Set([flow?.flowId]))
+    expect(new Set(later.events.map((event) => 'flowId' in event && event.flowId))).toEqual(
+      new Set([flow?.flowId]),
+    )
   })
 
   it("never shows another namespace's events", async () => {
@@ -163,7 +167,8 @@ describe('events.read', () => {
   function expectOrdered(events: readonly EngineEvent[]): void {
     const numbers = new Map<string, number>()
     for (const event of events) {
-      const object = event.type === 'flow' ? event.flowId : event.executionId
+      const object =
+        'executionId' in event ? event.executionId : event.type === 'flow' ? event.flowId : event.budgetId
       expect(event.number).toBeGreaterThan(numbers.get(object) ?? 0)
       numbers.set(object, event.number)
     }

@@ -41,6 +41,7 @@ describe('executions.explainFacts', () => {
       group: null,
       lastAttempt: null,
       suspension: null,
+      demands: null,
     })
   })
 

@@ -66,6 +66,7 @@ describe('executions.submit with next', () => {
           steps: [],
           stepsTruncated: false,
           resumption: null,
+          budgets: [],
           tags: { 'a.b': 'c' },
           traceContext: null,
         },

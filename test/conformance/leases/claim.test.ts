@@ -42,6 +42,7 @@ describe('leases.claim', () => {
       steps: [],
       stepsTruncated: false,
       resumption: null,
+      budgets: [],
       tags: {},
       traceContext: null,
     })

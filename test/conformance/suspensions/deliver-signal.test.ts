@@ -208,7 +208,7 @@ describe('suspensions.deliverSignal', () => {
     for (const partition of store().partitions) await backend.maintenance.upkeep({ partition, max: 500 })
     const { events } = await backend.events.read({ namespace, limit: 1_000 })
     const story = events
-      .filter((event) => event.type !== 'flow' && event.executionId === told.id)
+      .filter((event) => 'executionId' in event && event.executionId === told.id)
       .map((event) =>
         event.type === 'signal'
           ? `${event.name} ${event.outcome}`

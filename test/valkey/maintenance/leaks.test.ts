@@ -10,6 +10,7 @@ import {
   parseNamespace,
 } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
+import { AdmissionDriver } from '../../support/admission-driver.js'
 import { createTestBackend, type TestBackend } from '../../support/backends.js'
 import { bytesOf } from '../../support/builders.js'
 import { cleanUp } from '../../support/clean-up.js'
@@ -175,6 +176,33 @@ describe('what is trimmed', () => {
       await cleanUp(backend, partitions)
       await store.settle()
       expect(await keysLeft(opened)).toEqual([])
+    })
+  })
+
+  it('leaves nothing of what quotas and budgets were asked for, but themselves', async () => {
+    await withStore(async (store, opened) => {
+      const { backend, namespace, partitions } = store
+      const driver = new AdmissionDriver(store)
+      const quotaId = await driver.quota({ concurrency: 1, rate: { units: 5, windowMs: 1_000 } })
+      const budgetId = await driver.budget(10)
+      const demands = { quotas: [{ quotaId, key: 'k' }], budgets: [{ budgetId, estimate: { tokens: 5 } }] }
+      const items = Array.from({ length: 4 }, () => store.aSolo(demands))
+      await backend.executions.submit({ namespace, items })
+      const { handle } = await driver.worker.claimOne({ max: 4 })
+      expect(await driver.readQuota('k', quotaId)).toMatchObject({ held: 1, waiting: 1 })
+      await driver.acquire(handle)
+      await driver.spend(handle, 3)
+      await driver.worker.fail(handle)
+      await store.settle()
+      for (const { id } of items) await backend.executions.cancel({ namespace, id })
+      await store.settle()
+      await cleanUp(backend, partitions)
+      await store.settle()
+      await store.advance(limits.idempotencyTtlMs)
+      await driver.quotas.reconcile({ partition: driver.quotaPartition('k'), max: 100 })
+      const own = /:quota:|:quotas:|:budget:[^:]*:[^:]*$|:budgets:|:reports$|:reported$|:reviews$/
+      expect((await keysLeft(opened)).filter((key) => !own.test(key.replace(/\{[^}]*\}/, '')))).toEqual([])
+      expect(await driver.readBudget()).toMatchObject({ used: { tokens: 3 }, reserved: {}, waiting: 0 })
     })
   })
 

@@ -19,6 +19,8 @@ export interface RouteEntry {
   readonly kind: Kind
   /** Sorted. */
   readonly capabilities: readonly string[]
+  /** Its work names quotas or budgets. */
+  readonly keyed: boolean
 }
 
 /**
@@ -42,6 +44,7 @@ export interface RouteSpec {
   readonly lane: string
   readonly kind: string
   readonly capabilities: readonly string[]
+  readonly keyed: boolean
 }
 
 interface LaneRow {
@@ -59,6 +62,7 @@ interface RouteRow {
   readonly lane_id: number
   readonly kind: Kind
   readonly capabilities: readonly string[]
+  readonly keyed: boolean
 }
 
 export function createCatalog(db: Database): Catalog {
@@ -77,7 +81,7 @@ export function createCatalog(db: Database): Catalog {
         (select coalesce(json_agg(json_build_object('id', id, 'namespace', namespace, 'name', name, 'weight', weight,
           'concurrency', concurrency, 'ageing_ms', ageing_ms, 'retention_ms', retention_ms)), '[]') from ff.lane) as lanes,
         (select coalesce(json_agg(json_build_object('id', id, 'lane_id', lane_id, 'kind', kind,
-          'capabilities', capabilities)), '[]') from ff.route) as routes`,
+          'capabilities', capabilities, 'keyed', keyed)), '[]') from ff.route) as routes`,
     )
     if (row === undefined) return
     lanes = new Map(row.lanes.map((each) => [each.id, toLane(each)]))
@@ -88,9 +92,10 @@ export function createCatalog(db: Database): Catalog {
     for (const each of row.routes) {
       const lane = lanes.get(each.lane_id)
       if (lane === undefined) continue
-      const route: RouteEntry = { id: each.id, lane, kind: each.kind, capabilities: each.capabilities }
+      const { id, kind, capabilities, keyed } = each
+      const route: RouteEntry = { id, lane, kind, capabilities, keyed }
       routes.set(route.id, route)
-      routesByKey.set(routeKey(lane.namespace, lane.name, route.kind, route.capabilities), route)
+      routesByKey.set(routeKey(lane.namespace, lane.name, kind, capabilities, keyed), route)
       const ofLane = routesByLane.get(lane.id)
       if (ofLane === undefined) routesByLane.set(lane.id, [route])
       else ofLane.push(route)
@@ -119,7 +124,7 @@ export function createCatalog(db: Database): Catalog {
   const making = new Map<string, Promise<RouteEntry | null>>()
   const make = async (spec: readonly SqlValue[], key: string): Promise<RouteEntry | null> => {
     const [made] = await db.call<{ id: number | null }>(
-      'select ff.ensure_route($1, $2, $3, $4::text[], $5) as id',
+      'select ff.ensure_route($1, $2, $3, $4::text[], $5, $6) as id',
       [...spec, limits.routesPerLaneMax],
     )
     if (made === undefined || made.id === null) return null
@@ -133,15 +138,15 @@ export function createCatalog(db: Database): Catalog {
     lane: (id) => find(() => lanes.get(id), `lane ${id}`),
     laneNamed: (namespace, name) => lanesByName.get(nameKey(namespace, name)),
     route: (id) => find(() => routes.get(id), `route ${id}`),
-    async ensureRoute({ namespace, lane, kind, capabilities }) {
+    async ensureRoute({ namespace, lane, kind, capabilities, keyed }) {
       const sorted = capabilities.length < 2 ? capabilities : [...new Set(capabilities)].sort()
-      const key = routeKey(namespace, lane, kind, sorted)
+      const key = routeKey(namespace, lane, kind, sorted, keyed)
       const known = routesByKey.get(key)
       if (known !== undefined) return known
       // A batch of the same route asks once.
       let asked = making.get(key)
       if (asked === undefined) {
-        asked = make([namespace, lane, kind, sorted], key).finally(() => making.delete(key))
+        asked = make([namespace, lane, kind, sorted, keyed], key).finally(() => making.delete(key))
         making.set(key, asked)
       }
       return asked
@@ -168,6 +173,12 @@ function nameKey(namespace: string, name: string): string {
 }
 
 /** Names hold neither slash nor comma. */
-function routeKey(namespace: string, lane: string, kind: string, capabilities: readonly string[]): string {
-  return `${namespace}/${lane}/${kind}/${capabilities.join(',')}`
+function routeKey(
+  namespace: string,
+  lane: string,
+  kind: string,
+  capabilities: readonly string[],
+  keyed: boolean,
+): string {
+  return `${namespace}/${lane}/${kind}/${capabilities.join(',')}${keyed ? '/' : ''}`
 }

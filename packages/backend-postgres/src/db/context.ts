@@ -1,4 +1,6 @@
 import type { HintHub, PartitionConfig } from '@flowfabric/core'
+import type { DemandCheck } from '../admission/demands.js'
+import type { Waker } from '../admission/waking.js'
 import type { PostgresSettings } from '../options.js'
 import type { Catalog } from './catalog.js'
 import type { Database } from './database.js'
@@ -10,6 +12,10 @@ export interface PostgresContext {
   readonly hints: HintHub
   /** Lanes and routes by id and by name, kept in the process. */
   readonly catalog: Catalog
+  /** Which quotas and budgets there are. */
+  readonly demands: DemandCheck
+  /** Wakes what waits for quotas and budgets. */
+  readonly waker: Waker
   /** Whether the store is a PGlite in this process. */
   readonly isPglite: boolean
   /** The deployment's counts, read once. Throws `migrations_pending` on a store that was never prepared. */

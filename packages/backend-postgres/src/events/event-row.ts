@@ -1,4 +1,6 @@
 import {
+  type BudgetEvent,
+  type BudgetId,
   type CancelCause,
   type EngineEvent,
   type FlowId,
@@ -44,6 +46,7 @@ type EventBody =
       graphRevision: number,
       generation: number,
     ]
+  | readonly ['b', namespace: Namespace, id: BudgetId, change: BudgetEvent['change'], period: number]
   | readonly [
       's',
       namespace: Namespace,
@@ -68,6 +71,10 @@ function toEvent(partition: number, number: number, atMs: number, body: EventBod
   if (body[0] === 'f') {
     const [, namespace, flowId, state, previousState, graphRevision, generation] = body
     return { ...base, type: 'flow', namespace, flowId, state, previousState, graphRevision, generation }
+  }
+  if (body[0] === 'b') {
+    const [, namespace, budgetId, change, period] = body
+    return { ...base, type: 'budget', namespace, budgetId, change, period }
   }
   if (body[0] === 's') {
     const [, namespace, lane, executionId, flowId, id, waitpointId, name, outcome] = body

@@ -66,7 +66,7 @@ describe('what SQL derives is what core derives', () => {
   })
 
   it('the public state of every vector that the constraints let in', async () => {
-    await query(`select ff.ensure_route('default', 'lane', 'kind', '{}', 10)`)
+    await query(`select ff.ensure_route('default', 'lane', 'kind', '{}', false, 10)`)
     const reasons: Partial<Record<LifecyclePhase, BlockingReason>> = {
       runnable: 'waiting_for_worker',
       suspended: 'waiting_for_signal',

@@ -21,6 +21,7 @@ import {
   type Timeouts,
   type WorkerId,
 } from '@flowfabric/core'
+import { type StoredDemands, toDemands } from '../admission/demands.js'
 import type { Catalog } from '../db/catalog.js'
 
 /** What `executionColumns` select. */
@@ -67,6 +68,7 @@ export interface ExecutionRow {
   readonly progress_percent: number | null
   readonly progress_message: string | null
   readonly parent: ParentLink | null
+  readonly demands: StoredDemands | null
   readonly terminal_at: number | null
 }
 
@@ -76,7 +78,7 @@ export const executionColumns = `e.partition_key, e.id, e.route_id, e.flow_id, i
   e.terminal_outcome, e.attempt_state, e.public_state, e.generation, e.epoch, e.attempt_count, e.retry_count, e.reclaim_count,
   e.replay_count, e.held, e.created_at, e.first_eligible_at, e.ready_at, e.not_before, e.delay_reason, e.deadline_at, e.worker_id,
   e.instance_id, e.lease_started_at, e.lease_expires_at, e.attempt_deadline_at, e.grace_ends_at, e.cancel_cause, r.failure,
-  i.progress_percent, i.progress_message, i.parent, e.terminal_at`
+  i.progress_percent, i.progress_message, i.parent, i.demands, e.terminal_at`
 
 export const executionTables = `ff.execution e
   join ff.execution_info i on i.partition_key = e.partition_key and i.id = e.id
@@ -97,6 +99,7 @@ export async function toExecution(row: ExecutionRow, catalog: Catalog): Promise<
     tags: row.tags,
     retry: row.retry ?? defaultRetryPolicy,
     timeouts: toTimeouts(row),
+    ...toDemands(row.demands),
     state: {
       lifecyclePhase: row.lifecycle_phase,
       ownershipState: row.ownership_state,

@@ -13,6 +13,7 @@ import {
   partitionIndexOf,
   uuidOf,
 } from '@flowfabric/core'
+import { readDemandFacts } from '../admission/explain.js'
 import { type AttemptRow, attemptRows, toAttempt } from '../attempts/attempt-row.js'
 import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
@@ -73,6 +74,7 @@ export async function explainFacts(ctx: PostgresContext, params: GetExecution): 
         group: lane.flow_id === null ? null : await readGroup(tx, key),
         lastAttempt: last === undefined ? null : toAttempt(last),
         suspension: execution.state.lifecyclePhase === 'suspended' ? await readSuspension(tx, key) : null,
+        demands: await readDemandFacts(tx, key, execution),
       }
     },
     { isolation: 'repeatable read' },
@@ -85,7 +87,7 @@ async function readLane(tx: Executor, key: Key): Promise<LaneRow> {
        coalesce((select sum(d.n) from ff.lane_depth d where d.lane_id = l.id and d.public_state = 'active'), 0)::integer as active,
        (select count(*)::integer from (
           select from ff.execution o where e.eligibility_state = 'eligible_now' and o.partition_key = e.partition_key
-            and o.route_id = e.route_id and o.eligibility_state = 'eligible_now' and (o.score, o.seq) < (e.score, e.seq)
+            and o.route_id = e.route_id and o.admission_key is not distinct from e.admission_key and o.eligibility_state = 'eligible_now' and (o.score, o.seq) < (e.score, e.seq)
           limit 1000) a) as ahead
      from ff.execution e join ff.lane l on l.id = e.lane_id
      left join ff.flow f on f.partition_key = e.partition_key and f.id = e.flow_id

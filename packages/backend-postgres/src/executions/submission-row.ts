@@ -1,10 +1,12 @@
 import type { ExecutionSubmission, LaneState } from '@flowfabric/core'
+import type { KeyedDemands } from '../admission/demands.js'
 import type { RouteEntry } from '../db/catalog.js'
 
 /** A submission whose route is known. */
 export interface Routed {
   readonly item: ExecutionSubmission
   readonly route: RouteEntry
+  readonly keyed: KeyedDemands | undefined
 }
 
 /** A row of the SQL type `submitted`. */
@@ -25,7 +27,7 @@ export interface SubmittedRow {
 }
 
 /** What is seldom stated, as one JSON text; null for an item that states nothing of it. */
-export function optionsOf(item: ExecutionSubmission): string | null {
+export function optionsOf(item: ExecutionSubmission, keyed: KeyedDemands | undefined): string | null {
   const { priority, tags, retry, timeouts, startAtMs, delayMs, retentionMs, maxReclaims, traceContext } = item
   const options = {
     ...timeouts,
@@ -37,6 +39,7 @@ export function optionsOf(item: ExecutionSubmission): string | null {
     retentionMs,
     maxReclaims,
     traceContext,
+    ...keyed,
   }
   for (const value of Object.values(options)) if (value !== undefined) return JSON.stringify(options)
   return null

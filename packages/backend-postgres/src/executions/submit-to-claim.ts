@@ -9,6 +9,7 @@ import {
   partitionIndexOf,
   uuidOf,
 } from '@flowfabric/core'
+import { namesDemands } from '../admission/demands.js'
 import type { PostgresContext } from '../db/context.js'
 import type { Claimer } from '../leases/claim.js'
 import type { ClaimedRow } from '../leases/claimed-row.js'
@@ -30,7 +31,7 @@ export interface HandedSubmission {
 
 /** Whether an item can be handed out by the statement that accepts it. */
 export function startsAtOnce({ item }: Routed): boolean {
-  return item.delayMs === undefined && item.startAtMs === undefined
+  return item.delayMs === undefined && item.startAtMs === undefined && !namesDemands(item)
 }
 
 /**
@@ -57,7 +58,7 @@ export async function submitToClaim(
       route.id,
       item.inputHash ?? hashInput(item.input),
       item.input,
-      optionsOf(item),
+      optionsOf(item, undefined),
       ctx.catalog.version,
       request.workerId,
       request.instanceId,
@@ -117,6 +118,7 @@ export async function submitToClaim(
     step_times: null,
     steps_truncated: null,
     resumption: null,
+    demands: null,
   }
   // Both know when it is due; one tells.
   return { row: { ...row, due_at: null }, claimed: must(await claimer.finish(begun, [claimed]), 'its lease') }

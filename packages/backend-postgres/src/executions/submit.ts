@@ -13,6 +13,7 @@ import {
   type SubmitExecutionsResult,
   uuidOf,
 } from '@flowfabric/core'
+import { namesDemands, storedDemandsOf } from '../admission/demands.js'
 import type { RouteEntry } from '../db/catalog.js'
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
@@ -87,25 +88,28 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
   const keyed = createGroups(ctx, claimer, keyedWay)
   const linked = createGroups(ctx, claimer, linkedWay)
   return async (params) => {
-    const errors = checkSubmitExecutions(params, await ctx.partitions())
+    const counts = await ctx.partitions()
+    const errors = checkSubmitExecutions(params, counts)
     const { namespace, items, next } = params
     const groupOf = (item: ExecutionSubmission | undefined) => {
       if (item?.parent !== undefined) return linked(namespace)
       return item?.idempotencyKey === undefined ? plain(namespace) : keyed(namespace)
     }
     const routes = await Promise.allSettled(
-      items.map(({ lane, kind, capabilities = [] }, index) =>
-        errors[index] === undefined
-          ? ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities })
-          : Promise.reject(errors[index]),
-      ),
+      items.map(async (item, index) => {
+        if (errors[index] !== undefined) throw errors[index]
+        const { lane, kind, capabilities = [] } = item
+        const keyed = namesDemands(item)
+        if (keyed) await ctx.demands.require(namespace, [item])
+        return ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities, keyed })
+      }),
     )
     const outcomes = items.map(async (item, index): Promise<SubmitExecutionOutcome> => {
       const routed = must(routes[index], 'a route')
       if (routed.status === 'rejected') throw routed.reason
       const route = routed.value
       if (route === null) return { outcome: 'too_many_routes', lane: item.lane }
-      return toOutcome(await groupOf(item).add({ item, route }), route)
+      return toOutcome(await groupOf(item).add({ item, route, keyed: storedDemandsOf(item, counts) }), route)
     })
     const inGroups = new Set(items.map(groupOf))
     const [group] = inGroups
@@ -117,7 +121,7 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
     return {
       items: settled.map((each) => {
         if (each.status === 'fulfilled') return each.value
-        if (isEngineError(each.reason) && each.reason.kind === 'validation') {
+        if (isEngineError(each.reason) && ['validation', 'not_found'].includes(each.reason.kind)) {
           return { outcome: 'error', error: each.reason }
         }
         throw each.reason
@@ -164,7 +168,7 @@ function columnsOf(items: readonly Routed[]): SqlValue[] {
     items.map(({ route }) => route.id),
     items.map(({ item }) => item.inputHash ?? hashInput(item.input)),
     items.map(({ item }) => item.input),
-    items.map(({ item }) => optionsOf(item)),
+    items.map(({ item, keyed }) => optionsOf(item, keyed)),
   ]
 }
 

@@ -35,6 +35,7 @@ export async function extendFlow(ctx: PostgresContext, params: ExtendFlow): Prom
   const counts = await ctx.partitions()
   const handle = checkExtendFlow(params, counts)
   const { flowId, namespace } = params
+  await ctx.demands.require(namespace, params.nodes)
   const partition = await partitionOf(ctx, flowId)
   // Lanes and routes are made outside the step: they exist from their first use, and holding them up helps nobody.
   const rows = await toGraphRows(ctx, namespace, params.nodes, params.edges)

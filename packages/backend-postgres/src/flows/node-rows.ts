@@ -6,9 +6,11 @@ import {
   limits,
   mintEdgeId,
   type Namespace,
+  type PartitionConfig,
   resolveJoin,
   uuidOf,
 } from '@flowfabric/core'
+import { namesDemands, type StoredDemands, storedDemandsOf } from '../admission/demands.js'
 import type { PostgresContext } from '../db/context.js'
 
 /** A node as `insert_members` reads it. Absent fields are SQL nulls. */
@@ -35,6 +37,9 @@ interface NodeRow {
   readonly hash: string
   readonly retry: FlowNode['retry']
   readonly trace: string | undefined
+  readonly demands?: StoredDemands | undefined
+  /** The text of its admission key. */
+  readonly line?: string | undefined
   /** Number of incoming edges; absent without a group. */
   readonly n?: number
   readonly policy?: string
@@ -75,11 +80,13 @@ export async function toGraphRows(
   const laneIds = new Set<number>()
   const readyLanes = new Map<LaneId, number>()
   const rows: NodeRow[] = []
+  const counts = await ctx.partitions()
   // All at once: unknown ones share few round trips and one load of the catalogue.
   const routes = await Promise.all(
-    nodes.map(({ lane, kind, capabilities = [] }) =>
-      ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities }),
-    ),
+    nodes.map((node) => {
+      const { lane, kind, capabilities = [] } = node
+      return ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities, keyed: namesDemands(node) })
+    }),
   )
   for (const [index, node] of nodes.entries()) {
     const { lane } = node
@@ -90,6 +97,7 @@ export async function toGraphRows(
     if (n === undefined) readyLanes.set(lane, (readyLanes.get(lane) ?? 0) + 1)
     rows.push({
       ...describeNode(node, rows.length),
+      ...describeDemands(node, counts),
       lane: route.lane.id,
       route: route.id,
       ...(n === undefined ? {} : describeGroup(node, n)),
@@ -131,6 +139,11 @@ function describeNode(node: FlowNode, o: number) {
     retry: node.retry,
     trace: node.traceContext,
   }
+}
+
+function describeDemands(node: FlowNode, counts: PartitionConfig) {
+  const keyed = storedDemandsOf(node, counts)
+  return keyed === undefined ? {} : { demands: keyed.demands, line: keyed.admissionKey }
 }
 
 /** The join with its defaults filled in, as it is stored. */

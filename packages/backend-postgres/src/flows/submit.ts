@@ -54,6 +54,7 @@ async function submitFlow(
 ): Promise<SubmitFlowOutcome> {
   const counts = await ctx.partitions()
   checkSubmitFlow(params, counts)
+  await ctx.demands.require(params.namespace, params.nodes)
   checkGraph(params)
   const { namespace, flowId } = params
   const partition = partitionOfFlow(flowId, counts.flow)

@@ -22,6 +22,7 @@ export function announceEnds(
   ends: readonly EndFacts[],
   { isDispatched = false }: { readonly isDispatched?: boolean } = {},
 ): void {
+  ctx.waker.afterEnds(ends.map(({ partition_key, id }) => makeExecutionId(partition_key, id)))
   const outbox = new Set<number>()
   const everySolo = ctx.settings.inlineResolveEdges === 0
   for (const { is_terminal, flow_id, partition_key } of ends) {

@@ -1,7 +1,7 @@
 import type { ClaimedExecution, ClaimRequest } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
-import { type Claimer, claimCall, claimParameters } from './claim.js'
+import { type BegunClaim, type Claimer, claimCall, claimParameters } from './claim.js'
 import { type ClaimedRow, claimedColumnNames } from './claimed-row.js'
 
 /** A function of the store that answers rows. */
@@ -37,11 +37,14 @@ export async function callWithClaims<Row extends object>(
   if (call === undefined) {
     return { rows: [], claims: await Promise.all(requests.map(claimer.look)), claimedByLane: new Map() }
   }
-  const begun = requests.slice(0, claimsMax).map((request) => claimer.begin(request))
-  const answered = await ctx.db.call<PartRow>(statementOf(call.fn, begun.length), [
-    ...call.values,
-    ...begun.flatMap(({ values }) => values),
-  ])
+  const begun = claimsOf(requests, claimer)
+  const answered = await ctx.db.call<PartRow>(
+    statementOf(
+      call.fn,
+      begun.map(({ served }) => served.hasLines),
+    ),
+    [...call.values, ...begun.flatMap(({ values }) => values)],
+  )
   let rows: readonly Row[] = []
   const claimedRows: ClaimedRow[][] = begun.map(() => [])
   const claimedByLane = new Map<number, number>()
@@ -63,13 +66,19 @@ export async function callWithClaims<Row extends object>(
   return { rows, claims, claimedByLane }
 }
 
+/** One that locks quotas and budgets goes alone: each takes its locks in their order, two after each other would not. */
+function claimsOf(requests: readonly ClaimRequest[], claimer: Claimer): readonly BegunClaim[] {
+  const begun = requests.slice(0, claimsMax).map((request) => claimer.begin(request))
+  return begun.some(({ served }) => served.hasLines) ? begun.slice(0, 1) : begun
+}
+
 const statements = new Map<string, string>()
 
-function statementOf(fn: StoreFunction, claimCount: number): string {
-  const key = `${fn.name} ${claimCount}`
+function statementOf(fn: StoreFunction, claims: readonly boolean[]): string {
+  const key = `${fn.name} ${claims}`
   let statement = statements.get(key)
   if (statement === undefined) {
-    statement = buildStatement(fn, claimCount)
+    statement = buildStatement(fn, claims)
     statements.set(key, statement)
   }
   return statement
@@ -85,18 +94,20 @@ interface PartRow extends ClaimedRow {
  * The barrier first, then the function, then the claims, in the order in which all take them. The answers are packed into
  * one value: as rows they would have to have the columns of the claims too, and every one costs both sides.
  */
-function buildStatement({ name, types, columns }: StoreFunction, claimCount: number): string {
+function buildStatement({ name, types, columns }: StoreFunction, claims: readonly boolean[]): string {
   const call = `ff.${name}(${types.map((type, index) => `$${index + 1}::${type}`).join(', ')})`
   const answers = `json_agg(json_build_array(${columns.join(', ')}))`
-  if (claimCount === 0) return `select 0 as part, ${answers} as answers from ${call}`
+  if (claims.length === 0) return `select 0 as part, ${answers} as answers from ${call}`
   const noClaim = claimedColumnNames.map((column) => `(null::ff.claimed).${column} as ${column}`).join(', ')
   const branches = [
     `select -1 as part, null::json as answers, ${noClaim} from ff.enter_barrier()`,
     `select 0, ${answers}, ${noClaim} from ${call}`,
   ]
-  for (let index = 0; index < claimCount; index += 1) {
+  for (const [index, hasLines] of claims.entries()) {
     const first = types.length + 1 + index * claimParameters
-    branches.push(`select ${index + 1}, null, ${claimedColumnNames.join(', ')} from ${claimCall(first)}`)
+    branches.push(
+      `select ${index + 1}, null, ${claimedColumnNames.join(', ')} from ${claimCall(first, hasLines)}`,
+    )
   }
   return branches.join('\nunion all\n')
 }

@@ -6,6 +6,7 @@ import {
   createLaneShares,
   createReadyWaiters,
   type LaneShares,
+  makeExecutionId,
   makePartitionTag,
   waitForWork,
 } from '@flowfabric/core'
@@ -34,7 +35,8 @@ export interface BegunClaim {
 /** How many parameters `claim_work` takes. */
 export const claimParameters = 10
 
-export function claimCall(firstParameter: number): string {
+/** The function that carries out a claim: only one that may find lines has to look for them. */
+export function claimCall(firstParameter: number, hasLines: boolean): string {
   const types = [
     'bigint',
     'text',
@@ -47,10 +49,13 @@ export function claimCall(firstParameter: number): string {
     'integer[]',
     'integer[]',
   ]
-  return `ff.claim_work(${types.map((type, index) => `$${firstParameter + index}::${type}`).join(', ')})`
+  return `ff.${hasLines ? 'claim_lines' : 'claim_work'}(${types.map((type, index) => `$${firstParameter + index}::${type}`).join(', ')})`
 }
 
-const statement = `select ${claimedColumnNames.join(', ')} from ${claimCall(1)}`
+const statementOf = (hasLines: boolean) =>
+  `select ${claimedColumnNames.join(', ')} from ${claimCall(1, hasLines)}`
+const plainStatement = statementOf(false)
+const linesStatement = statementOf(true)
 
 export function createClaimer(ctx: PostgresContext): Claimer {
   const routes = createRouteSelector(ctx.catalog)
@@ -64,6 +69,7 @@ export function createClaimer(ctx: PostgresContext): Claimer {
     // A new route may come between each load and the claim; a third time in a row it is left to the next claim.
     for (let tries = 0; tries < 3; tries += 1) {
       const begun = begin(request)
+      const statement = begun.served.hasLines ? linesStatement : plainStatement
       const claimed = await finish(begun, await ctx.db.call<ClaimedRow>(statement, begun.values))
       if (claimed !== undefined) return claimed
     }
@@ -128,6 +134,9 @@ async function finishClaim(
     for (const [partition, dueAtMs] of dueAt) {
       ctx.hints.emit({ type: 'due', partition: makePartitionTag('flow', partition), dueAtMs })
     }
+  }
+  for (const { id, partition_key, demands } of rows) {
+    if (demands !== null && id !== null) ctx.waker.remember(makeExecutionId(partition_key, id), demands)
   }
   return Promise.all(rows.map((row) => toClaimed(row, ctx.catalog)))
 }

@@ -12,6 +12,7 @@ import {
   type Tags,
   type UpstreamResult,
 } from '@flowfabric/core'
+import { type StoredDemands, toDemands } from '../admission/demands.js'
 import type { Catalog } from '../db/catalog.js'
 import { type StoredResumption, toResumption } from '../suspensions/resumption.js'
 
@@ -50,6 +51,7 @@ export interface ClaimedRow {
   readonly step_times: readonly number[] | null
   readonly steps_truncated: boolean | null
   readonly resumption: StoredResumption | null
+  readonly demands: StoredDemands | null
 }
 
 /** In the order of the type. */
@@ -86,6 +88,7 @@ export const claimedColumnNames: readonly (keyof ClaimedRow)[] = [
   'step_times',
   'steps_truncated',
   'resumption',
+  'demands',
 ]
 
 export async function toClaimed(row: ClaimedRow, catalog: Catalog): Promise<ClaimedExecution> {
@@ -117,6 +120,7 @@ export async function toClaimed(row: ClaimedRow, catalog: Catalog): Promise<Clai
     steps: toSteps(row),
     stepsTruncated: row.steps_truncated ?? false,
     resumption: row.resumption === null ? null : toResumption(row.partition_key, row.resumption),
+    budgets: toDemands(row.demands).budgets,
     tags: row.tags,
     traceContext: row.trace_context,
   }

@@ -7,6 +7,8 @@ export interface ServedRoutes {
   /** At most as many as one claim may ask. */
   readonly routeIds: readonly number[]
   readonly routeLaneIds: readonly number[]
+  /** Some hold work that names quotas or budgets. */
+  readonly hasLines: boolean
 }
 
 type Served = Pick<ClaimRequest, 'namespaces' | 'lanes' | 'kinds' | 'capabilities'>
@@ -20,6 +22,7 @@ interface Remembered {
   readonly lanes: readonly LaneEntry[]
   readonly routeIds: readonly number[]
   readonly routeLaneIds: readonly number[]
+  readonly hasLines: boolean
   offset: number
 }
 
@@ -58,17 +61,18 @@ function choose(catalog: Catalog, { namespaces, lanes: names, kinds, capabilitie
     lanes,
     routeIds: routes.map(({ id }) => id),
     routeLaneIds: routes.map(({ lane }) => lane.id),
+    hasLines: routes.some(({ keyed }) => keyed),
     offset: 0,
   }
 }
 
 /** More routes than one claim may ask take turns. */
 function turn(known: Remembered): ServedRoutes {
-  const { lanes, routeIds, routeLaneIds } = known
-  if (routeIds.length <= limits.routesPerClaimMax) return { lanes, routeIds, routeLaneIds }
+  const { lanes, routeIds, routeLaneIds, hasLines } = known
+  if (routeIds.length <= limits.routesPerClaimMax) return { lanes, routeIds, routeLaneIds, hasLines }
   const start = known.offset % routeIds.length
   known.offset = start + limits.routesPerClaimMax
-  return { lanes, routeIds: cut(routeIds, start), routeLaneIds: cut(routeLaneIds, start) }
+  return { lanes, routeIds: cut(routeIds, start), routeLaneIds: cut(routeLaneIds, start), hasLines }
 }
 
 function cut(list: readonly number[], start: number): readonly number[] {

@@ -10,7 +10,7 @@ import {
   type PartitionTag,
   type PendingWork,
   type PulseResult,
-  quotaPulse,
+  recordsPulse,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 
@@ -41,21 +41,35 @@ interface QuotaPulseRow {
   readonly now: number
   readonly schedules_due_at: number | null
   readonly operations_due_at: number | null
+  readonly retry_at: number | null
+  readonly parked: boolean
 }
 
-/** The cheap look: one statement of index probes over all partitions asked for, and another for those of the quota family. */
+interface BudgetPulseRow {
+  readonly partition_key: number
+  readonly now: number
+  readonly reset_at: number | null
+  readonly parked: boolean
+}
+
+/** The cheap look: one statement of index probes over all partitions of a family. */
 export async function pulse(
   ctx: PostgresContext,
   params: { readonly partitions: readonly PartitionTag[] },
 ): Promise<PulseResult> {
   const asked = checkPulse(params, await ctx.partitions())
-  const [flows, quotas] = await Promise.all([pulseOfFlows(ctx, asked), pulseOfQuotas(ctx, asked)])
+  const [flow, quota, budget] = await Promise.all([
+    pulseOfFlows(ctx, asked),
+    pulseOfQuotas(ctx, asked),
+    pulseOfBudgets(ctx, asked),
+  ])
+  const byFamily = { flow, quota, budget }
   return {
-    nowMs: flows.nowMs ?? quotas.nowMs ?? (await readNow(ctx)),
+    nowMs: flow.nowMs ?? quota.nowMs ?? budget.nowMs ?? (await readNow(ctx)),
     partitions: asked.map(({ family, index }) =>
-      must((family === 'quota' ? quotas : flows).byIndex.get(index), `the pulse of ${family} ${index}`),
+      must(byFamily[family].byIndex.get(index), `the pulse of ${family} ${index}`),
     ),
-    waitingLanes: flows.waitingLanes,
+    waitingLanes: flow.waitingLanes,
   }
 }
 
@@ -100,15 +114,46 @@ async function pulseOfQuotas(ctx: PostgresContext, asked: readonly Partition[]):
   const indexes = indexesOf(asked, 'quota')
   if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map() }
   const rows = await ctx.db.query<QuotaPulseRow>(
-    'select partition_key, now, schedules_due_at, operations_due_at from ff.pulse_of_quotas($1::integer[])',
+    `select partition_key, now, schedules_due_at, operations_due_at, retry_at, parked
+     from ff.pulse_of_quotas($1::integer[])`,
     [indexes],
   )
   return {
     nowMs: rows[0]?.now,
     byIndex: new Map(
-      rows.map(({ partition_key, now, schedules_due_at, operations_due_at }) => [
-        partition_key,
-        quotaPulse(partition_key, now, { schedules: schedules_due_at, operations: operations_due_at }),
+      rows.map((row) => [
+        row.partition_key,
+        recordsPulse(
+          'quota',
+          row.partition_key,
+          row.now,
+          { schedules: row.schedules_due_at, operations: row.operations_due_at },
+          { isParked: row.parked, retryAtMs: row.retry_at },
+        ),
+      ]),
+    ),
+  }
+}
+
+async function pulseOfBudgets(ctx: PostgresContext, asked: readonly Partition[]): Promise<FamilyPulse> {
+  const indexes = indexesOf(asked, 'budget')
+  if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map() }
+  const rows = await ctx.db.query<BudgetPulseRow>(
+    'select partition_key, now, reset_at, parked from ff.pulse_of_budgets($1::integer[])',
+    [indexes],
+  )
+  return {
+    nowMs: rows[0]?.now,
+    byIndex: new Map(
+      rows.map((row) => [
+        row.partition_key,
+        recordsPulse(
+          'budget',
+          row.partition_key,
+          row.now,
+          { budget_resets: row.reset_at },
+          { isParked: row.parked, retryAtMs: null },
+        ),
       ]),
     ),
   }

@@ -2,7 +2,6 @@ import {
   type ChildEnd,
   type DispatchItem,
   type ExecutionId,
-  type FamilyMessage,
   type FlowId,
   isEngineError,
   isExecutionId,
@@ -11,6 +10,7 @@ import {
   makeEntryId,
   must,
   type Namespace,
+  type OutboxMessage,
   partitionIndexOf,
   partitionOfFlow,
   type RecordedOutcome,
@@ -52,12 +52,18 @@ type Message =
       readonly parent: ExecutionId
       readonly generation: number
     }
+  | {
+      readonly kind: 'holder_cancelled'
+      readonly namespace: Namespace
+      readonly execution: ExecutionId
+      readonly epoch: number
+    }
 
-type Told<Kind extends FamilyMessage> = Extract<Message, { readonly kind: Kind }>
+type Told<Kind extends OutboxMessage> = Extract<Message, { readonly kind: Kind }>
 
 /** An entry of the outbox that is a message. */
 export interface MessageEntry extends HopOther {
-  readonly kind: FamilyMessage
+  readonly kind: OutboxMessage
 }
 
 /** Every other entry is a flow's. */
@@ -93,6 +99,9 @@ async function reach(ctx: PostgresContext, entry: MessageEntry, message: Message
       return tellWatchers(ctx, entry, message)
     case 'parent_stopped':
       return stopChildren(ctx, entry, message)
+    case 'holder_cancelled':
+      await cancelHolder(ctx, message)
+      return drop(ctx, entry)
   }
 }
 
@@ -112,6 +121,18 @@ async function link(
     child,
     detached,
   ])
+}
+
+/** It may have ended, or run under another lease, since. */
+async function cancelHolder(
+  ctx: PostgresContext,
+  { execution, namespace, epoch }: Told<'holder_cancelled'>,
+): Promise<void> {
+  const ended = await ctx.db.call<EndFacts>(
+    'select * from ff.cancel_holder($1::integer, $2::uuid, $3, $4::bigint)',
+    [partitionIndexOf(execution), uuidOf(execution), namespace, epoch],
+  )
+  announceEnds(ctx, ended)
 }
 
 async function watch(

@@ -143,6 +143,7 @@ export async function carryOut(ctx: PostgresContext, other: HopOther): Promise<D
     case 'child_watched':
     case 'child_ended':
     case 'parent_stopped':
+    case 'holder_cancelled':
       return carryMessage(ctx, { ...other, kind: other.kind })
     case 'flow_settled': {
       const state = await settleFlow(ctx, other.partition, flowId, other.id)

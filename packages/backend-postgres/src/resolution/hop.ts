@@ -1,9 +1,9 @@
 import {
-  type FamilyMessage,
   type FlowId,
   type FlowState,
   makeExecutionId,
   makePartitionTag,
+  type OutboxMessage,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { announceReady } from '../leases/after-end.js'
@@ -26,7 +26,7 @@ export interface HopEntry {
 export interface HopOther {
   readonly id: string
   readonly partition: number
-  readonly kind: 'flow_settled' | 'seal_release' | 'replay_reset' | FamilyMessage
+  readonly kind: 'flow_settled' | 'seal_release' | 'replay_reset' | OutboxMessage
   /** Null of a message between a parent and a child. */
   readonly flow: string | null
 }

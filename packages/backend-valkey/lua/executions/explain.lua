@@ -27,7 +27,7 @@ return function(u, a)
   local lane = lanes.of_execution(u, x)
   local ahead = 0
   if x[X.phase] == 'r' and x[X.elig] == 'e' then
-    local rank = redis.call('ZRANK', u.key.idx .. 'ready:' .. x[X.rid], project.ready_member(x, a[2]))
+    local rank = redis.call('ZRANK', u.key.idx .. (x[X.demands] and lines.queue(x) or 'ready:' .. x[X.rid]), project.ready_member(x, a[2]))
     ahead = math.min(rank or 0, AHEAD_MAX)
   end
   local bytes, flow, group, upstreams = { record.stored(u, x) }, { '', '', 1 }, 0, {}

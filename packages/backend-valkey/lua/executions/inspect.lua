@@ -23,7 +23,7 @@ local function indexes_of(u, id, x)
   end
   look('timers', id)
   if not x then return told end
-  look('ready:' .. x[X.rid], project.ready_member(x, id))
+  look(x[X.demands] and lines.queue(x) or 'ready:' .. x[X.rid], project.ready_member(x, id))
   if x[X.attempt] ~= 0 then look('instance:' .. x[X.attempt][A.instance], id) end
   local is_sound, route = sound.try(routes.of, u, x[X.rid])
   if is_sound then

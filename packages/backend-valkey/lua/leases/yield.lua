@@ -17,6 +17,7 @@ return function(u, a)
     attempts.take_back(u, x)
     if attempt[A.type] ~= 'c' then x[X.retries] = x[X.retries] - 1 end
     x[X.yielded] = item[3] .. '.' .. string.format('%.0f', item[4])
+    if x[X.demands] and attempt[A.effects] == 0 then x[X.demands][D.back] = 1 end
     transition.runnable(u, x, attempt[A.before])
     return { 'yielded' }
   end)

@@ -1,8 +1,10 @@
---- When the next work of a partition of the quota family is due: of its schedules and of its bulk operations (0: none).
+--- When the next work of a partition of the quota family is due (0: none): of its schedules, of its bulk operations, and of those who
+-- wait for a window; and whether there is room for somebody who waits, or something to look at.
 -- @flags no-writes
 -- @args
--- @reply [schedulesDueMs: number, operationsDueMs: number]
+-- @reply [schedulesDueMs: number, operationsDueMs: number, wakeMs: number, isParked: boolean]
 -- @errors corruption schema_mismatch
 return function(u)
-  return { schedules.first(u), operations.first(u) }
+  local wake = resources.first_look(u)
+  return { schedules.first(u), operations.first(u), wake, (wake > 0 and wake <= u.now) or resources.has_lapsed(u) }
 end

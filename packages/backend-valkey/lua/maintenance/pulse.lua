@@ -13,7 +13,7 @@ end
 
 local function pending_in(u, due, feed_age)
   local idx, pending = u.key.idx, {}
-  if due > 0 and due <= u.now then pending[#pending + 1] = 'timers' end
+  if (due > 0 and due <= u.now) or (u.lines and lines.has_lapsed(u)) then pending[#pending + 1] = 'timers' end
   if is_due(u, 'completions') then pending[#pending + 1] = 'outbox' end
   if redis.call('EXISTS', idx .. 'pending_cancel_groups') == 1 then pending[#pending + 1] = 'sibling_cancels' end
   if is_due(u, 'cancel_backlog') then pending[#pending + 1] = 'cancel_backlog' end
@@ -32,6 +32,7 @@ local function heads(u)
   for _, rid in ipairs(redis.call('SRANDMEMBER', u.key.idx .. 'ready_index', ROUTES_MAX)) do
     local ok, is_open = sound.try(starts, u, rid)
     local head = ok and is_open and redis.call('ZRANGE', u.key.idx .. 'ready:' .. rid, 0, 0)
+    if head and not head[1] and u.lines then head = lines.first(u, rid) end
     if head and head[1] then
       list[#list + 1] = { rid, string.sub(head[1], 12) }
       ids[#ids + 1] = list[#list][2]
@@ -48,7 +49,7 @@ return function(u, a)
     local x = u.records[head[2]]
     if x and x[X.ready_at] + a[1] < u.now then
       waiting[#waiting + 1] = { head[1], x[X.ready_at] }
-      hints.ready(u, head[1], redis.call('ZCARD', u.key.idx .. 'ready:' .. head[1]), true)
+      hints.ready(u, head[1], redis.call('ZCARD', u.key.idx .. 'ready:' .. head[1]) + (u.lines and lines.count(u, head[1]) or 0), true)
     end
   end
   return { pending_in(u, due, a[2]), due, waiting }

@@ -51,7 +51,8 @@ end
 
 -- Whether a route with claimable executions is among those that have some.
 local function check_ready_index(u, rid)
-  local head = redis.call('ZRANGE', u.key.idx .. 'ready:' .. rid, 0, 0)[1]
+  local head = redis.call('ZRANGE', u.key.idx .. 'ready:' .. rid, 0, 0)[1] or (u.lines and lines.first(u, rid)[1])
+  head = head or nil
   local is_known = redis.call('SISMEMBER', u.key.idx .. 'ready_index', rid) == 1
   if (head ~= nil) == is_known then return end
   u.repairs[#u.repairs + 1] = { head and 'SADD' or 'SREM', u.key.idx .. 'ready_index', rid }

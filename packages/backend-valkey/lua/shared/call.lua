@@ -44,7 +44,7 @@ local TABLES = {
   strangers = true, gone = true, wheel = true, offered = true, lane_routes = true, repairs = true, misplaced = true,
   hidden = true, links = true, appends = true, flows_gone = true, stages = true, names = true, instances = true, groups = true,
   ins = true, outs = true, groups_dirty = true, fresh = true, entries = true, tuples = true, routes = true, flows = true,
-  flow_ids = true, flows_dirty = true, histories = true,
+  flow_ids = true, lines_met = true, flows_dirty = true, histories = true,
 }
 
 local WITH_TABLES = {
@@ -64,7 +64,7 @@ end
 function call.begin(meta, header, argv)
   local key = prefixes_of(meta)
   if key == nil then call.refuse('invalid_arguments', 'the key is no partition') end
-  local kept = redis.call('HMGET', meta, 'layout', 'time', 'seq', 'events', 'edges', 'routes', 'fault')
+  local kept = redis.call('HMGET', meta, 'layout', 'time', 'seq', 'events', 'edges', 'routes', 'fault', 'lines')
   local now = tonumber(kept[2] or '')
   local is_virtual = now ~= nil
   if not is_virtual then
@@ -81,6 +81,8 @@ function call.begin(meta, header, argv)
     edges = tonumber(kept[5]) or 0,
     routes_version = tonumber(kept[6]) or 0,
     fault = kept[7],
+    -- Whether any line of an admission key stands here.
+    lines = kept[8] ~= false,
     inline = header[1],
     hop = header[2],
     edges_left = header[3],

@@ -4,6 +4,10 @@
 local SKIPS_MAX = 64
 -- What one claim hands out at most, but for the first: a longer answer would keep everybody else waiting.
 local BYTES_MAX = 4194304
+-- Lines that a claim looks at beyond what it hands out: their heads may not be to be had.
+local LINES_BEYOND = 8
+-- Leases of what was offered are numbered from there on, apart from those that were handed out at once.
+local OFFERS_FROM = 0x100000
 
 -- What may be handed out of a route, best first: what its ready set holds, read bit by bit, and what this call has made
 -- claimable and has not written yet.
@@ -12,6 +16,13 @@ local function open_stream(u, rid, size)
     key = u.key.idx .. 'ready:' .. rid, rid = rid, from = 0, size = size, members = {}, ids = {}, at = 1, is_over = false,
     stored = false, fresh = u.claimable[rid] or {}, fresh_at = 1, best = false,
   }
+end
+
+-- The same of the part of a line that is of the route.
+local function open_line(u, rid, size, line)
+  local stream = open_stream(u, rid, size)
+  stream.key, stream.line, stream.fresh = lines.queue_key(u, rid, line), line, {}
+  return stream
 end
 
 local function is_before(x, y)
@@ -23,7 +34,8 @@ end
 local function claimable_of(u)
   local lists, slips = {}, u.slips
   for _, x in ipairs(u.dirty) do
-    if x[X.phase] == 'r' and x[X.elig] == 'e' and x[X.staged] ~= 1 and not slips[x][S.gone] then
+    if x[X.phase] == 'r' and x[X.elig] == 'e' and x[X.staged] ~= 1 and not slips[x][S.gone]
+      and not (x[X.demands] and x[X.demands][D.line] ~= '') then
       local list = lists[x[X.rid]]
       if list == nil then
         list = { is_sorted = true }
@@ -67,7 +79,8 @@ end
 
 -- Whether the entry says what its record does not. What does not decode is not offered again and again, either.
 local function is_stranger(x, stream)
-  return not x or x[X.rid] ~= stream.rid or x[X.phase] ~= 'r' or x[X.elig] ~= 'e'
+  if not x or x[X.rid] ~= stream.rid or x[X.phase] ~= 'r' or x[X.elig] ~= 'e' then return true end
+  return x[X.demands] ~= nil and lines.place_of(x) ~= (stream.line and stream.line.id or stream.rid)
 end
 
 local function may_start(u, x)
@@ -86,7 +99,8 @@ local function stored_head(u, stream, room)
     local x = u.records[id]
     if not x or not u.slips[x][S.dirty] then
       if is_stranger(x, stream) then
-        u.strangers[#u.strangers + 1] = { stream.rid, stream.members[stream.at] }
+        if stream.line then lines.cut(stream.line, stream.rid, stream.members[stream.at])
+        else u.strangers[#u.strangers + 1] = { stream.rid, stream.members[stream.at] } end
       elseif may_start(u, x) then
         stream.stored = x
         return x
@@ -126,13 +140,52 @@ local function step_over(stream)
   stream.best = false
 end
 
+-- Where there are lines, those whose heads are equally urgent take turns; all that is in none is one of them.
+local function is_next(u, lane, x, stream, best, from)
+  if not lane.has_lines then return is_before(x, best) end
+  local one, other = lines.bucket(lane.copy, x[X.score]), lines.bucket(lane.copy, best[X.score])
+  if one ~= other then return one < other end
+  local turn, turn_of_best = stream.line and stream.line.turn or lane.turn, from.line and from.line.turn or lane.turn
+  if turn ~= turn_of_best then return turn < turn_of_best end
+  return is_before(x, best)
+end
+
 local function best_of_lane(u, lane, room)
   local best, from = false, nil
   for _, stream in ipairs(lane.streams) do
     local x = head(u, stream, room)
-    if x and (not best or is_before(x, best)) then best, from = x, stream end
+    if x and (not best or is_next(u, lane, x, stream, best, from)) then best, from = x, stream end
   end
   return best, from
+end
+
+-- The lines of the lane's routes whose turn comes within this claim.
+local function add_lines(u, lane, rids, size)
+  for _, rid in ipairs(rids) do
+    for _, each in ipairs(lines.of_route(u, rid, size)) do
+      lane.has_lines = true
+      lane.streams[#lane.streams + 1] = open_line(u, rid, size, each[2])
+    end
+  end
+  if lane.has_lines then lane.turn = lines.turn_of_route(u, rids[1]) end
+end
+
+local function take_turn(u, lane, stream)
+  if not lane.has_lines then return end
+  local turn = call.next_seq(u)
+  if stream.line then stream.line.turn = turn
+  else
+    lane.turn = turn
+    lines.set_turn_of_route(u, lane.first_rid, turn)
+  end
+end
+
+-- What cannot start now must not keep its line before the others.
+local function pass_over(u, lane)
+  if not lane.has_lines then return end
+  for _, stream in ipairs(lane.streams) do
+    if stream.line and not stream.line.is_met and not stream.best and stream.at > 1 then stream.line.turn = call.next_seq(u) end
+  end
 end
 
 -- The lanes of the claim that start work, with the slots that were lent for it. `notes` tells what the claimer should know of
@@ -144,8 +197,12 @@ local function open_lanes(u, request, nth, notes)
     local ok, copy = sound.try(lanes.of, u, asked[1])
     if ok and lanes.starts(copy) then
       lanes.lend(u, copy, asked[3], asked[4], asked[5])
-      local lane = { place = place, copy = copy, virtual = asked[2], weight = copy.weight, streams = {}, taken = 0 }
+      local lane = { place = place, copy = copy, virtual = asked[2], weight = copy.weight, streams = {}, taken = 0, offered = 0 }
       for each, rid in ipairs(asked[6]) do lane.streams[each] = open_stream(u, rid, request[5]) end
+      if u.lines and #asked[6] > 0 then
+        lane.first_rid = asked[6][1]
+        add_lines(u, lane, asked[6], request[5] + LINES_BEYOND)
+      end
       open[#open + 1] = lane
       if copy.weight ~= 1 then notes[#notes + 1] = { nth, place, '', copy.weight, 0 } end
     elseif ok then
@@ -159,7 +216,7 @@ end
 -- waits for its first slot would else wait for ever.
 local function note_full(u, open, room, nth, notes)
   for _, lane in ipairs(open) do
-    if lanes.room(lane.copy) == 0 and best_of_lane(u, lane, room) then
+    if lanes.room(lane.copy) <= lane.offered and best_of_lane(u, lane, room) then
       notes[#notes + 1] = { nth, lane.place, 'full', lane.weight, lane.copy.record[L.active] }
     end
   end
@@ -170,7 +227,7 @@ local function pick(u, open, room)
   local lane, best, stream
   for _, candidate in ipairs(open) do
     local x, from
-    if lanes.room(candidate.copy) > 0 then x, from = best_of_lane(u, candidate, room) end
+    if lanes.room(candidate.copy) > candidate.offered then x, from = best_of_lane(u, candidate, room) end
     if x then
       local share = candidate.virtual + (candidate.taken + 1) / candidate.weight
       local least = lane and lane.virtual + (lane.taken + 1) / lane.weight
@@ -189,7 +246,25 @@ local function size_of(u, x)
   return ok and size or nil
 end
 
-local function claim(u, request, nth, notes)
+-- What names quotas or budgets is only offered: whoever claims it asks these first, and then has it leased by `leases/admit`.
+local function offer(u, request, nth, offers, lane, x, stream)
+  local line = stream.line
+  if not line.offered_here then
+    line.offered_here = { nth, line.id, {} }
+    offers[#offers + 1] = line.offered_here
+    lines.offer(u, line, request[6])
+  end
+  local d, items = x[X.demands], line.offered_here[3]
+  offers.count = offers.count + 1
+  lane.offered = lane.offered + 1
+  items[#items + 1] = {
+    record.id(u, x), request[6] .. string.format('%012x', OFFERS_FROM + offers.count), demands.begins(x), d[D.quotas], d[D.budgets],
+    routes.of(u, x[X.rid]).ns,
+  }
+  line.is_met = true
+end
+
+local function claim(u, request, nth, notes, offers)
   if not served.is_here(u, request[1]) then
     notes[#notes + 1] = { nth, 0, 'elsewhere', 0, 0 }
     return {}
@@ -211,11 +286,16 @@ local function claim(u, request, nth, notes)
   u.is_all_plain = false
   local list, room = {}, { skips = 4 * request[5] + SKIPS_MAX, bytes = BYTES_MAX }
   local lease = { '', request[1], request[3], request[2], request[4] }
-  while #list < request[5] do
+  local offered_before = offers.count
+  while #list + offers.count - offered_before < request[5] do
     local lane, x, stream = pick(u, open, room)
     if lane == nil then break end
+    take_turn(u, lane, stream)
     local size = size_of(u, x)
-    if size then
+    if size and stream.line then
+      lane.taken = lane.taken + 1
+      offer(u, request, nth, offers, lane, x, stream)
+    elseif size then
       if #list > 0 and size > room.bytes then break end
       room.bytes = room.bytes - size
       lane.taken = lane.taken + 1
@@ -228,22 +308,25 @@ local function claim(u, request, nth, notes)
     end
     step_over(stream)
   end
+  for _, lane in ipairs(open) do pass_over(u, lane) end
   note_full(u, open, room, nth, notes)
   return list
 end
 
 -- `requests`: [instance, worker, claim, ttl, max, beginning of lease ids, is a repeat, lanes: [namespace/lane,
 -- virtual time, epoch, credit and its number (0: nothing was lent for it), rids], version of the routes that it knows].
--- Answers the executions of each, to be described once they are written, and what is to be known of lanes.
+-- Answers the executions of each, to be described once they are written, what is to be known of lanes, and what is offered of
+-- lines: [nth claim, line, [execution, lease, begins an attempt, quotas, budgets, namespace] each].
 function claims.run(u, requests)
-  local answers, notes = {}, {}
-  if #requests == 0 then return answers, notes end
+  local answers, notes, offers = {}, {}, { count = 0 }
+  if #requests == 0 then return answers, notes, {} end
   u.claimable, u.taken, u.is_all_plain = claimable_of(u), {}, true
   for place, request in ipairs(requests) do
     if #request[6] ~= 24 or request[5] > 256 then call.refuse('invalid_arguments', 'a claim') end
-    answers[place] = claim(u, request, place, notes)
+    answers[place] = claim(u, request, place, notes, offers)
   end
-  return answers, notes
+  offers.count = nil
+  return answers, notes, offers
 end
 
 -- What each handed out, as `handed.describe` tells it.

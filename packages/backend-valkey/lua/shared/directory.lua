@@ -61,3 +61,19 @@ function directory.records(u, kind, names)
   end
   return list
 end
+
+-- ---- Sorted sets of ids by when they were made
+
+-- Ids behind a place, newest first; of the same time the higher one first. At 0 from the newest on.
+function directory.newest(u, key, created, id, max)
+  local ids = {}
+  if created == 0 then return redis.call('ZREVRANGE', key, 0, max - 1) end
+  local same = redis.call('ZRANGE', key, created, created, 'BYSCORE', 'REV')
+  for _, each in ipairs(same) do
+    if each < id and #ids < max then ids[#ids + 1] = each end
+  end
+  if #ids == max then return ids end
+  local older = redis.call('ZRANGE', key, string.format('(%.0f', created), '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, max - #ids)
+  for _, each in ipairs(older) do ids[#ids + 1] = each end
+  return ids
+end

@@ -103,7 +103,7 @@ end
 
 local function sort_out(u, ids)
   local items = outbox.read(u, ids)
-  local all, by_kind, seen = {}, { c = {}, s = {}, w = {}, r = {}, p = {}, l = {}, v = {}, e = {}, t = {} }, {}
+  local all, by_kind, seen = {}, { c = {}, s = {}, w = {}, r = {}, p = {}, l = {}, v = {}, e = {}, t = {}, g = {}, k = {} }, {}
   for _, id in ipairs(ids) do
     if seen[id] then call.refuse('invalid_arguments', 'an entry occurs twice') end
     seen[id] = true
@@ -130,7 +130,7 @@ function dispatching.carry(u, ids)
   carry_ends(u, by_kind.c)
   for _, one in ipairs(by_kind.s) do settle(u, one, others) end
   for _, one in ipairs(by_kind.w) do carry_losers(u, one) end
-  for _, kind in ipairs({ 'r', 'p', 'l', 'v', 'e', 't' }) do
+  for _, kind in ipairs({ 'r', 'p', 'l', 'v', 'e', 't', 'g', 'k' }) do
     for _, one in ipairs(by_kind[kind]) do others[#others + 1] = { kind, one.id, one.item[2] } end
   end
   for _, one in ipairs(all) do

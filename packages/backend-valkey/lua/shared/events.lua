@@ -40,7 +40,7 @@ local function place_routes(list, from, to)
   local told, places, part = {}, {}, {}
   for nth = from, to do
     local event = list[nth]
-    if event[1] ~= 'f' then
+    if event[1] ~= 'f' and event[1] ~= 'b' then
       local route = event[3]
       if not places[route] then
         told[#told + 1] = { route.ns, route.lane, route.kind }

@@ -8,7 +8,7 @@ local function has(list, value)
 end
 
 -- Answers how it passes: 'held', 'late', 'repeat' or 'refused'; then the execution and its attempt; or what is answered.
--- `handle` is [execution, attempt, lease, epoch]; `op` one of c(omplete) f(ail) d(elay) y(ield) r(enew) p(rogress) s(tep) s(u)spend w(aitpoint).
+-- `handle` is [execution, attempt, lease, epoch]; `op` one of q(uota) c(omplete) f(ail) d(elay) y(ield) r(enew) p(rogress) s(tep) s(u)spend w(aitpoint).
 function fence.judge(u, namespaces, handle, op)
   local x = record.get(u, handle[1])
   if not x or not has(namespaces, routes.of(u, x[X.rid]).ns) then return 'refused', nil, nil, { 'stale_lease' } end

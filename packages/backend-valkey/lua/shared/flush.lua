@@ -74,7 +74,9 @@ local function stage_executions(u, staged)
     else ready, score, timer, instance, expires, class, cell, kept = project.of(x) end
     if ready ~= s[S.ready] or (ready and score ~= s[S.score]) then
       local member = project.ready_member(x, id)
-      if ready then
+      if x[X.demands] then
+        lines.moved(u, staged, x, id, member, s[S.ready], ready, score)
+      elseif ready then
         local list = plan.add
         list[#list + 1] = score
         list[#list + 1] = member
@@ -154,9 +156,10 @@ end
 local function probe(u, staged)
   local idx, counts, are_ready = u.key.idx, false, false
   for _, plan in ipairs(staged.plans) do
-    if #plan.add + #plan.cut > 0 then
+    if #plan.add + #plan.cut > 0 or plan.has_lines then
       plan.key = idx .. 'ready:' .. plan.rid
       plan.before = redis.call('ZCARD', plan.key)
+      if u.lines then plan.before = plan.before + lines.count(u, plan.rid) end
       are_ready = true
     end
     counts = counts or next(plan.counts) ~= nil
@@ -175,6 +178,7 @@ local function probe(u, staged)
   end
   retention.probe(u, staged)
   if call.has(u, 'streams') then streams.probe(u) end
+  if call.has(u, 'lines_met') then lines.probe(u) end
   if call.has(u, 'repairs') then reconcile.probe(u) end
   if next(staged.freed) or call.has(u, 'routes') then redis.call('HLEN', idx .. 'routes') end
   if u.fault then faults.probe(u, staged) end
@@ -202,6 +206,7 @@ local function write_plans(u, plans)
     end
     if plan.key then
       local before, after = plan.before, plan.before + write_change(plan.key, plan)
+      if plan.has_lines then after = after + lines.grown(u, plan.rid) end
       if after > 0 then hints.ready(u, plan.rid, after, before == 0) else hints.empty(u, plan.rid) end
       if before == 0 and after > 0 then filled[#filled + 1] = plan.rid end
       if before > 0 and after == 0 then emptied[#emptied + 1] = plan.rid end
@@ -239,6 +244,7 @@ local function stage_others(u, staged)
   if call.has(u, 'streams') then streams.stage(u, staged) end
   timers.stage(u, staged)
   lanes.stage(u, staged)
+  if call.has(u, 'lines_met') then lines.stage(u, staged) end
 end
 
 -- What the flush will write, as far as it is known.
@@ -257,7 +263,7 @@ end
 
 -- Whether a call that changes executions and lanes alone has anything to write.
 function flush.is_needed(u)
-  return #u.dirty > 0 or call.has(u, 'staged') or call.has(u, 'strangers') or call.has(u, 'lanes_dirty')
+  return #u.dirty > 0 or call.has(u, 'staged') or call.has(u, 'strangers') or call.has(u, 'lanes_dirty') or call.has(u, 'lines_met')
 end
 
 function flush.run(u)
@@ -278,7 +284,9 @@ function flush.run(u)
   end
   each_chunk(staged.unlinks, CHUNK, function(from, to) redis.call('UNLINK', unpack(staged.unlinks, from, to)) end)
   write_sets(staged.sets)
+  if call.has(u, 'lines_met') then lines.write(u) end
   write_plans(u, staged.plans)
+  u.lines_met = nil
   routes.write(u, staged)
   removal.write(u)
   if call.has(u, 'repairs') then reconcile.write(u) end

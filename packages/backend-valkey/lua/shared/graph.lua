@@ -78,9 +78,12 @@ function graph.set_outs(u, id, outs)
 end
 
 local function add_record(u, flow_id, id, node, route)
-  if not policy.is_valid(node[5]) then refuse('policies') end
+  local own, asks = node[5], nil
+  if type(own) == 'table' and #own == 3 then own, asks = own[1], demands.read(own[3]) end
+  if not policy.is_valid(own) then refuse('policies') end
   if node[2] > PRIORITY_MAX then refuse('a priority') end
-  local x = submits.draft(u, route[1], node[2], node[5], node[6], node[7], false)
+  local x = submits.draft(u, route[1], node[2], own, node[6], node[7], false)
+  if asks then demands.begin(x, asks) end
   x[X.flow] = flow_id
   x[X.name] = node[9]
   x[X.deps] = #node[11] > 0 and 1 or 0

@@ -30,7 +30,7 @@ end
 function hints.reopened(u, lane, rids)
   local is_filled = false
   for _, rid in ipairs(rids) do
-    local count = redis.call('ZCARD', u.key.idx .. 'ready:' .. rid)
+    local count = redis.call('ZCARD', u.key.idx .. 'ready:' .. rid) + (u.lines and lines.count(u, rid) or 0)
     if count > 0 then
       hints.ready(u, rid, count, true)
       is_filled = true

@@ -2,7 +2,7 @@
 -- steps. `completions` holds the entries' ids by the time from which each may be taken, the hash `outbox` what they
 -- are about: [kind, flow, execution, generation, place from which edges are left, failures, when it was put]. Kinds:
 -- c an end, s a settlement, r roots of a sealed draft, p a replay, w ancestors of losers; l, v, e, t are messages between parents
--- and children, see `family`, with what they say behind.
+-- and children, see `family`, with what they say behind; g what is given back, see `demands`, k a holder that is to make room.
 
 -- Of entries that wait until their flow is open: whoever opens it sets them due again.
 local NEVER = 9000000000000000

@@ -176,7 +176,7 @@ end
 
 -- Of a claim that asks for one route: what it gets, as [id, text] each; or nil where something of it is not plain.
 function plain.claim(u, request, lane, rid)
-  if u.fault or not u.is_all_plain or not is_quiet(lane) or u.claimable[rid] then return nil end
+  if u.fault or not u.is_all_plain or not is_quiet(lane) or u.claimable[rid] or (u.lines and lines.count(u, rid) > 0) then return nil end
   local run, key, from = runs(), u.key.idx .. 'ready:' .. rid, u.taken[rid] or 0
   local entries, ids = redis.call('ZRANGE', key, from, from + request[5] - 1), {}
   for place = 1, #entries do ids[place] = string.sub(entries[place], 12) end

@@ -45,6 +45,11 @@ function policy.read(text)
     if not family.is_parent(own[2]) or not policy.is_valid(own[1]) then return nil end
     return { own = own[1], parent = own[2] }
   end
+  -- And those of what names quotas or budgets with these.
+  if #own == 3 then
+    if (own[2] ~= '' and not family.is_parent(own[2])) or not policy.is_valid(own[1]) then return nil end
+    return { own = own[1], parent = own[2] ~= '' and own[2], demands = demands.read(own[3]) }
+  end
   if not policy.is_valid(own) then return nil end
   if count >= READ_MAX then read, count = {}, 0 end
   local bytes = cmsgpack.pack(own)

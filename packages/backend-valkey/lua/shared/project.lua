@@ -32,6 +32,9 @@ function project.of(x)
     local attempt = x[X.attempt]
     return false, x[X.score], timer, attempt[A.instance], attempt[A.expires], 'open', 'a', 0
   end
+  if phase == 'r' and x[X.demands] then
+    return lines.place_of(x), x[X.score], timer, false, 0, 'open', state.public(x), 0
+  end
   return phase == 'r' and x[X.elig] == 'e' and x[X.rid], x[X.score], timer, false, 0, 'open', state.public(x), 0
 end
 

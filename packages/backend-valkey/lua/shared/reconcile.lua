@@ -17,8 +17,17 @@ local function observe(u, id, x, now)
   local seen, wrong = {}, {}
   for place = W.ready, W.kept do seen[place] = now[place] end
   local function found(finding) wrong[#wrong + 1] = finding end
-  local queued = score_of(u, 'ready:' .. x[X.rid], project.ready_member(x, id))
-  if now[W.ready] and queued ~= now[W.score] then
+  local queued = score_of(u, x[X.demands] and lines.queue(x) or 'ready:' .. x[X.rid], project.ready_member(x, id))
+  if x[X.demands] and x[X.elig] ~= 'e' then
+    local place = now[W.ready]
+    if place and lines.get(u, string.sub(place, 2)).head ~= id then
+      seen[W.ready] = false
+      found('its line is not parked')
+    elseif queued and not place then
+      seen[W.ready] = x[X.demands][D.line]
+      found('it is among the claimable, and is not')
+    end
+  elseif now[W.ready] and queued ~= now[W.score] then
     seen[W.ready], seen[W.score] = queued and now[W.ready] or false, queued or 0
     found('it is not where its claim would look for it')
   elseif queued and not now[W.ready] then

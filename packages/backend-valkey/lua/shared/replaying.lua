@@ -150,7 +150,7 @@ local NEXT = { v = 'r', r = 'c', c = 'l' }
 -- Claims that met the flow while it was closed take what waits here for not to be had: it is announced anew.
 local function announce(u)
   for _, rid in ipairs(redis.call('SRANDMEMBER', u.key.idx .. 'ready_index', ANNOUNCED_MAX)) do
-    local count = redis.call('ZCARD', u.key.idx .. 'ready:' .. rid)
+    local count = redis.call('ZCARD', u.key.idx .. 'ready:' .. rid) + (u.lines and lines.count(u, rid) or 0)
     if count > 0 then hints.ready(u, rid, count, true) end
   end
   u.edges = u.edges + 1

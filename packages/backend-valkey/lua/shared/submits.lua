@@ -24,6 +24,7 @@ local function accept(u, item, route, lane)
   end
   local x = submits.draft(u, route[1], item[3], item[6].own, item[7], item[8], false)
   transition.create(u, item[1], x)
+  if item[6].demands then demands.begin(x, item[6].demands) end
   if item[6].parent then family.child_created(u, x, item[6].parent) end
   if input then record.set_input(u, x, input) end
   transition.hold_until(u, x, item[4] > 0 and item[4] or u.now + item[5], 's')

@@ -15,7 +15,7 @@ end
 
 -- Whether the next claim is to be told how.
 function suspending.is_resumed(x)
-  return x[X.waits] ~= nil and x[X.waits][V.state] == 'r'
+  return x[X.waits] and x[X.waits][V.state] == 'r'
 end
 
 -- What stands, as it is stored.

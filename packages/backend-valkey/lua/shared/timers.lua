@@ -155,6 +155,7 @@ end
 -- One step: the timer of a flow, or those of executions, of each the earliest. `skip` are executions that had theirs already.
 -- Answers items [outcome, kind, id, when it was due, whether it is due again] and whether there may be more.
 function timers.drain(u, max, skip)
+  if u.lines then lines.lapse(u) end
   local skipped = {}
   for _, id in ipairs(skip) do skipped[id] = true end
   local due = redis.call('ZRANGE', key_of(u), '-inf', u.now, 'BYSCORE', 'LIMIT', 0, READ_MAX + #skip, 'WITHSCORES')

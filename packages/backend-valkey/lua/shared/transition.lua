@@ -2,6 +2,7 @@
 -- which tells the feed, its flow, its downstreams and whoever waits. Indexes follow from the record (`project`).
 
 local function announce(u, x)
+  if x[X.demands] then demands.moved(u, x) end
   local s, public, generation = u.slips[x], state.public(x), x[X.generation]
   local was = s[S.said]
   if was == public and s[S.generation] == generation then return end
@@ -104,6 +105,13 @@ function transition.active(u, x, lease)
   attempt[A.before] = before
   x[X.yielded] = ''
   set(x, 'a', 'l', '-', '-', '-', 'r')
+  announce(u, x)
+end
+
+-- Has it wait for room in a quota or a budget: it keeps its attempt, and who last held it.
+function transition.throttled(u, x, letter)
+  touch(u, x)
+  set(x, 'r', x[X.own], letter, letter, '-', x[X.att])
   announce(u, x)
 end
 

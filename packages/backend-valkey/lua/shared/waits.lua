@@ -11,7 +11,7 @@ end
 -- To be changed.
 function waits.open(u, x)
   transition.touch(u, x)
-  if x[X.waits] == nil then x[X.waits] = { '', 0, 0, 0, 0, '', '', '', 0, 0, '', 0, 1, 0, 0, '' } end
+  if not x[X.waits] then x[X.waits] = { '', 0, 0, 0, 0, '', '', '', 0, 0, '', 0, 1, 0, 0, '' } end
   return x[X.waits]
 end
 

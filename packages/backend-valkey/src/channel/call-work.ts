@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Bytes, engineError, isEngineError } from '@flowfabric/core'
+import type { PackedAmounts } from '../admission/packed-demands.js'
 import type { LibraryFunctions } from '../generated/functions.js'
 import { asList } from '../library/as-list.js'
 import { interned } from '../library/interned.js'
@@ -9,6 +10,8 @@ import type {
   ClaimPart,
   EndItem,
   LaneNote,
+  Offer,
+  OfferedItem,
   SubmitItem,
   SubmitReply,
   WorkBatch,
@@ -65,12 +68,13 @@ export async function callWork(invoke: Invoke, tag: string, batch: WorkBatch): P
     if (batch.claims.length > 0 && isLost(fault)) return call(true)
     throw fault
   })
-  const [ended, submitted, claimed, notes] = answer.reply
+  const [ended, submitted, claimed, notes, offers] = answer.reply
   return {
     ends: asList(ended),
     submits: asList(submitted).map((reply) => readSubmit(reply, answer.bytes)),
     claims: asList(claimed).map((list, index) => ({
       handed: asList(list).map((each) => readHanded(each, answer.bytes)),
+      offers: readOffers(offers, index),
       isElsewhere: hasNote(notes, index, 'elsewhere'),
       hasNewRoutes: hasNote(notes, index, 'routes'),
       notes: readNotes(notes, index, batch.claims[index]),
@@ -147,6 +151,23 @@ function readSubmit(reply: readonly unknown[], bytes: readonly Uint8Array[]): Su
   }
 }
 
+function readOffers(offers: LibraryFunctions['work_work']['reply'][4], index: number): readonly Offer[] {
+  return asList(offers).flatMap(([nth, line, list]): Offer[] => {
+    if (nth !== index + 1) return []
+    const items = asList(list).map(
+      ([id, lease, begins, quotas, budgets, namespace]): OfferedItem => ({
+        id,
+        lease,
+        begins,
+        quotas: asList(quotas),
+        budgets: asList(budgets).map(([budget, estimate]) => [budget, asList(estimate as PackedAmounts)]),
+        namespace,
+      }),
+    )
+    return [{ line, token: items[0]?.lease.slice(0, BASE_LENGTH) ?? '', items }]
+  })
+}
+
 type Notes = LibraryFunctions['work_work']['reply'][3]
 
 function hasNote(notes: Notes, index: number, word: string): boolean {
@@ -160,6 +181,9 @@ function readNotes(notes: Notes, index: number, claim: ClaimPart | undefined): r
     return [{ lane, state: state === 'closed' || state === 'full' ? state : 'open', weight, active }]
   })
 }
+
+/** Of a lease's id, what is the same in a claim's call. */
+const BASE_LENGTH = 24
 
 /**
  * 24 of the 36 characters of a lease's id; the function counts on behind them. A version 8 UUID: its bits are ours. Node keeps

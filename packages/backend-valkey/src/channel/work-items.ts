@@ -1,4 +1,5 @@
 import type { Bytes } from '@flowfabric/core'
+import type { PackedAmounts } from '../admission/packed-demands.js'
 import type { Route } from '../routes/catalogue.js'
 import type { HandedOut } from './handed-out.js'
 
@@ -89,8 +90,32 @@ export interface LaneNote {
   readonly active: number
 }
 
+/** Heads of a line that a claim may have, once what they ask of quotas and budgets was taken. */
+export interface Offer {
+  /** The line's id: a hash of its admission key. */
+  readonly line: string
+  /** What names the offer. */
+  readonly token: string
+  /** In their order. All ask of the same quotas and budgets. */
+  readonly items: readonly OfferedItem[]
+}
+
+export interface OfferedItem {
+  /** UUID of the execution. */
+  readonly id: string
+  /** Id of the lease under which it would be claimed. */
+  readonly lease: string
+  /** `false` when an attempt goes on. */
+  readonly begins: boolean
+  readonly quotas: readonly (readonly [id: string, key: string, cost: number])[]
+  readonly budgets: readonly (readonly [id: string, estimate: PackedAmounts])[]
+  readonly namespace: string
+}
+
 /** What a claim got in a partition. */
 export interface ClaimedPart {
+  /** Lines whose heads are for nobody else until it says what became of them. */
+  readonly offers: readonly Offer[]
   readonly handed: readonly HandedOut[]
   /** Another process serves the instance: nothing was looked for. */
   readonly isElsewhere: boolean

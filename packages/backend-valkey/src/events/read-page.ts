@@ -144,8 +144,8 @@ function earliest(queues: readonly Queue[]): Queue | undefined {
 function passes(event: EngineEvent, { executionId, flowId, lane, types }: EventFilter = {}): boolean {
   return (
     (types === undefined || types.includes(event.type)) &&
-    (flowId === undefined || event.flowId === flowId) &&
-    (executionId === undefined || (event.type !== 'flow' && event.executionId === executionId)) &&
-    (lane === undefined || (event.type !== 'flow' && event.lane === lane))
+    (flowId === undefined || ('flowId' in event && event.flowId === flowId)) &&
+    (executionId === undefined || ('executionId' in event && event.executionId === executionId)) &&
+    (lane === undefined || ('lane' in event && event.lane === lane))
   )
 }

@@ -1,4 +1,6 @@
 import {
+  type BudgetEvent,
+  type BudgetId,
   type EngineEvent,
   type ExecutionEvent,
   engineError,
@@ -42,6 +44,8 @@ export function readEntry({ partition, first, atMs, packed }: StoredEntry, from:
     switch (event[0]) {
       case 'f':
         return readFlowEvent(base, event)
+      case 'b':
+        return readBudgetEvent(base, event)
       case 's':
         return readSignalEvent(base, partition, routes, event)
       default:
@@ -63,6 +67,18 @@ function readFlowEvent(base: Base, event: readonly unknown[]): FlowEvent {
     previousState: before === '' ? null : flowStateLetters.read(before),
     graphRevision: Number(graphRevision),
     generation: Number(generation),
+  }
+}
+
+function readBudgetEvent(base: Base, event: readonly unknown[]): BudgetEvent {
+  const [, budgetId, namespace, change, period] = event
+  return {
+    ...base,
+    type: 'budget',
+    namespace: namespace as Namespace,
+    budgetId: budgetId as BudgetId,
+    change: change as BudgetEvent['change'],
+    period: Number(period),
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type Namespace,
   partitionIndexOf,
 } from '@flowfabric/core'
+import { explainDemands } from '../admission/explain-demands.js'
 import type { ValkeyContext } from '../context.js'
 import { readFlowState } from '../flows/flow-letters.js'
 import { describePolicy, readGroup, toGroupView } from '../flows/stored-group.js'
@@ -42,9 +43,10 @@ export async function explainFacts(ctx: ValkeyContext, params: GetExecution): Pr
   if (record === undefined) throw executionNotFound(id)
   const stored = readStored(record, id)
   const execution = toExecution(id, stored, await routeOf(ctx, partitionIndexOf(id), stored))
-  const [active, workers] = await Promise.all([
+  const [active, workers, demands] = await Promise.all([
     countActive(ctx, namespace, execution.lane),
     readWorkers(ctx, namespace, execution.lane),
+    explainDemands(ctx, partitionIndexOf(id), stored),
   ])
   const [[state, concurrency], ahead, flow] = answer.reply
   const last = attemptOf(stored)
@@ -59,6 +61,7 @@ export async function explainFacts(ctx: ValkeyContext, params: GetExecution): Pr
     group: toGroupFacts(partitionIndexOf(id), answer),
     lastAttempt: last === null ? null : toAttempt(id, last),
     suspension: readSuspension(partitionIndexOf(id), stored.fields, answer.bytes[answer.reply[5] - 1]),
+    demands,
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type SubmitExecutionOutcome,
   uuidOf,
 } from '@flowfabric/core'
+import { packDemands } from '../admission/packed-demands.js'
 import type { SubmitItem, SubmitReply } from '../channel/work-items.js'
 import { pack } from '../records/packing.js'
 import { rememberFrozen } from '../records/remember-frozen.js'
@@ -34,6 +35,8 @@ const POLICIES_MAX = 1_000
 
 function policyBytes(item: ExecutionSubmission): Uint8Array | null {
   const { timeouts, retentionMs, maxReclaims, retry, parent } = item
+  const demands = packDemands(item)
+  if (demands !== undefined) return pack([packPolicy(item), packParent(parent), demands])
   if (parent !== undefined) return pack([packPolicy(item), packParent(parent)])
   const isOnlyRetry = timeouts === undefined && retentionMs === undefined && maxReclaims === undefined
   if (isOnlyRetry) return retry === undefined ? null : retryBytes(retry)

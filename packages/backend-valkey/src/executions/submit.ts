@@ -10,6 +10,7 @@ import {
   type SubmitExecutions,
   type SubmitExecutionsResult,
 } from '@flowfabric/core'
+import { asksForAny, requireDemands } from '../admission/require-demands.js'
 import { type Answering, gather } from '../channel/gathering.js'
 import type { SubmitReply } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
@@ -28,8 +29,8 @@ export function createSubmit(ctx: ValkeyContext, claimer: Claimer) {
   const submitKeyed = createSubmitKeyed(createIdempotencyKeys(ctx), send)
 
   return async (params: SubmitExecutions): Promise<SubmitExecutionsResult> => {
-    const errors = checkSubmitExecutions(params, await ctx.partitions())
     const { namespace, next } = params
+    const errors = await withDemandErrors(ctx, params, checkSubmitExecutions(params, await ctx.partitions()))
     const gathering = gather<SubmitExecutionOutcome>(params.items.length, toItemError)
     for (const [index, item] of params.items.entries()) {
       const error = errors[index]
@@ -60,6 +61,27 @@ export function createSubmit(ctx: ValkeyContext, claimer: Claimer) {
     const claimed = claimer.claimWith(next, partitions, gathering.ended).catch(() => [])
     return { items: await outcomes, claimed: await claimed }
   }
+}
+
+/** And of each item that names a quota, a budget or a dimension that is not there. Costs nothing where none names any. */
+async function withDemandErrors(
+  ctx: ValkeyContext,
+  { namespace, items }: SubmitExecutions,
+  errors: ReturnType<typeof checkSubmitExecutions>,
+): Promise<ReturnType<typeof checkSubmitExecutions>> {
+  if (!items.some((item, index) => errors[index] === undefined && asksForAny(item))) return errors
+  return Promise.all(
+    items.map(async (item, index) => {
+      if (errors[index] !== undefined) return errors[index]
+      try {
+        await requireDemands(ctx, namespace, [item])
+        return undefined
+      } catch (fault) {
+        if (isEngineError(fault) && (fault.kind === 'not_found' || fault.kind === 'validation')) return fault
+        throw fault
+      }
+    }),
+  )
 }
 
 type SendOne = (namespace: Namespace, item: ExecutionSubmission, answering: Answering<SubmitReply>) => void

@@ -9,6 +9,7 @@ import {
   makeExecutionId,
   partitionIndexOf,
 } from '@flowfabric/core'
+import { requireDemands } from '../admission/require-demands.js'
 import type { ValkeyContext } from '../context.js'
 import { readRefusal } from '../leases/refusal.js'
 import { asList } from '../library/as-list.js'
@@ -32,6 +33,7 @@ const TRIES_MAX = 5
  */
 export async function extendFlow(ctx: ValkeyContext, params: ExtendFlow): Promise<ExtendFlowOutcome> {
   const given = checkExtendFlow(params, await ctx.partitions())
+  await requireDemands(ctx, params.namespace, params.nodes)
   const place = await placeOf(ctx, params.flowId)
   const handle = given && partitionIndexOf(given.executionId) === place.partition ? given : undefined
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {

@@ -8,6 +8,7 @@ import {
   resolveJoin,
   uuidOf,
 } from '@flowfabric/core'
+import { packDemands } from '../admission/packed-demands.js'
 import type { ValkeyContext } from '../context.js'
 import { packPolicy, packSpec } from '../executions/submission.js'
 import type { Route } from '../routes/catalogue.js'
@@ -96,7 +97,7 @@ function packNode(
     priority: node.priority ?? 0,
     startMs: node.startAtMs ?? 0,
     delayMs: node.delayMs ?? 0,
-    policy: packPolicy(node),
+    policy: withDemands(node),
     spec: packSpec(node),
     hash: node.inputHash ?? '',
     input: node.input,
@@ -105,6 +106,13 @@ function packNode(
     ins,
     outs,
   }
+}
+
+/** With what the node asks of quotas and budgets, as `shared/graph.lua` has it. */
+function withDemands(node: FlowNode): readonly unknown[] | 0 {
+  const policy = packPolicy(node)
+  const demands = packDemands(node)
+  return demands === undefined ? policy : [policy, '', demands]
 }
 
 function packJoin(spec: JoinSpec | undefined): readonly unknown[] {

@@ -5,6 +5,7 @@ import {
   type SubmitFlow,
   type SubmitFlowOutcome,
 } from '@flowfabric/core'
+import { requireDemands } from '../admission/require-demands.js'
 import type { ValkeyContext } from '../context.js'
 import type { IdempotencyKeys } from '../idempotency/keys.js'
 import { type AcceptReply, createAccept, type FlowSubmission, headOf } from './accept.js'
@@ -20,6 +21,7 @@ export function createFlowSubmitter(
   const accept = createAccept(ctx)
   return async (params) => {
     const { flow: count } = await checked(ctx, params)
+    await requireDemands(ctx, params.namespace, params.nodes)
     checkGraph(params)
     const content = contentOf(params)
     const submission: FlowSubmission = {

@@ -15,6 +15,34 @@ export interface LibraryFunctions {
   access_put_token: { args: [token: string, hash: string, text: string, expiresMs: number]; reply: string }
   /** Revokes a token for ever. Answers 'revoked', 'already_revoked', or 'none'. */
   access_revoke: { args: [token: string]; reply: string }
+  /** Cancels the holder of a quota's slot that is to make room, if it still runs under that lease. */
+  admission_cancel: { args: [namespace: string, execution: string, lease: string]; reply: string }
+  /** Entries of an index of the partition that were carried out: holders that were asked to go, or what the feed was told. */
+  admission_done: { args: [index: string, members: string[]]; reply: string }
+  /** What is to be looked at in the partition: tentative holders whose time is over, holders that are to be cancelled and were not yet, quotas whose copies may be old, and what the feed was not told; and when somebody is to be woken next (0: nobody). */
+  admission_due: { args: [max: number]; reply: [tentative: [name: string, holder: string][], toCancel: [name: string, holder: string, namespace: string][], toSync: string[], announcements: string[], wakeMs: number] }
+  /** Gives back what a lease held of quotas and budgets of the partition, with its units where no attempt began; and takes out waiters that wait no more. Each is applied once. Answers whether somebody may be woken. */
+  admission_give_back: { args: [items: [name: string, holder: string, withUnits: boolean, waiter: string, token: string][]]; reply: boolean }
+  /** Of each whether the execution runs under that lease. Where it does not, it cannot begin to: an offer that would lease it so is withdrawn. */
+  admission_look: { args: [items: [execution: string, lease: string][]]; reply: boolean[] }
+  /** The refused head of an execution's line, which may be itself: ['' or its id, letter, quota or budget, key, since]. */
+  admission_parked: { args: [line: string]; reply: [head: string, letter: string, id: string, key: string, sinceMs: number] }
+  /** Counts resources of the partition again, those that were not for longest, and sets right what is not what its entries add up to. Answers which were, and the holders of all of them that are not tentative. */
+  admission_review: { args: [max: number, againMs: number]; reply: [drift: [name: string, finding: string][], holders: [name: string, holder: string][], more: boolean] }
+  /** What was found out about holders: those that run hold what they took, what others took is given back. Answers which were given back. */
+  admission_settle: { args: [items: [name: string, holder: string, runs: boolean][]]; reply: boolean[] }
+  /** The namespaces of attempts that spent something, whatever became of them; '' where there is none such. */
+  admission_spender: { args: [items: [execution: string, attempt: number, lease: string, epoch: number][]]; reply: string[] }
+  /** Tells the feed what became of budgets: [number, budget, change, period, namespace] each, of a budget in their order. What was told is not told again. */
+  admission_tell: { args: [items: [number: number, budget: string, change: string, period: number, namespace: string][]]; reply: string }
+  /** Notes that attempts take slots of quotas by hand, before they do; or only looks whether they may. An item that passes is answered `held`, with its namespace. */
+  admission_use: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, quota: string, key: string, takes: boolean][]]; reply: unknown[][] }
+  /** There may be room for the heads of these lines: their executions are claimable again. */
+  admission_wake: { args: [lines: string[]]; reply: string }
+  /** Who of those that wait for something of the partition can be admitted together now, those that wait longest first. They wait until they are said to be woken. */
+  admission_wakeable: { args: [max: number]; reply: [names: [name: string, waiters: [waiter: string, token: string][]][], more: boolean] }
+  /** These do not wait any more. */
+  admission_woken: { args: [names: [name: string, waiters: [waiter: string, token: string][]][]]; reply: string }
   /** Attempts of an execution from an index on, at most so many; fewer when they are long. The bytes are one packed attempt each. */
   attempts_list: { args: [namespace: string, id: string, from: number, limit: number]; reply: [total: number] }
   /** Entries of a journal from a position on, at most so many; fewer when they are long. The bytes are one stored entry each. */
@@ -29,6 +57,22 @@ export interface LibraryFunctions {
   audit_append: { args: [action: string, namespace: string, actor: string, operation: string, subjects: string[], hasReason: boolean, reason: string, outcome: string]; reply: string }
   /** Of the next `look` entries before a place, the newest first, up to `max` that are of this namespace, actor and subject; '' is any. `atMs` -1 begins with the newest. Answers where the look ended, and whether there may be more behind that. */
   audit_list: { args: [atMs: number, action: string, namespace: string, actor: string, subject: string, max: number, look: number]; reply: [entries: [action: string, record: unknown[]][], atMs: number, action: string, more: boolean] }
+  /** Makes a budget. Answers whether the id is taken, and what stands under it; `nextMs` is -1 where it follows from the period. */
+  budgets_create: { args: [id: string, record: [ns: string, created: number, content: string, label: string, limits: [dimension: string, soft: number, hard: number][], rule: string, everyMs: number], nextMs: number]; reply: [isNew: boolean, budget: unknown[]] }
+  /** Budgets of a namespace in the partition, newest first, from behind a place on. */
+  budgets_list: { args: [namespace: string, createdMs: number, id: string, max: number]; reply: unknown[][] }
+  /** Budgets as they stand, or nothing, of each. */
+  budgets_read: { args: [ids: string[]]; reply: unknown[][] }
+  /** Charges what was spent, each once within a day. Answers of each [word, breach, used]: ok, duplicate, not_found, unknown_dimension or too_much with the dimension, and what it would come to; and what the feed is to be told. */
+  budgets_report: { args: [items: [budget: string, namespace: string, execution: string, lease: string, key: string, amounts: unknown[]][], sumMax: number]; reply: [answers: unknown[][], announcements: string[]] }
+  /** Reserves the estimates of executions of one line, in their order, up to the first that there is no room for. Its line is registered as a waiter in this step. `flags` as in `quotas/reserve`. */
+  budgets_reserve: { args: [id: string, waiter: string, token: string, items: [holder: string, begins: boolean, estimate: unknown[]][]]; reply: [namespace: string, flags: string] }
+  /** Begins the periods that are due: one for each budget, however many were missed. Answers [id, next reset] of each, whether there are more, when the next is due (0: none), and what the feed is to be told. */
+  budgets_reset_due: { args: [max: number]; reply: [reset: [id: string, nextMs: number][], more: boolean, nextDueMs: number, announcements: string[]] }
+  /** Begins a new period, once for each key within a day. Answers whether it did, the budget or nothing, and what the feed is to be told. */
+  budgets_reset: { args: [id: string, namespace: string, key: string, rememberMs: number]; reply: [isNew: boolean, budget: unknown[], announcement: string] }
+  /** Changes a budget, as far as its settings are stated. Answers it, or nothing, and what the feed is to be told, or ''. */
+  budgets_update: { args: [id: string, namespace: string, stated: string[], label: string, limits: [dimension: string, soft: number, hard: number][], rule: string, everyMs: number]; reply: [budget: unknown[], announcement: string] }
   /** An engine lives, or goes. Answers who was seen within so many ms; who was not seen for a day is forgotten. */
   engines_beat: { args: [engine: string, label: string, goes: boolean, aliveMs: number]; reply: [nowMs: number, engines: [engine: string, label: string, startedMs: number, seenMs: number][]] }
   /** All engines that are known. */
@@ -143,6 +187,8 @@ export interface LibraryFunctions {
   lanes_take_credit: { args: [namespace: string, lane: string, lowered: [partition: number, seq: number, active: number][], wants: [partition: number, want: number][], mayLower: boolean]; reply: [epoch: number, grants: [partition: number, credit: number, seq: number][], lowers: [partition: number, seq: number][]] }
   /** Changes a lane's home record, or makes it. What is '' or -1 stays. Its version will be above that one. The epoch of a cap is raised unless the cap only grows: until every copy has told what runs there, nothing more is lent. */
   lanes_write: { args: [namespace: string, lane: string, request: string, state: string, shards: number, concurrency: number, ageing: number, weight: number, retention: number, events: string, above: number]; reply: [previous: string, record: unknown[]] }
+  /** What became of a line's heads that were offered to a claim: those for which all was taken are leased, those that are to be dropped end, and the first that was refused parks the line, unless room was made meanwhile. Answers of each of the first whether it is leased, what was handed out, and whether the line is parked. `asked` are holders that are to make room, as [execution, lease, quota, key]. */
+  leases_admit: { args: [line: string, offer: string, claim: [instance: string, worker: string, claim: string, ttlMs: number], admitted: [execution: string, lease: string][], dropped: string[], refused: [execution: string, kind: string, id: string, key: string, waiter: string][], asked: [namespace: string, execution: string, lease: string, quota: string, key: string][]]; reply: [leased: boolean[], handed: unknown[][], parked: boolean] }
   /** Gives leases back and keeps their attempts until a time. */
   leases_delay: { args: [namespaces: string[], items: [execution: string, attempt: number, lease: string, epoch: number, untilMs: number][]]; reply: unknown[][] }
   /** Takes back what an instance holds, as if its leases had run out now: at most so many, from a place among them on. What does not decode is left. */
@@ -177,10 +223,12 @@ export interface LibraryFunctions {
   maintenance_mark: { args: []; reply: boolean }
   /** Makes a partition ready for use, once. With a time its clock stands still from the beginning, which is for tests alone. */
   maintenance_partition_init: { args: [layout: number, timeMs: number]; reply: string }
+  /** When the next reset of the partition is due (0: none), and whether there is room for somebody who waits, or something to look at. */
+  maintenance_pulse_budgets: { args: []; reply: [resetsDueMs: number, isParked: boolean] }
   /** What is pending of what belongs to no partition: whether changes of lanes are unfinished, and whether anything is past its retention. What cannot be read keeps nothing else back: whoever needs it is told. */
   maintenance_pulse_home: { args: [tokenKeptMs: number, auditAgeMs: number]; reply: [laneCopies: boolean, retention: boolean] }
-  /** When the next work of a partition of the quota family is due: of its schedules and of its bulk operations (0: none). */
-  maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number, operationsDueMs: number] }
+  /** When the next work of a partition of the quota family is due (0: none): of its schedules, of its bulk operations, and of those who wait for a window; and whether there is room for somebody who waits, or something to look at. */
+  maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number, operationsDueMs: number, wakeMs: number, isParked: boolean] }
   /** Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited longer than that. Such a route is announced again, in case the first message was lost. */
   maintenance_pulse: { args: [waitingMs: number, feedAgeMs: number]; reply: [pending: string[], nextDueMs: number, waiting: [rid: string, readyMs: number][]] }
   /** What a process needs to know before it claims here for the first time: which routes have work, and all routes. */
@@ -209,6 +257,26 @@ export interface LibraryFunctions {
   operations_remove: { args: [name: string, expected: number]; reply: boolean }
   /** Writes how far a bulk operation has come if it is at that version, which it raises. Answers whether it did. */
   operations_write: { args: [name: string, expected: number, dueMs: number, progress: string]; reply: boolean }
+  /** Takes a slot and units by hand. Answers the word for it, `unknown` where the settings have no copy here, and when there is room. */
+  quotas_acquire: { args: [items: [id: string, key: string, namespace: string, holder: string, hand: string, cost: number][]]; reply: [word: string, retryMs: number][] }
+  /** Brings a quota's settings to a partition where they count keys, unless a later version is there. Those who wait for its keys there are looked at. */
+  quotas_copy: { args: [id: string, settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string]]; reply: string }
+  /** What is counted of keys: slots, units, who waits, and when a unit has room (0: it has, or never will). */
+  quotas_count: { args: [items: [id: string, key: string, units: number, windowMs: number, cost: number][]]; reply: [held: number, units: number, waiting: number, retryMs: number][] }
+  /** Makes a quota, in the partition of its empty key. Answers whether the id is taken, and what stands under it. */
+  quotas_create: { args: [id: string, settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string]]; reply: [isNew: boolean, settings: unknown[]] }
+  /** Quotas of a namespace that have their home here, newest first, from behind a place on. */
+  quotas_list: { args: [namespace: string, createdMs: number, id: string, max: number]; reply: [id: string, settings: unknown[]][] }
+  /** A quota's settings as they stand in the partition, or nothing. */
+  quotas_read: { args: [id: string]; reply: unknown[] }
+  /** Gives back slots that were taken by hand. Answers of each whether it was held. */
+  quotas_release: { args: [items: [id: string, key: string, holder: string, hand: string][]]; reply: boolean[] }
+  /** Takes slots and units of a key for executions of one line, in their order, up to the first that it has no room for. That one's line is registered as a waiter in this step. A quota that drops what is new refuses each for itself. `flags` is a letter for each: t taken, d to be dropped, r refused, and - what was not looked at. */
+  quotas_reserve: { args: [id: string, key: string, waiter: string, token: string, items: [holder: string, cost: number, begins: boolean][]]; reply: [word: string, flags: string, asked: string] }
+  /** All copies have this version. */
+  quotas_synced: { args: [id: string, version: number]; reply: string }
+  /** Changes a quota at its home; what is not stated is -1, or ''. Its copies are to follow: it is noted that they may be old. */
+  quotas_update: { args: [id: string, namespace: string, stated: string[], settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string], laterMs: number]; reply: unknown[] }
   /** Flows whose members are being ended in several steps, those that began first. */
   resolution_backlog: { args: [max: number]; reply: string[] }
   /** Carries out entries of the outbox: these, or those that are due. Entries of other kinds than ends, settlements that take a whole graph, are only named in `others`. `more`: some are due after it. `cancels`: losers of races are to be cancelled. */
@@ -278,9 +346,9 @@ export interface LibraryFunctions {
   /** Asks an execution or a flow of the partition to tell somebody of its end. Answers whether there is anything to wait for. */
   suspensions_watch: { args: [namespace: string, child: string, watcher: string]; reply: boolean }
   /** As `work`, for a tick that brings submissions: without memory for new work the server refuses all of it, undone. */
-  work_accept: { args: [spaces: string[][], ends: [execution: string, attempt: number, lease: string, epoch: number, space: number, op: string, wish: string, at: number, failure: unknown, result: number][], routes: [rid: string, text: string, lane: string][], items: [id: string, route: number, priority: number, startMs: number, delayMs: number, policy: number, spec: string, hash: string, input: number][], claims: [instance: string, worker: string, claim: string, ttlMs: number, max: number, base: string, isRepeat: boolean, lanes: [lane: string, virtual: number, epoch: number, credit: number, seq: number, rids: string[]][], routes: number][]]; reply: [ends: unknown[][], submissions: unknown[][], claims: unknown[][][], notes: [claim: number, lane: number, state: string, weight: number, active: number][]] }
+  work_accept: { args: [spaces: string[][], ends: [execution: string, attempt: number, lease: string, epoch: number, space: number, op: string, wish: string, at: number, failure: unknown, result: number][], routes: [rid: string, text: string, lane: string][], items: [id: string, route: number, priority: number, startMs: number, delayMs: number, policy: number, spec: string, hash: string, input: number][], claims: [instance: string, worker: string, claim: string, ttlMs: number, max: number, base: string, isRepeat: boolean, lanes: [lane: string, virtual: number, epoch: number, credit: number, seq: number, rids: string[]][], routes: number][]]; reply: [ends: unknown[][], submissions: unknown[][], claims: unknown[][][], notes: [claim: number, lane: number, state: string, weight: number, active: number][], offers: [claim: number, line: string, items: [execution: string, lease: string, begins: boolean, quotas: [id: string, key: string, cost: number][], budgets: [id: string, estimate: unknown[]][], namespace: string][]][]] }
   /** What a worker's tick brings to a partition: ends of attempts, submissions and claims, in this order, as one step: a claim may get what was brought with it before it ever waited. One that fails leaves all of it undone. */
-  work_work: { args: [spaces: string[][], ends: [execution: string, attempt: number, lease: string, epoch: number, space: number, op: string, wish: string, at: number, failure: unknown, result: number][], routes: [rid: string, text: string, lane: string][], items: [id: string, route: number, priority: number, startMs: number, delayMs: number, policy: number, spec: string, hash: string, input: number][], claims: [instance: string, worker: string, claim: string, ttlMs: number, max: number, base: string, isRepeat: boolean, lanes: [lane: string, virtual: number, epoch: number, credit: number, seq: number, rids: string[]][], routes: number][]]; reply: [ends: unknown[][], submissions: unknown[][], claims: unknown[][][], notes: [claim: number, lane: number, state: string, weight: number, active: number][]] }
+  work_work: { args: [spaces: string[][], ends: [execution: string, attempt: number, lease: string, epoch: number, space: number, op: string, wish: string, at: number, failure: unknown, result: number][], routes: [rid: string, text: string, lane: string][], items: [id: string, route: number, priority: number, startMs: number, delayMs: number, policy: number, spec: string, hash: string, input: number][], claims: [instance: string, worker: string, claim: string, ttlMs: number, max: number, base: string, isRepeat: boolean, lanes: [lane: string, virtual: number, epoch: number, credit: number, seq: number, rids: string[]][], routes: number][]]; reply: [ends: unknown[][], submissions: unknown[][], claims: unknown[][][], notes: [claim: number, lane: number, state: string, weight: number, active: number][], offers: [claim: number, line: string, items: [execution: string, lease: string, begins: boolean, quotas: [id: string, key: string, cost: number][], budgets: [id: string, estimate: unknown[]][], namespace: string][]][]] }
   /** An instance lives, and so many attempts run on it. Answers whether it is known in these namespaces, and whether it is to drain. */
   workers_beat: { args: [instance: string, namespaces: string[], active: number]; reply: [isKnown: boolean, draining: boolean] }
   /** Asks an instance to stop claiming. Answers whether there is such a one in the namespace. */
@@ -298,7 +366,7 @@ export interface LibraryFunctions {
 }
 
 /** Which functions only read, so that a repeat of a lost call is always the same. */
-export const readOnlyFunctions: ReadonlySet<string> = new Set(["access_get_namespace","access_get_token","access_list_namespaces","access_list_tokens","attempts_list","attempts_load_steps","attempts_load_upstream","audit_list","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","keyring_list","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_home","maintenance_pulse_quotas","maintenance_ready","operations_clock","operations_list","operations_read","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","suspensions_find_waitpoint","suspensions_list_signals","suspensions_list_waitpoints","suspensions_message","workers_list"])
+export const readOnlyFunctions: ReadonlySet<string> = new Set(["access_get_namespace","access_get_token","access_list_namespaces","access_list_tokens","admission_due","admission_parked","admission_spender","attempts_list","attempts_load_steps","attempts_load_upstream","audit_list","budgets_list","budgets_read","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","keyring_list","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_budgets","maintenance_pulse_home","maintenance_pulse_quotas","maintenance_ready","operations_clock","operations_list","operations_read","quotas_count","quotas_list","quotas_read","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","suspensions_find_waitpoint","suspensions_list_signals","suspensions_list_waitpoints","suspensions_message","workers_list"])
 
 /** Which functions keep their answers by the id of the request, for a repeat of a lost call. */
-export const requestFunctions: ReadonlySet<string> = new Set(["access_put_namespace","access_put_token","access_revoke","audit_append","executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","keyring_add","lanes_write","maintenance_advance","operations_carry_out","operations_create","operations_remove","operations_write","schedules_create","schedules_remove","schedules_write","suspensions_close_waitpoint","suspensions_create_waitpoint"])
+export const requestFunctions: ReadonlySet<string> = new Set(["access_put_namespace","access_put_token","access_revoke","audit_append","budgets_reset","budgets_update","executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","keyring_add","lanes_write","maintenance_advance","operations_carry_out","operations_create","operations_remove","operations_write","quotas_release","quotas_update","schedules_create","schedules_remove","schedules_write","suspensions_close_waitpoint","suspensions_create_waitpoint"])

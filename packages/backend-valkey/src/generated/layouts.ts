@@ -100,8 +100,27 @@ export const executionFields = {
   capped: 48,
   /** 1: its graph came in parts, and it has not been let into the indexes yet; 2: it has, but its upstreams were not looked at */
   staged: 49,
-  /** what it has had to do with suspensions, parents and children, see `waits`; most have none */
+  /** what it has had to do with suspensions, parents and children, see `waits`; most have none, or false */
   waits: 50,
+  /** quotas and budgets, see `demands`; most have none */
+  demands: 51,
+} as const
+
+export const demandsFields = {
+  /** hash of its admission key; '' when it names neither, and has only taken slots by hand */
+  line: 0,
+  /** [id, key, cost] of each, in the order in which they are taken */
+  quotas: 1,
+  /** [id, [dimension, estimate, …]] of each, in that order */
+  budgets: 2,
+  /** under which it holds what is to be given back; '' when it holds nothing */
+  lease: 3,
+  /** 1: units come back with it, since no attempt began */
+  back: 4,
+  /** what has no room for it: [q or b, id, key, since, name of the waiter]; or 0 */
+  refused: 5,
+  /** [id, key] of quotas of which its attempt took slots by hand; or 0 */
+  uses: 6,
 } as const
 
 export const waitsFields = {
@@ -359,6 +378,56 @@ export const laneFields = {
   seq: 12,
   /** its active executions here, as long as it is capped */
   active: 13,
+} as const
+
+export const quotaFields = {
+  /** raised by each change */
+  version: 0,
+  /** namespace */
+  ns: 1,
+  /** ms */
+  created: 2,
+  /** what it was created as */
+  content: 3,
+  label: 4,
+  /** of its rate; 0: no rate */
+  units: 5,
+  /** ms */
+  window: 6,
+  /** 0: no bound */
+  concurrency: 7,
+  /** queue, drop_new or cancel_oldest */
+  strategy: 8,
+} as const
+
+export const budgetFields = {
+  /** namespace */
+  ns: 0,
+  /** ms */
+  created: 1,
+  /** what it was created as */
+  content: 2,
+  label: 3,
+  /** [dimension, soft, hard] each, by name; -1: none */
+  limits: 4,
+  /** of a hard breach */
+  rule: 5,
+  /** reset period, ms; 0: none */
+  every: 6,
+  /** from 1 */
+  period: 7,
+  /** of the period, ms */
+  started: 8,
+  /** reset, ms; 0: none */
+  next: 9,
+  /** in the period */
+  used: 10,
+  /** by what runs */
+  reserved: 11,
+  /** what is used by charges that are kept no more */
+  base: 12,
+  /** changes that the feed was told of */
+  said: 13,
 } as const
 
 export const streamFields = {

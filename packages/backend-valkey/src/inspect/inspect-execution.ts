@@ -9,6 +9,7 @@ import type { ValkeyContext } from '../context.js'
 import { addressOf } from '../executions/operate.js'
 import {
   attemptFields,
+  demandsFields,
   executionFields,
   groupFields,
   policyFields,
@@ -111,6 +112,7 @@ function describeRecord(packed: Uint8Array | undefined, id: ExecutionId): Descri
         ...named,
         attempt: nested(named.attempt, attemptFields),
         policy: nested(named.policy, policyFields),
+        ...(named.demands !== undefined && { demands: nested(named.demands, demandsFields) }),
         ...(named.waits !== undefined && { waits: nested(named.waits, waitsFields) }),
       },
       payloads: { input: sizeOf(input), result: sizeOf(result) },

@@ -1,4 +1,5 @@
 import { type ClaimRequest, type LaneShares, limits, type SharingLane } from '@flowfabric/core'
+import { admitOffer } from '../admission/admit-offers.js'
 import type { ClaimedPart, Credit, LaneNote } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
 import type { ReadyMap, ReadyPartition } from '../hints/ready-map.js'
@@ -12,6 +13,10 @@ import type { Served } from './served-routes.js'
 export interface ClaimLook {
   readonly claimed: readonly RankedExecution[]
   readonly isFull: boolean
+  /** How often lines were put out of the way of others, since there is no room for their heads. */
+  readonly moves: number
+  /** It ended as many as one claim may, since quotas that drop what is new had no room for them. */
+  readonly hasDroppedEnough: boolean
   /** Another process serves the instance by now: what it claims has to be asked for anew. */
   readonly isElsewhere: boolean
   /** One call to each of these partitions, sent together. Lanes that are capped may take a second one. */
@@ -52,6 +57,8 @@ export function createLook(
   const places = new Set<string>()
   let isElsewhere = false
   let lessons = 0
+  let moves = 0
+  let drops = 0
   const sharing = (): readonly SharingLane<string>[] =>
     served.lanes.map((id) => ({ id, weight: ctx.lanes.weightOf(id) }))
   const lanes = sharing()
@@ -94,13 +101,20 @@ export function createLook(
     for (const lane of asked.keys()) {
       ctx.lanes.learnWeight(lane, part.notes.find((note) => note.lane === lane)?.weight ?? 1)
     }
-    if (part.handed.length > 0) places.add(tag)
+    const admitted = await settleAll(
+      part.offers.map((offer) => admitOffer(ctx, tag, offer, request)),
+      [...claimed, ...part.handed],
+    )
+    const handed = [...part.handed, ...admitted.flatMap((each) => each?.handed ?? [])]
+    if (admitted.some((each) => each?.isMoved)) moves += 1
+    drops += admitted.reduce((sum, each) => sum + (each?.drops ?? 0), 0)
+    if (handed.length > 0) places.add(tag)
     else {
       // It may have got something there in an earlier round.
       if (!places.has(tag)) ctx.claims.clear(request, tag)
-      stall(map, tag, asked, part)
+      if (part.offers.length === 0) stall(map, tag, asked, part)
     }
-    for (const ranked of await toRankedEach(ctx, index, part.handed)) {
+    for (const ranked of await toRankedEach(ctx, index, handed)) {
       const { handle, namespace, lane: name } = ranked.claimed
       // A call that was sent again since its answer was lost tells also what earlier rounds got there.
       if (handles.has(handle)) continue
@@ -160,6 +174,12 @@ export function createLook(
     claimed,
     get isFull() {
       return claimed.length >= request.max
+    },
+    get moves() {
+      return moves
+    },
+    get hasDroppedEnough() {
+      return drops >= limits.claimDropsMax
     },
     get isElsewhere() {
       return isElsewhere

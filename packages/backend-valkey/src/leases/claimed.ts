@@ -7,6 +7,7 @@ import {
   must,
   type UpstreamResult,
 } from '@flowfabric/core'
+import { demandsOf } from '../admission/packed-demands.js'
 import type { HandedOut, HandedUpstream } from '../channel/handed-out.js'
 import type { ValkeyContext } from '../context.js'
 import { attemptFields as A, executionFields as X } from '../generated/layouts.js'
@@ -69,6 +70,7 @@ function toRanked(
     steps: handed.steps.map(readStep),
     stepsTruncated: handed.stepsTruncated,
     resumption: handed.resumption === null ? null : readResumption(partition, handed.resumption),
+    budgets: demandsOf(fields).budgets,
     tags: tagsOf(stored),
     traceContext: traceOf(stored),
   }

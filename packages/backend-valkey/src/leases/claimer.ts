@@ -35,6 +35,8 @@ export interface Claimer {
  */
 const ROUNDS_MAX = 16
 const FRUITFUL_ROUNDS_MAX = 3
+/** Rounds that found lines without room. */
+const MOVES_MAX = 200
 
 export function createClaimer(ctx: ValkeyContext): Claimer {
   const waiters = createReadyWaiters(startTimer)
@@ -63,13 +65,16 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
         const held = await heldByClaim(ctx, request)
         if (held.length > 0) return held
       }
-      if (current?.isFull || fruitful >= FRUITFUL_ROUNDS_MAX) break
+      if (current?.isFull || current?.hasDroppedEnough || fruitful >= FRUITFUL_ROUNDS_MAX) break
       const found = find()
       if (found.length > 0) {
         current ??= begin(request, map)
-        const before = current.claimed.length
+        const { claimed, moves } = current
+        const before = claimed.length
         await current.ask(found)
         if (current.claimed.length > before) fruitful += 1
+        // What has no room was put out of the way of what is behind it, which is not looked at yet.
+        else if (current.moves > moves && current.moves <= MOVES_MAX) round -= 1
         continue
       }
       // Where hints are heard, what they don't tell isn't there; a partition that nobody has looked at may have more.

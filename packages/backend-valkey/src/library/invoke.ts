@@ -38,6 +38,12 @@ export interface Invocation<Name extends FunctionName> {
   readonly repeatable?: boolean | undefined
 }
 
+/** An item of a list among a function's arguments, by the list's place. */
+export type ItemArg<
+  Name extends FunctionName,
+  Place extends number,
+> = LibraryFunctions[Name]['args'][Place] extends readonly (infer Item)[] ? Item : never
+
 export type Durable = 'submit' | 'terminal'
 
 export type Invoke = <Name extends FunctionName>(invocation: Invocation<Name>) => Promise<Answer<Name>>

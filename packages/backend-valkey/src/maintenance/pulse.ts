@@ -5,7 +5,7 @@ import {
   type PartitionTag,
   type PendingWork,
   type PulseResult,
-  quotaPulse,
+  recordsPulse,
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
@@ -24,11 +24,7 @@ export async function pulse(
 ): Promise<PulseResult> {
   const asked = checkPulse(params, await ctx.partitions())
   const [pulses, ofHome] = await Promise.all([
-    Promise.all(
-      asked.map(({ family, index }) =>
-        family === 'quota' ? pulseOfQuotas(ctx, index) : pulseOf(ctx, index),
-      ),
-    ),
+    Promise.all(asked.map(({ family, index }) => pulseOfFamily[family](ctx, index))),
     // What belongs to no partition is the first one's.
     asked.some(({ family, index }) => family === 'flow' && index === 0) ? pulseOfHome(ctx) : [],
   ])
@@ -77,15 +73,26 @@ async function pulseOf(ctx: ValkeyContext, index: number): Promise<PartitionPuls
   }
 }
 
+/** Of partitions in which no executions live. */
 async function pulseOfQuotas(ctx: ValkeyContext, index: number): Promise<PartitionPulse> {
   const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_quotas', tag: `q:${index}`, args: [] })
-  const [schedules, operations] = reply.map((dueMs) => (dueMs === 0 ? null : dueMs))
-  return {
-    ...quotaPulse(index, news.nowMs, { schedules, operations }),
-    nowMs: news.nowMs,
-    waiting: [],
-  }
+  const [schedules, operations, retryAt, isParked] = reply
+  const due = { schedules: orNever(schedules), operations: orNever(operations) }
+  const parked = { isParked, retryAtMs: orNever(retryAt) }
+  return { ...recordsPulse('quota', index, news.nowMs, due, parked), nowMs: news.nowMs, waiting: [] }
 }
+
+async function pulseOfBudgets(ctx: ValkeyContext, index: number): Promise<PartitionPulse> {
+  const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_budgets', tag: `b:${index}`, args: [] })
+  const [resets, isParked] = reply
+  const parked = { isParked, retryAtMs: null }
+  const due = { budget_resets: orNever(resets) }
+  return { ...recordsPulse('budget', index, news.nowMs, due, parked), nowMs: news.nowMs, waiting: [] }
+}
+
+const pulseOfFamily = { flow: pulseOf, quota: pulseOfQuotas, budget: pulseOfBudgets }
+
+const orNever = (dueMs: number) => (dueMs === 0 ? null : dueMs)
 
 async function pulseOfHome(ctx: ValkeyContext): Promise<readonly PendingWork[]> {
   const { reply } = await ctx.invoke({

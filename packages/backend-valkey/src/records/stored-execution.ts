@@ -15,6 +15,7 @@ import {
   type Timeouts,
   type WorkerId,
 } from '@flowfabric/core'
+import { demandsOf } from '../admission/packed-demands.js'
 import {
   attemptFields as A,
   policyFields as P,
@@ -169,6 +170,7 @@ export function toExecution(id: ExecutionId, stored: StoredExecution, route: Rou
     tags: tagsOf(stored),
     retry: specOf(stored).retry ?? defaultRetryPolicy,
     timeouts,
+    ...demandsOf(fields),
     state,
     publicState: publicStateOf(state),
     generation: numberAt(fields, X.generation),

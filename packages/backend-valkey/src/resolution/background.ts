@@ -1,6 +1,6 @@
 import { limits } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
-import { carryOutGuarded, ENTRIES_PER_HOP } from './carry-out.js'
+import { carryOutEach, ENTRIES_PER_HOP } from './carry-out.js'
 import { runHop } from './hop.js'
 import { drainGroup, readPendingCancels } from './sibling-cancels.js'
 
@@ -49,7 +49,7 @@ export function createBackgroundDispatch(
 export async function dispatchOnce(ctx: ValkeyContext, partition: number): Promise<boolean> {
   const edges = ctx.settings.callMaxEdges
   const hop = await runHop(ctx, { partition, entries: [], max: ENTRIES_PER_HOP, edges })
-  for (const named of hop.named) await carryOutGuarded(ctx, partition, named)
+  await carryOutEach(ctx, partition, hop.named)
   if (hop.hasCancels) {
     const groups = await readPendingCancels(ctx, partition, limits.siblingCancelGroupsMax)
     for (const group of groups) await drainGroup(ctx, group, limits.siblingCancelMembersMax)

@@ -1,4 +1,5 @@
 import { type DispatchItem, type FlowId, makeEntryId } from '@flowfabric/core'
+import { carryCancel, carryGiveBack } from '../admission/messages.js'
 import type { ValkeyContext } from '../context.js'
 import { MEMBERS_PER_STEP } from '../flows/finish.js'
 import { isOneItems } from './faults.js'
@@ -22,6 +23,10 @@ export async function carryOut(
     }
     case 'message':
       return carryMessage(ctx, partition, id)
+    case 'give_back':
+      return carryGiveBack(ctx, partition, id)
+    case 'cancel_holder':
+      return carryCancel(ctx, partition, id)
     case 'release': {
       const { reply } = await ctx.invoke({ name: 'resolution_release', tag, args: [id, MEMBERS_PER_STEP] })
       return { outcome: 'released', flowId, members: reply }
@@ -35,6 +40,25 @@ export async function carryOut(
       return { outcome: 'reset', flowId, members: reply[1] }
     }
   }
+}
+
+/** Entries one after the other, but for what is given back, which hinders nothing. */
+export async function carryOutEach(
+  ctx: ValkeyContext,
+  partition: number,
+  named: readonly NamedEntry[],
+): Promise<readonly DispatchItem[]> {
+  const isGivenBack = ({ kind }: NamedEntry) => kind === 'give_back'
+  const givenBack = Promise.all(
+    named.filter(isGivenBack).map((each) => carryOutGuarded(ctx, partition, each)),
+  )
+  const items: DispatchItem[] = []
+  try {
+    for (const each of named) if (!isGivenBack(each)) items.push(await carryOutGuarded(ctx, partition, each))
+  } finally {
+    await Promise.allSettled([givenBack])
+  }
+  return [...items, ...(await givenBack)]
 }
 
 /** One entry that can't be carried out leaves the others of its pass unharmed. */

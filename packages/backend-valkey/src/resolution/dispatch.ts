@@ -12,7 +12,7 @@ import {
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
-import { carryOut, carryOutGuarded, ENTRIES_PER_HOP, postpone, putOff } from './carry-out.js'
+import { carryOut, carryOutEach, ENTRIES_PER_HOP, postpone, putOff } from './carry-out.js'
 import { isOneItems } from './faults.js'
 import { type Hop, runHop } from './hop.js'
 
@@ -78,11 +78,9 @@ export async function dispatchCompletions(
 
 /** What became of a hop's entries, those included that it only named: messages last, as all stores have it. */
 async function finish(ctx: ValkeyContext, partition: number, hop: Hop): Promise<readonly DispatchItem[]> {
-  const items: DispatchItem[] = [...hop.items]
   const messages = hop.named.filter(({ kind }) => kind === 'message')
   const others = hop.named.filter(({ kind }) => kind !== 'message')
-  for (const named of [...others, ...messages]) items.push(await carryOutGuarded(ctx, partition, named))
-  return items
+  return [...hop.items, ...(await carryOutEach(ctx, partition, [...others, ...messages]))]
 }
 
 async function dispatchEach(

@@ -6,7 +6,7 @@ import { withTries } from './faults.js'
 
 /** An entry that a hop only names: more than one step carries it out. */
 export interface NamedEntry {
-  readonly kind: 'settlement' | 'release' | 'replay' | 'message'
+  readonly kind: 'settlement' | 'release' | 'replay' | 'message' | 'give_back' | 'cancel_holder'
   readonly id: string
   readonly flowId: string
 }
@@ -37,6 +37,8 @@ const kinds = {
   v: 'message',
   e: 'message',
   t: 'message',
+  g: 'give_back',
+  k: 'cancel_holder',
 } as const
 
 /** One step: what it takes is carried on together. Throws `retry_exhausted`, and whatever is wrong with one of the entries. */

@@ -1,4 +1,4 @@
-import type { ExecutionId, FlowId, SignalId, WaitpointId } from '../ids/index.js'
+import type { BudgetId, ExecutionId, FlowId, SignalId, WaitpointId } from '../ids/index.js'
 import type { Kind, LaneId, Namespace } from '../names.js'
 import type { PartitionTag } from '../partitions/index.js'
 import type { PublicState } from '../state/public-state.js'
@@ -49,7 +49,7 @@ export interface EventsPage {
   readonly cursor: string
 }
 
-export type EngineEvent = ExecutionEvent | FlowEvent | SignalEvent
+export type EngineEvent = ExecutionEvent | FlowEvent | SignalEvent | BudgetEvent
 
 interface EventBase {
   readonly namespace: Namespace
@@ -95,6 +95,17 @@ export interface SignalEvent extends EventBase {
   readonly waitpointId: WaitpointId | null
   readonly name: string
   readonly outcome: 'accepted' | 'satisfied' | 'buffered'
+}
+
+/**
+ * More was spent than a limit of the budget, for the first time in its period or since it was last within it; or a period
+ * began. In the partition that a flow of this id would have.
+ */
+export interface BudgetEvent extends EventBase {
+  readonly type: 'budget'
+  readonly budgetId: BudgetId
+  readonly change: 'soft_breach' | 'hard_breach' | 'reset'
+  readonly period: number
 }
 
 export interface ListenParams {

@@ -1,3 +1,4 @@
+import type { BudgetFacts, QuotaFacts } from '../decisions/room.js'
 import type { EngineError } from '../errors/index.js'
 import type { ExecutionId, FlowId, InstanceId } from '../ids/index.js'
 import type { Kind, LaneId, Namespace, WorkerId } from '../names.js'
@@ -8,10 +9,12 @@ import type { DelayReason } from '../state/blocks.js'
 import type { PublicState } from '../state/public-state.js'
 import type { RecordedOutcome, StateVector, TerminalOutcome } from '../state/vector.js'
 import type { AttemptRecord } from './attempts.js'
+import type { BudgetDemand, BudgetDemandSpec } from './budgets.js'
 import type { Bytes, Failure, ItemError, Page, PageRequest, Scoped } from './conventions.js'
 import type { FlowState, GroupView } from './flows.js'
 import type { LaneState } from './lanes.js'
 import type { ClaimedExecution, ClaimRequest } from './leases.js'
+import type { ParkedBy, QuotaDemand, QuotaDemandSpec } from './quotas.js'
 import type { ParentLink, SuspensionView } from './suspensions.js'
 
 /** Units of durable work, from submission to retention. */
@@ -22,7 +25,8 @@ export interface ExecutionOperations {
    * its id is accepted by the id that is recorded. Idempotent by id: the same namespace, kind and input hash answer `duplicate`; by idempotency key:
    * the recorded id is answered, whatever id came along. One round trip for the batch, another for keys. With `next`, a
    * claim is carried out after the items, in the same round trip or in a second one; a claim that fails claims nothing.
-   * Throws `batch_too_large`. Item errors: validation codes, `partition_out_of_range`.
+   * Throws `batch_too_large`. Item errors: validation codes, `partition_out_of_range`, `budget_not_found`,
+   * `quota_not_found`, `unknown_dimension`; items that name budgets or quotas cost another round trip.
    */
   submit(params: SubmitExecutions): Promise<SubmitExecutionsResult>
 
@@ -105,6 +109,13 @@ export interface ExecutionSpec {
   readonly maxReclaims?: number | undefined
   /** W3C traceparent, carried to the worker. */
   readonly traceContext?: string | undefined
+  /**
+   * At most 8, judged at each claim after the quotas. What names the same budgets and quotas, with the same keys, has one
+   * admission key: in a partition it is claimed in its order, and while its head is refused nothing of it is.
+   */
+  readonly budgets?: readonly BudgetDemandSpec[] | undefined
+  /** At most 8, judged at each claim in the order of their ids and keys. */
+  readonly quotas?: readonly QuotaDemandSpec[] | undefined
 }
 
 export interface SubmitExecutions extends Scoped {
@@ -170,6 +181,9 @@ export interface Execution {
   readonly tags: Tags
   readonly retry: RetryPolicy
   readonly timeouts: Timeouts
+  /** In the order in which they are judged, as `quotas`; estimates and costs filled in. */
+  readonly budgets: readonly BudgetDemand[]
+  readonly quotas: readonly QuotaDemand[]
   readonly state: StateVector
   readonly publicState: PublicState
   /** Starts at 1, raised by every replay. */
@@ -331,6 +345,13 @@ export interface ExplainFacts {
   } | null
   readonly lastAttempt: AttemptRecord | null
   readonly suspension: SuspensionView | null
+  /** What admission looks at of the quotas and budgets that it names; `null` when it names none. */
+  readonly demands: {
+    readonly quotas: readonly QuotaFacts[]
+    readonly budgets: readonly BudgetFacts[]
+    /** The head of its admission key, itself perhaps, while that is refused. */
+    readonly parked: { readonly head: ExecutionId; readonly by: ParkedBy; readonly sinceMs: number } | null
+  } | null
 }
 
 export type { EngineError, TerminalOutcome }

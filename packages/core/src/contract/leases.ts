@@ -2,6 +2,7 @@ import type { ClaimId, ExecutionId, FlowId, InstanceId } from '../ids/index.js'
 import type { Kind, LaneId, Namespace, WorkerId } from '../names.js'
 import type { RecordedOutcome } from '../state/vector.js'
 import type { AttemptType, EndedBy, StepRecord, UpstreamResult } from './attempts.js'
+import type { BudgetDemand } from './budgets.js'
 import type { Bytes, Failure, ItemError, Scoped, WorkerScoped } from './conventions.js'
 import type { CancelCause, Tags } from './executions.js'
 import type { Resumption } from './suspensions.js'
@@ -14,6 +15,11 @@ export interface LeaseOperations {
    * Atomic per execution. Idempotent by (instance, `claimId`): a repeat of the last one answers the leases it got, as far
    * as they are still held. Nothing of a paused or disabled lane, nor a member of a cancelling flow (but for its `always`
    * nodes), is handed out after the call that paused or cancelled has answered. One round trip when there is work.
+   *
+   * Work that names quotas or budgets is leased only with all of its slots, rate units and reservations: several are taken
+   * in one order, and a refusal gives back those taken before. It parks the admission key: the refused head shows
+   * `blocked_by_quota` or `blocked_by_budget`, and nothing of the key is looked at until it is woken. Heads of equal
+   * effective priority are taken in turn.
    */
   claim(params: ClaimRequest): Promise<ClaimOutcome>
 
@@ -95,6 +101,8 @@ export interface ClaimedExecution {
   readonly stepsTruncated: boolean
   /** How its last suspension was resumed, for this attempt and later ones, until the next suspension. */
   readonly resumption: Resumption | null
+  /** With what was reserved of each. */
+  readonly budgets: readonly BudgetDemand[]
   readonly tags: Tags
   readonly traceContext: string | null
 }

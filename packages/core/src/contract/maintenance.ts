@@ -7,7 +7,7 @@ import type { ScanRequest, ScanResult } from './conventions.js'
 export interface MaintenanceOperations {
   /**
    * The cheap look that makes idling cheap: which kinds of work are pending in these partitions, and when the next is due.
-   * Of the flow and the quota family. One round trip for each family.
+   * Of every family. One round trip for each.
    */
   pulse(params: { readonly partitions: readonly PartitionTag[] }): Promise<PulseResult>
 
@@ -68,7 +68,10 @@ export const pendingWorks = [
   'lane_copies',
   'schedules',
   'operations',
+  'parked',
+  'budget_resets',
 ] as const
+/** `parked`: of the quota and the budget family, an admission key for which there is room. `budget_resets`: of the latter. */
 export type PendingWork = (typeof pendingWorks)[number]
 
 export interface PulseResult {
@@ -77,7 +80,10 @@ export interface PulseResult {
     readonly partition: PartitionTag
     /** Kinds of work that are pending now. */
     readonly pending: readonly PendingWork[]
-    /** When the next timer is due, or in the quota family the next schedule or bulk operation, if any. */
+    /**
+     * When the next timer is due; in the quota family the next schedule, bulk operation or window, in the budget family the
+     * next reset.
+     */
     readonly nextDueAtMs: number | null
   }[]
   /** Lanes whose best claimable execution in the asked partitions has waited longer than 250 ms; others may be named too. */

@@ -13,7 +13,7 @@ export interface ResolutionOperations {
 
   /**
    * Carry out a partition's due entries, at most `callMaxEdges` edges: hops, settlements, batches of seal and replay, and
-   * messages between parents and children. Entries that a call takes together are counted together, before the groups that
+   * messages between executions. Entries that a call takes together are counted together, before the groups that
    * they lead to decide. A message reaches at most `familyBatchMax` receivers, each in a step of its partition, and goes
    * when none is left; delivering one twice does no harm.
    */
@@ -59,11 +59,11 @@ export type DispatchItem =
   | { readonly outcome: 'settled'; readonly flowId: FlowId; readonly flowState: FlowState }
   | { readonly outcome: 'released'; readonly flowId: FlowId; readonly members: number }
   | { readonly outcome: 'reset'; readonly flowId: FlowId; readonly members: number }
-  /** A message between a parent and a child was carried to the other's partition; `more`: it has further receivers. */
+  /** A message to an execution was carried to its partition; `more`: it has further receivers. */
   | {
       readonly outcome: 'delivered'
       readonly entryId: EntryId
-      readonly message: FamilyMessage
+      readonly message: OutboxMessage
       readonly more: boolean
     }
   | { readonly outcome: 'noop'; readonly entryId: EntryId }
@@ -77,6 +77,8 @@ export const familyMessages = ['child_linked', 'child_watched', 'child_ended', '
  * wait for it. `parent_stopped`: to its children that aren't detached.
  */
 export type FamilyMessage = (typeof familyMessages)[number]
+/** `holder_cancelled`: to the oldest holder of a quota's slots, by an admission that waits for one. */
+export type OutboxMessage = FamilyMessage | 'holder_cancelled'
 
 export interface SiblingCancelItem {
   readonly outcome: 'drained' | 'partial' | 'error'

@@ -107,6 +107,10 @@ export interface ErrorDetails {
   readonly frame_too_large: LimitErrorDetails
   readonly condition_too_large: LimitErrorDetails
   readonly too_many_waitpoints: LimitErrorDetails
+  readonly too_many_budgets: LimitErrorDetails
+  readonly too_many_quotas: LimitErrorDetails
+  readonly too_many_dimensions: LimitErrorDetails
+  readonly unknown_dimension: { readonly dimension: string }
   readonly nul_in_text: { readonly field: string }
   readonly invalid_params: FieldErrorDetails
   readonly unknown_field: { readonly path: string }

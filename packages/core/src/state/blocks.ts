@@ -58,6 +58,11 @@ const delayBlock: Record<DelayReason, BlockingReason> = {
   resume_delay: 'waiting_for_resume_delay',
 }
 
+/** The vector of an eligible execution for which a claim found no room: it keeps its attempt and who last held it. */
+export function throttledVector(eligible: StateVector, by: 'quota' | 'budget'): StateVector {
+  return { ...eligible, eligibilityState: `blocked_by_${by}`, blockingReason: `waiting_for_${by}` }
+}
+
 /** The vector of an execution that a worker holds. */
 export const activeVector: StateVector = {
   lifecyclePhase: 'active',

@@ -1,8 +1,7 @@
 import type { StateVector } from './vector.js'
 
 /**
- * Where an execution stands, in one word: the classes of state vectors that events treat alike. Those of budgets and
- * quotas come with their roles.
+ * Where an execution stands, in one word: the classes of state vectors that events treat alike.
  */
 export const situations = [
   'draft_root',
@@ -10,6 +9,7 @@ export const situations = [
   'held',
   'delayed',
   'ready',
+  'throttled',
   'active',
   'reclaimable',
   'put_aside',
@@ -26,6 +26,7 @@ export const situationMeanings: Readonly<Record<Situation, string>> = {
   held: 'An operator holds it.',
   delayed: 'It waits for a time: a start, a retry, or the pause before a reclaim.',
   ready: 'It can be claimed.',
+  throttled: 'A claim found no room for it in a quota or a budget; all that names the same waits behind it.',
   active: 'A worker holds its lease.',
   reclaimable: 'Its lease was lost; it can be claimed, and its last holder may still end it.',
   put_aside:
@@ -35,8 +36,7 @@ export const situationMeanings: Readonly<Record<Situation, string>> = {
   ended: 'It is terminal. Only a replay moves it.',
 }
 
-/** The situation of a vector; `throttled` for those that the roles to come enter. */
-export function situationOf(vector: StateVector): Situation | 'throttled' {
+export function situationOf(vector: StateVector): Situation {
   switch (vector.lifecyclePhase) {
     case 'submitted':
       return 'draft_root'
@@ -51,7 +51,7 @@ export function situationOf(vector: StateVector): Situation | 'throttled' {
   }
 }
 
-function runnableSituation(vector: StateVector): Situation | 'throttled' {
+function runnableSituation(vector: StateVector): Situation {
   switch (vector.eligibilityState) {
     case 'blocked_by_dependencies':
       return 'blocked'

@@ -9,6 +9,7 @@ export const transitionEvents = [
   'hold',
   'release',
   'due',
+  'room',
   'claim',
   'complete',
   'fail_retryable',
@@ -41,6 +42,7 @@ export const eventMeanings: Readonly<Record<TransitionEvent, string>> = {
   hold: 'An operator puts a block on it.',
   release: 'The operator lifts it.',
   due: 'The time that it waits for has come.',
+  room: 'There is room again in what it waits for, a quota or a budget.',
   claim: 'A worker that serves it asks for work.',
   complete: 'The last holder reports success.',
   fail_retryable: 'The last holder reports a failure that the policy retries.',
@@ -85,6 +87,7 @@ const noLease = never('it has no lease')
 const noHandle = never('nobody holds a handle of it')
 const isClaimed = never('it was claimed before')
 const notWaiting = never('it waits for no time')
+const notThrottled = never('it waits for no room')
 const notSuspended = never('it is not suspended')
 const buffered = stays('kept for a suspension to come')
 const notHandedOut = stays('not handed out')
@@ -95,6 +98,7 @@ const unheld = {
   group_run: noGroup,
   group_skip: noGroup,
   due: notWaiting,
+  room: notThrottled,
   claim: notHandedOut,
   complete: noHandle,
   fail_retryable: noHandle,
@@ -189,7 +193,17 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     new_edge: noted('if it was never claimed', 'blocked'),
     hold: to('held'),
     release: refused('not_held'),
-    claim: to('active'),
+    claim: noted('unless a quota or a budget has no room for it', 'active', 'throttled', 'ended'),
+    deadline: to('ended'),
+    queue_ttl: to('ended'),
+  },
+  throttled: {
+    ...unheld,
+    new_edge: noted('if it was never claimed', 'blocked'),
+    hold: to('held'),
+    release: refused('not_held'),
+    room: noted('as it was before the claim', 'ready', 'reclaimable', 'resumable'),
+    claim: stays('nothing of its admission key is looked at'),
     deadline: to('ended'),
     queue_ttl: to('ended'),
   },
@@ -201,6 +215,7 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     hold: refused('execution_active'),
     release: refused('not_held'),
     due: notWaiting,
+    room: notThrottled,
     claim: notHandedOut,
     complete: to('ended'),
     fail_retryable: to('ready', 'delayed'),
@@ -238,7 +253,7 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     new_edge: refused('edge_group_decided'),
     hold: to('held'),
     release: refused('not_held'),
-    claim: to('active'),
+    claim: noted('unless a quota or a budget has no room for it', 'active', 'throttled', 'ended'),
     deadline: to('ended'),
     queue_ttl: isClaimed,
   },
@@ -277,7 +292,12 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     new_edge: refused('edge_group_decided'),
     hold: to('held'),
     release: refused('not_held'),
-    claim: noted('the same attempt', 'active'),
+    claim: noted(
+      'the same attempt, unless a quota or a budget has no room for it',
+      'active',
+      'throttled',
+      'ended',
+    ),
     deadline: to('ended'),
     queue_ttl: isClaimed,
   },
@@ -289,6 +309,7 @@ export const transitions: Readonly<Record<Situation, Readonly<Record<TransitionE
     hold: refused('execution_terminal'),
     release: refused('execution_terminal'),
     due: notWaiting,
+    room: notThrottled,
     claim: notHandedOut,
     complete: stays('its repeat answers what it answered first'),
     fail_retryable: refused('execution_not_active'),

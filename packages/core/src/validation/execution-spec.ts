@@ -3,6 +3,7 @@ import { engineError } from '../errors/engine-error.js'
 import { limits } from '../limits.js'
 import { isKind, isLaneId, parseCapabilities, parseKind, parseLaneId, requireTags } from '../names.js'
 import type { PartitionConfig } from '../partitions/index.js'
+import { checkBudgetDemands, checkQuotaDemands } from './demands.js'
 import {
   checkObject,
   checkOptionalInteger,
@@ -34,6 +35,8 @@ export function checkExecutionSpec(spec: ExecutionSpec, counts: PartitionConfig)
   checkOptionalInteger(spec.retentionMs, 'retentionMs', 0, limits.durationMsMax)
   checkOptionalInteger(spec.maxReclaims, 'maxReclaims', 0, RECLAIMS_ASKED_MAX)
   checkOptionalText(spec.traceContext, 'traceContext', limits.traceContextBytesMax)
+  if (spec.budgets !== undefined) checkBudgetDemands(spec.budgets)
+  if (spec.quotas !== undefined) checkQuotaDemands(spec.quotas)
 }
 
 /** Throws `invalid_priority` unless it is a whole number of 0…9000. */

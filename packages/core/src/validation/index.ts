@@ -1,6 +1,7 @@
 export * from './access.js'
 export * from './attempts.js'
 export * from './audit.js'
+export * from './budgets.js'
 export { checkClaim } from './claim.js'
 export * from './events.js'
 export * from './executions.js'
@@ -17,6 +18,7 @@ export {
   checkYield,
 } from './leases.js'
 export * from './operations.js'
+export * from './quotas.js'
 export { tooManyRecords } from './records.js'
 export * from './scans.js'
 export * from './schedules.js'

@@ -25,17 +25,16 @@ export function checkScanRequest(
   return checkPartition(params.partition, counts, family)
 }
 
-/** Checks what `pulse` takes. Answers the partitions, of the flow and the quota family, in the order of the tags. */
+/** Checks what `pulse` takes. Answers the partitions, of every family, in the order of the tags. */
 export function checkPulse(
   params: { readonly partitions: readonly PartitionTag[] },
   counts: PartitionConfig,
 ): readonly Partition[] {
   checkObject(params, '')
-  checkList(params.partitions, 'partitions', counts.flow + counts.quota)
+  checkList(params.partitions, 'partitions', counts.flow + counts.budget + counts.quota)
   return params.partitions.map((tag) => {
     const { family } = partitionOfTag(parsePartitionTag(tag))
-    const asked = family === 'quota' ? 'quota' : 'flow'
-    return { family: asked, index: checkPartition(tag, counts, asked) }
+    return { family, index: checkPartition(tag, counts, family) }
   })
 }
 

@@ -7,6 +7,7 @@ import { readReply, readWire } from './read.js'
 import { cancelCauseSchema, publicStateSchema } from './records.js'
 import {
   asList,
+  budgetId,
   executionId,
   flowId,
   kindName,
@@ -57,6 +58,13 @@ export const eventSchema: z.ZodType<EngineEvent> = z.discriminatedUnion('type', 
     name: z.string(),
     outcome: z.enum(['accepted', 'satisfied', 'buffered']),
   }),
+  z.object({
+    ...base,
+    type: z.literal('budget'),
+    budgetId,
+    change: z.enum(['soft_breach', 'hard_breach', 'reset']),
+    period: z.number(),
+  }),
 ])
 
 /** The query of the feed, as a JSON page or as a stream. */
@@ -66,7 +74,7 @@ export const eventsQuery = z.strictObject({
   executionId: executionId.optional(),
   flowId: flowId.optional(),
   lane: laneName.optional(),
-  type: listText(z.enum(['execution', 'flow', 'signal']), 'Types; any of them.'),
+  type: listText(z.enum(['execution', 'flow', 'signal', 'budget']), 'Types; any of them.'),
   limit: wholeText(1, limits.feedReadMax).optional(),
   waitMs: wholeText(0, limits.waitMsMax, 'How long to wait for news; default: not at all.').optional(),
 })

@@ -4,8 +4,9 @@ import { flowStates, type GroupView } from '../contract/flows.js'
 import type { Join, JoinPolicy } from '../policies/join.js'
 import { runOns } from '../policies/join.js'
 import { suspensionSchema } from './conditions.js'
+import { demandFactsFields, parkedBySchema } from './demands.js'
 import { attemptSchema, executionSchema, laneStateSchema, publicStateSchema } from './records.js'
-import { executionId, flowId, instanceId, kindName } from './scalars.js'
+import { executionId, flowId, instanceId, kindName, timeMs } from './scalars.js'
 
 const onDecided = z.enum(['cancel_remaining', 'let_run'])
 
@@ -59,4 +60,10 @@ export const explainFactsSchema: z.ZodType<ExplainFacts> = z.object({
     .nullable(),
   lastAttempt: attemptSchema.nullable(),
   suspension: suspensionSchema.nullable(),
+  demands: z
+    .object({
+      ...demandFactsFields,
+      parked: z.object({ head: executionId, by: parkedBySchema, sinceMs: timeMs }).nullable(),
+    })
+    .nullable(),
 })

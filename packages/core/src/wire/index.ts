@@ -1,6 +1,7 @@
 import * as access from './access.js'
 import * as attempts from './attempts.js'
 import * as audit from './audit.js'
+import * as budgets from './budgets.js'
 import * as events from './events.js'
 import * as executions from './executions.js'
 import * as flows from './flows.js'
@@ -9,6 +10,7 @@ import * as lanes from './lanes.js'
 import * as leases from './leases.js'
 import { describeStore } from './meta.js'
 import * as operations from './operations.js'
+import * as quotas from './quotas.js'
 import * as schedules from './schedules.js'
 import * as signals from './signals.js'
 import * as streams from './streams.js'
@@ -18,6 +20,7 @@ import * as waitpoints from './waitpoints.js'
 import * as workers from './workers.js'
 
 export type { CreatedToken, CreateToken, PutNamespace, RevokeToken } from './access.js'
+export { createBudget } from './budgets.js'
 export { eventSchema, eventsQuery, hintSchema, readEventFilter } from './events.js'
 export { readTagPairs } from './execution-filter.js'
 export {
@@ -34,6 +37,7 @@ export type { AddConfiguredKey } from './keyring.js'
 export type { IdMint, ReadCall, WireCall, WireOperation, WireRequest, WireSchemas } from './operation.js'
 export { cancelMatching, replayMatching } from './operations.js'
 export { readPayload, type WirePayload, writePayload } from './payload.js'
+export { createQuota } from './quotas.js'
 export { readWire } from './read.js'
 export { readRefusal, refusalOf } from './refusal.js'
 export { backfillSchedule, createSchedule, resumeSchedule } from './schedules.js'
@@ -99,6 +103,22 @@ export const wire = {
     read: streams.readFrames,
     tail: streams.tailFrames,
     readSummary: streams.readSummary,
+  },
+  budgets: {
+    create: budgets.putBudget,
+    get: budgets.getBudget,
+    list: budgets.listBudgets,
+    update: budgets.updateBudget,
+    reportUsage: budgets.reportUsage,
+    reset: budgets.resetBudget,
+  },
+  quotas: {
+    create: quotas.putQuota,
+    get: quotas.getQuota,
+    list: quotas.listQuotas,
+    update: quotas.updateQuota,
+    acquire: quotas.acquireQuota,
+    release: quotas.releaseQuota,
   },
   lanes: { configure: lanes.configureLane, list: lanes.listLanes, setState: lanes.setLaneState },
   workers: {

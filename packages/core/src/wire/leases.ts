@@ -24,6 +24,7 @@ import { limits } from '../limits.js'
 import type { Namespace } from '../names.js'
 import { invalidParam } from '../validation/fields.js'
 import { readResumption, resumptionSchema, writeResumption } from './conditions.js'
+import { budgetDemandSchema } from './demands.js'
 import { bodyOr, executionPath, readExecutionPath, reasonField } from './executions.js'
 import type { WireCall, WireOperation } from './operation.js'
 import { base64Payload, jsonPayload, readPayload, writePayload } from './payload.js'
@@ -110,6 +111,7 @@ const claimedSchema = z.object({
   steps: z.array(stepSchema),
   stepsTruncated: z.boolean(),
   resumption: resumptionSchema.nullable().describe('How its last suspension was resumed.'),
+  budgets: z.array(budgetDemandSchema).describe('What it has reserved.'),
   tags: tagsSchema,
   traceContext: z.string().nullable(),
 })
@@ -119,6 +121,7 @@ function writeClaimed({
   upstream,
   steps,
   resumption,
+  budgets,
   ...rest
 }: ClaimedExecution): z.input<typeof claimedSchema> {
   const { json, base64 } = writePayload(input)
@@ -127,6 +130,7 @@ function writeClaimed({
     ...(base64 === undefined ? { input: json } : { inputBase64: base64 }),
     upstream: upstream.map(writeUpstream),
     steps: steps.map(writeStep),
+    budgets: [...budgets],
     resumption: resumption === null ? null : writeResumption(resumption),
   }
 }

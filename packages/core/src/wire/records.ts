@@ -19,6 +19,7 @@ import {
   ownershipStates,
   terminalOutcomes,
 } from '../state/vector.js'
+import { budgetDemandSchema, quotaDemandSchema } from './demands.js'
 import { base64Payload, readPayload, writePayload } from './payload.js'
 import {
   executionId,
@@ -71,6 +72,8 @@ export const executionSchema: z.ZodType<Execution> = z.object({
     attemptTimeoutMs: z.number().optional(),
     queueTtlMs: z.number().optional(),
   }),
+  budgets: z.array(budgetDemandSchema),
+  quotas: z.array(quotaDemandSchema),
   state: z.object({
     lifecyclePhase: z.enum(lifecyclePhases),
     ownershipState: z.enum(ownershipStates),

@@ -7,6 +7,7 @@ import type {
   FlowId,
   InstanceId,
   OperationId,
+  QuotaId,
   ScheduleId,
   SignalId,
   SuspensionId,
@@ -34,9 +35,10 @@ export const executionId = text<ExecutionId>(
 )
 export const flowId = text<FlowId>('Id of a flow.', UUID_EXAMPLE)
 export const edgeId = text<EdgeId>('Id of an edge.')
+export const budgetId = text<BudgetId>('Id of a budget.', UUID_EXAMPLE)
+export const quotaId = text<QuotaId>('Id of a quota.', UUID_EXAMPLE)
 export const scheduleId = text<ScheduleId>('Id of a schedule.', UUID_EXAMPLE)
 export const operationId = text<OperationId>('Id of a bulk operation.', UUID_EXAMPLE)
-export const budgetId = text<BudgetId>('Id of a budget.', UUID_EXAMPLE)
 export const waitpointId = text<WaitpointId>('Id of a waitpoint; it carries its partition.')
 export const suspensionId = text<SuspensionId>('Id of a suspension; it carries its partition.')
 export const signalId = text<SignalId>('Id of a signal; it carries its partition.')

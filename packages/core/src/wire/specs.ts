@@ -3,6 +3,7 @@ import type { ExecutionSpec } from '../contract/executions.js'
 import { limits } from '../limits.js'
 import { defaultLane } from '../names.js'
 import { defaultRetryPolicy, type RetryPolicy } from '../policies/retry.js'
+import { budgetDemandsField, quotaDemandsField } from './demands.js'
 import { base64Payload, jsonPayload, readPayload, writePayload } from './payload.js'
 import { executionId, kindName, laneName, timeMs, whole } from './scalars.js'
 
@@ -56,6 +57,8 @@ export const specFields = {
   retentionMs: duration('How long it is kept once terminal; default: the lane’s.').optional(),
   maxReclaims: whole(0, 1_000, 'Leases that may be lost before it fails.').optional(),
   traceContext: z.string().optional().describe('W3C traceparent.'),
+  budgets: budgetDemandsField,
+  quotas: quotaDemandsField,
 } as const
 
 const specSchema = z.strictObject(specFields)
@@ -74,13 +77,15 @@ export function readSpec(wire: WireSpec): Omit<ExecutionSpec, 'id'> {
 
 /** Any part of a spec that holds an input. */
 export function writeSpec(spec: Omit<ExecutionSpec, 'id'> & { readonly id?: ExecutionSpec['id'] }): WireSpec {
-  const { input, retry, capabilities, ...rest } = spec
+  const { input, retry, capabilities, budgets, quotas, ...rest } = spec
   const { json, base64 } = writePayload(input)
   return {
     ...rest,
     input: json ?? undefined,
     inputBase64: base64,
     capabilities: capabilities === undefined ? undefined : [...capabilities],
+    budgets: budgets === undefined ? undefined : [...budgets],
+    quotas: quotas === undefined ? undefined : [...quotas],
     retry: retry === undefined ? undefined : { ...retry, nonRetryable: [...retry.nonRetryable] },
   }
 }

@@ -5,6 +5,7 @@ import { engineError } from '../errors/engine-error.js'
 import {
   deriveWaitpointId,
   makeExecutionId,
+  mintBudgetId,
   mintClaimId,
   mintExecutionId,
   mintFlowId,
@@ -452,6 +453,7 @@ describe('answers', () => {
       steps: [{ name: 's', type: 'step' as const, result: null, attemptIndex: 0, recordedAtMs: 1 }],
       stepsTruncated: false,
       resumption: aResumption,
+      budgets: [{ budgetId: mintBudgetId(), estimate: { tokens: 5 } }],
       tags: {},
       traceContext: null,
     }

@@ -1,0 +1,24 @@
+--- What is to be looked at in the partition: tentative holders whose time is over, holders that are to be cancelled and were not
+-- yet, quotas whose copies may be old, and what the feed was not told; and when somebody is to be woken next (0: nobody).
+-- @flags no-writes
+-- @args max: int
+-- @reply [tentative: [name: string, holder: string][], toCancel: [name: string, holder: string, namespace: string][], toSync: string[], announcements: string[], wakeMs: number]
+-- @errors corruption schema_mismatch
+local function due(u, index, max)
+  return redis.call('ZRANGE', u.key.idx .. index, '-inf', u.now, 'BYSCORE', 'LIMIT', 0, max)
+end
+
+return function(u, a)
+  local tentative, to_cancel = {}, {}
+  for place, member in ipairs(due(u, 'tentative', a[1])) do
+    local name, holder = string.match(member, '^(.*)%z(.*)$')
+    tentative[place] = { name, holder }
+  end
+  for _, member in ipairs(due(u, 'to_cancel', a[1])) do
+    local name, holder = string.match(member, '^(.*)%z(.*)$')
+    local _, id = resources.read_name(name)
+    local settings = quotas.settings(u, id)
+    to_cancel[#to_cancel + 1] = { name, holder, settings and settings[Q.ns] or '' }
+  end
+  return { tentative, to_cancel, due(u, 'quotas_to_sync', a[1]), due(u, 'announcements', a[1]), resources.first_look(u) }
+end

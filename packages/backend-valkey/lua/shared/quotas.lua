@@ -1,0 +1,195 @@
+-- Quotas. Settings have a home, the partition of the empty key, and a copy of the same version in each partition of the family, which
+-- what counts there goes by: see `layouts.mjs`. Of each key that is in use [slots, steps of its window].
+
+local function settings_key(u, id)
+  return u.key.root .. ':quota:' .. u.key.tag .. ':' .. id
+end
+
+local function count_key(u, id, key)
+  return u.key.root .. ':quotakey:' .. u.key.tag .. ':' .. id .. '/' .. key
+end
+
+function quotas.list_key(u, namespace)
+  return u.key.idx .. 'quotas:' .. namespace
+end
+
+-- The settings as they stand here, or nil.
+function quotas.settings(u, id)
+  local text = redis.call('GET', settings_key(u, id))
+  return text and resources.decode(settings_key(u, id), text) or nil
+end
+
+function quotas.put_settings(u, id, settings)
+  local writes = flush.staged(u).writes
+  writes[#writes + 1] = settings_key(u, id)
+  writes[#writes + 1] = cmsgpack.pack(settings)
+end
+
+-- What is counted of a key.
+function quotas.count(u, id, key)
+  u.counted = u.counted or {}
+  local name = resources.of_quota(id, key)
+  local count = u.counted[name]
+  if count == nil then
+    local text = redis.call('GET', count_key(u, id, key))
+    count = text and resources.decode(count_key(u, id, key), text) or { 0, {} }
+    count.key, count.is_stored = count_key(u, id, key), text and true or false
+    u.counted[name] = count
+  end
+  return count
+end
+
+local function touch(count)
+  count.is_dirty = true
+end
+
+-- Its units that still count under these settings.
+function quotas.units(u, settings, count)
+  if settings[Q.units] == 0 then return 0 end
+  local live, sum = room.live(count[2], settings[Q.window], u.now)
+  if #live < #count[2] then count[2] = live end
+  return sum
+end
+
+local function take_units(u, settings, count, units)
+  if settings[Q.units] == 0 or units == 0 then return 0 end
+  local at, steps = room.step_of(u.now, settings[Q.window]), count[2]
+  if steps[#steps - 1] == at then
+    steps[#steps] = steps[#steps] + units
+  else
+    steps[#steps + 1] = at
+    steps[#steps + 1] = units
+  end
+  return at
+end
+
+-- No attempt began: units go back to the step that they came from.
+local function units_back(count, step, units)
+  for place = 1, #count[2], 2 do
+    if count[2][place] == step then count[2][place + 1] = math.max(0, count[2][place + 1] - units) end
+  end
+end
+
+-- Takes a slot, and units for an attempt that begins; answers what is missing, or false.
+function quotas.take(u, id, key, settings, holder, cost, begins)
+  local name, count = resources.of_quota(id, key), quotas.count(u, id, key)
+  if resources.holder(u, name, holder) then return false end
+  local short = room.of_quota(settings, count[1], quotas.units(u, settings, count), cost, begins)
+  if short then return short end
+  touch(count)
+  count[1] = count[1] + 1
+  local step = begins and take_units(u, settings, count, cost) or 0
+  resources.hold(u, name, holder, step, begins and cost or 0, 1)
+  return false
+end
+
+-- A slot by hand, under a key of its own. Answers the word for it, and when the rate has room.
+function quotas.take_by_hand(u, id, key, settings, holder, hand, cost)
+  local name, count = resources.of_quota(id, key), quotas.count(u, id, key)
+  local row = resources.holder(u, name, holder)
+  if row and row[7][hand] then return 'already_acquired', 0 end
+  local short = room.of_quota(settings, count[1], quotas.units(u, settings, count), cost, true)
+  if short then
+    return 'quota_exceeded', short == 'r' and room.retry_at(settings[Q.units], settings[Q.window], count[2], cost, u.now) or 0
+  end
+  touch(count)
+  count[1] = count[1] + 1
+  take_units(u, settings, count, cost)
+  if not row then
+    resources.hold(u, name, holder, 0, 0, 0)
+    row = resources.holder(u, name, holder)
+  end
+  row[6] = row[6] + 1
+  row[7][hand] = 1
+  resources.put_holder(u, name, holder, row)
+  return 'acquired', 0
+end
+
+function quotas.let_go(u, id, key, holder, hand)
+  local name, count = resources.of_quota(id, key), quotas.count(u, id, key)
+  local row = resources.holder(u, name, holder)
+  if not row or not row[7][hand] then return false end
+  touch(count)
+  count[1] = math.max(0, count[1] - 1)
+  row[6] = row[6] - 1
+  row[7][hand] = nil
+  if row[6] > 0 then resources.put_holder(u, name, holder, row) else resources.drop_holder(u, name, holder) end
+  resources.made_room(u, name)
+  return true
+end
+
+-- All that it holds of the key. Once is as good as twice.
+function quotas.give_back(u, id, key, holder, with_units)
+  local name = resources.of_quota(id, key)
+  local row = resources.holder(u, name, holder)
+  if not row then return false end
+  local count = quotas.count(u, id, key)
+  touch(count)
+  count[1] = math.max(0, count[1] - row[6])
+  if with_units and row[3] > 0 then units_back(count, row[2], row[3]) end
+  resources.drop_holder(u, name, holder)
+  resources.made_room(u, name)
+  return true
+end
+
+-- The holder that has its slot for longest and was not asked to go yet.
+function quotas.oldest(u, name)
+  local oldest
+  for _, each in ipairs(resources.all_holders(u, name)) do
+    if each[2][5] == 0 and (not oldest or each[2][4] < oldest[2][4]) then oldest = each end
+  end
+  return oldest
+end
+
+-- Of those who wait, who can be admitted together, and when it is worth another look; 0: when something happens.
+function quotas.wakeable(u, name, waiters)
+  local _, id, key = resources.read_name(name)
+  local settings = quotas.settings(u, id)
+  if not settings then return {}, 0 end
+  local count, list, retry_at = quotas.count(u, id, key), {}, 0
+  local held, used = count[1], quotas.units(u, settings, count)
+  for _, waiter in ipairs(waiters) do
+    local begins, cost = waiter[2][2], waiter[2][3]
+    local short = room.of_quota(settings, held, used, cost, begins)
+    if not short then
+      list[#list + 1] = waiter
+      held = held + 1
+      if begins then used = used + cost end
+    elseif short == 'r' then
+      local at = room.retry_at(settings[Q.units], settings[Q.window], count[2], cost, u.now)
+      if at > 0 and (retry_at == 0 or at < retry_at) then retry_at = at end
+    end
+  end
+  return list, retry_at
+end
+
+-- A key that nothing is counted of any more is dropped.
+function quotas.stage(u)
+  for _, count in pairs(u.counted or {}) do
+    if count.is_dirty then
+      local staged = flush.staged(u)
+      if count[1] == 0 and #count[2] == 0 then
+        if count.is_stored then staged.unlinks[#staged.unlinks + 1] = count.key end
+      else
+        staged.writes[#staged.writes + 1] = count.key
+        staged.writes[#staged.writes + 1] = cmsgpack.pack({ count[1], count[2] })
+      end
+    end
+  end
+  u.counted = nil
+end
+
+-- Whether its slots are as many as its holders have: set right where they are not. Answers what was found, or nil.
+function quotas.recount(u, id, key, held)
+  local count, settings = quotas.count(u, id, key), quotas.settings(u, id)
+  -- Units that count no more are dropped, and with the last of them the key.
+  if settings and #count[2] > 0 then
+    local live = settings[Q.units] > 0 and room.live(count[2], settings[Q.window], u.now) or {}
+    if #live < #count[2] then count[2], count.is_dirty = live, true end
+  end
+  if count[1] == held then return nil end
+  local finding = string.format('%d slots were counted, and %d are held', count[1], held)
+  count[1], count.is_dirty = held, true
+  resources.made_room(u, resources.of_quota(id, key))
+  return finding
+end

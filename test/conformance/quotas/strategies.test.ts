@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import { AdmissionDriver } from '../../support/admission-driver.js'
+import { readOne, submitOne } from '../../support/builders.js'
+import { FlowDriver } from '../../support/flow-driver.js'
+import { useStore } from '../../support/use-store.js'
+
+describe('a full quota', () => {
+  const store = useStore()
+
+  it('that drops new work ends it as cancelled, and takes what comes when there is room', async () => {
+    const driver = new AdmissionDriver(store())
+    await driver.quota({ concurrency: 1, strategy: 'drop_new' })
+    const ids = [await driver.submitQuota(), await driver.submitQuota(), await driver.submitQuota()]
+    const plain = await submitOne(store())
+    const leases = await driver.claimAll()
+    expect(leases.map(({ executionId }) => executionId).sort()).toEqual([ids[0], plain].sort())
+    for (const id of ids.slice(1))
+      expect(await readOne(store(), id)).toMatchObject({ publicState: 'cancelled', cancelCause: 'quota' })
+    expect(await driver.readQuota()).toMatchObject({ held: 1, waiting: 0 })
+    for (const { handle } of leases) await driver.worker.complete(handle)
+    await store().settle()
+    const next = await driver.submitQuota()
+    expect(await driver.claimIds()).toEqual([next])
+  })
+
+  it('that drops new work for want of units, too', async () => {
+    const driver = new AdmissionDriver(store())
+    await driver.quota({ rate: { units: 1, windowMs: 1_000 }, strategy: 'drop_new' })
+    const [kept, dropped] = [await driver.submitQuota(), await driver.submitQuota()]
+    expect(await driver.claimIds()).toEqual([kept])
+    expect((await readOne(store(), dropped)).cancelCause).toBe('quota')
+  })
+
+  it('that drops a member of a flow goes on as after a cancel', async () => {
+    const driver = new AdmissionDriver(store())
+    const quotaId = await driver.quota({ concurrency: 1, strategy: 'drop_new' })
+    await driver.fill()
+    const flow = await FlowDriver.submit(store(), {
+      a: { quotas: [{ quotaId }] },
+      b: { after: ['a'] },
+      c: { after: ['a'], join: { runOn: 'groupImpossible' } },
+    })
+    expect(await flow.tryStart('a')).toEqual([])
+    await flow.settle()
+    expect(await flow.states()).toMatchObject({ a: 'cancelled', b: 'skipped', c: 'waiting' })
+  })
+
+  it('that cancels the oldest asks one holder to go for each that waits', async () => {
+    const driver = new AdmissionDriver(store())
+    const { worker } = driver
+    await driver.quota({ concurrency: 2, strategy: 'cancel_oldest' })
+    const [oldest, second] = [await driver.submitQuota(), await driver.submitQuota()]
+    await store().advance(1)
+    const first = await worker.claimOne({ max: 1 })
+    await store().advance(1)
+    expect((await worker.claimOne({ max: 1 })).executionId).toBe(second)
+    const next = await driver.submitQuota()
+    expect(await driver.claimIds()).toEqual([])
+    expect((await readOne(store(), next)).publicState).toBe('rate_limited')
+    await store().settle()
+    expect(await readOne(store(), oldest)).toMatchObject({ publicState: 'cancelled', cancelCause: 'quota' })
+    expect(await worker.complete(first.handle)).toMatchObject({ outcome: 'execution_not_active' })
+    expect((await readOne(store(), second)).publicState).toBe('active')
+    expect(await driver.claimIds()).toEqual([next])
+  })
+
+  it('that cancels the oldest waits for a window as any other', async () => {
+    const driver = new AdmissionDriver(store())
+    await driver.quota({ rate: { units: 1, windowMs: 1_000 }, strategy: 'cancel_oldest' })
+    const [first, second] = [await driver.submitQuota(), await driver.submitQuota()]
+    expect(await driver.claimIds()).toEqual([first])
+    await store().settle()
+    expect((await readOne(store(), first)).publicState).toBe('active')
+    await store().pass(1_000)
+    expect(await driver.claimIds()).toEqual([second])
+  })
+})
