@@ -10,12 +10,24 @@ const bulkRounds = Math.max(200, rounds(2_000))
 const tag = 'race.round'
 
 /**
- * An operation is several calls, its user's change is one: it begins after so many turns of the event loop, another number in
- * each round, so that it meets each of them.
+ * An operation is several calls, its user's change is one: it begins at another share of the time that the operation took
+ * the round before, so that it meets each of them, however fast the machine.
  */
-async function afterTurns<Answer>(round: number, work: () => Promise<Answer>): Promise<Answer> {
-  for (let turn = 0; turn < (round * 7) % 60; turn += 1) await new Promise(setImmediate)
-  return work()
+class Meeting {
+  #spanMs = 0
+
+  async timed<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    const startMs = performance.now()
+    const answer = await work()
+    this.#spanMs = performance.now() - startMs
+    return answer
+  }
+
+  async afterShare<Answer>(round: number, work: () => Promise<Answer>): Promise<Answer> {
+    const startMs = performance.now() + (((round * 7) % 20) / 16) * this.#spanMs
+    while (performance.now() < startMs) await new Promise(setImmediate)
+    return work()
+  }
 }
 
 describe('races of bulk operations', () => {
@@ -28,6 +40,7 @@ describe('races of bulk operations', () => {
     const { namespace } = store
     const lane = parseLaneId('bulk')
     const ways = new Ways()
+    const meeting = new Meeting()
     for (let round = 0; round < bulkRounds; round += 1) {
       const kind = parseKind(`k${round}`)
       const ids = await submitSolos(store, 3, { lane, kind, tags: { [tag]: String(round) } })
@@ -44,8 +57,8 @@ describe('races of bulk operations', () => {
       const change = (['complete', 'cancel', 'untag'] as const)[round % 3] as keyof typeof changes
       const [, outcome] = await race(
         Math.floor(round / 3),
-        () => operation.advance(500, one.operations),
-        () => afterTurns(round, changes[change]),
+        () => meeting.timed(() => operation.advance(500, one.operations)),
+        () => meeting.afterShare(round, changes[change]),
       )
       const { done, unchanged, failed, state } = await operation.run()
       const executions = await readAll(store, ids)
@@ -74,6 +87,7 @@ describe('races of bulk operations', () => {
     const { namespace } = store
     const lane = parseLaneId('bulk')
     const ways = new Ways()
+    const meeting = new Meeting()
     for (let round = 0; round < bulkRounds; round += 1) {
       const kind = parseKind(`r${round}`)
       const ids = await submitSolos(store, 3, { lane, kind })
@@ -87,9 +101,9 @@ describe('races of bulk operations', () => {
       await store.advance(1)
       const [, user] = await race(
         round,
-        () => operation.advance(500, one.operations),
+        () => meeting.timed(() => operation.advance(500, one.operations)),
         async () => {
-          const replayed = await afterTurns(round, () => two.executions.replay({ namespace, id }))
+          const replayed = await meeting.afterShare(round, () => two.executions.replay({ namespace, id }))
           // It ends again at once: what the operation has in hand is of the generation before.
           if (round % 4 < 2) await two.executions.cancel({ namespace, id })
           return replayed
