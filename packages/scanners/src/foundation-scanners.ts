@@ -1,4 +1,7 @@
 import { engineError, type Scanner } from '@flowfabric/core'
+import { admissionUnblockers } from './admission-unblocker.js'
+import { type BudgetReconcilerOptions, budgetReconciler } from './budget-reconciler.js'
+import { budgetReset } from './budget-reset.js'
 import { type CancelReconcilerOptions, cancelReconciler } from './cancel-reconciler.js'
 import { completionDispatcher } from './completion-dispatcher.js'
 import { type DependencyReconcilerOptions, dependencyReconciler } from './dependency-reconciler.js'
@@ -15,6 +18,7 @@ import {
 import { type FlowProjectorOptions, flowProjector } from './flow-projector.js'
 import { type IndexReconcilerOptions, indexReconciler } from './index-reconciler.js'
 import { laneSync } from './lane-sync.js'
+import { type QuotaReconcilerOptions, quotaReconciler } from './quota-reconciler.js'
 import { type ReadyAnnouncerOptions, readyAnnouncer } from './ready-announcer.js'
 import { retentionTrimmer } from './retention-trimmer.js'
 import { scheduleRunner } from './schedule-runner.js'
@@ -31,6 +35,10 @@ export interface FoundationScannerOptions {
   readonly timers?: BatchOptions | undefined
   readonly completionDispatcher?: BatchOptions | undefined
   readonly scheduleRunner?: BatchOptions | undefined
+  readonly admissionUnblocker?: BatchOptions | undefined
+  readonly budgetReset?: BatchOptions | undefined
+  readonly budgetReconciler?: BudgetReconcilerOptions | undefined
+  readonly quotaReconciler?: QuotaReconcilerOptions | undefined
   readonly edgeCancelDispatcher?: EdgeCancelDispatcherOptions | undefined
   readonly edgeCancelReconciler?: EdgeCancelReconcilerOptions | undefined
   readonly cancelReconciler?: CancelReconcilerOptions | undefined
@@ -45,7 +53,7 @@ export interface FoundationScannerOptions {
 }
 
 /**
- * Every scanner that the executions, leases, flows, lanes, schedules and registries need, the most urgent ones first.
+ * Every scanner that the executions, leases, flows, lanes, schedules, budgets, quotas and registries need, the most urgent ones first.
  * Throws `invalid_configuration`, for one when the edge-cancel reconciler would run more often than its dispatcher: it
  * would then judge what the dispatcher has had no time to do.
  */
@@ -63,6 +71,8 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
     completionDispatcher(options.completionDispatcher),
     timers(options.timers),
     scheduleRunner(options.scheduleRunner),
+    budgetReset(options.budgetReset),
+    ...admissionUnblockers(options.admissionUnblocker),
     edgeCancelDispatcher(options.edgeCancelDispatcher),
     cancelReconciler(options.cancelReconciler),
     laneSync(options.laneSync),
@@ -72,6 +82,8 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
     edgeCancelReconciler(options.edgeCancelReconciler),
     dependencyReconciler(options.dependencyReconciler),
     indexReconciler(options.indexReconciler),
+    budgetReconciler(options.budgetReconciler),
+    quotaReconciler(options.quotaReconciler),
     workerReaper(options.workerReaper),
     retentionTrimmer(options.retentionTrimmer),
   ]

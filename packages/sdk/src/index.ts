@@ -4,6 +4,7 @@ export type { ExecutionHandle, ResultOptions, Summary } from './client/execution
 export type { CancelFlowOptions, FlowHandle, ReplayFlowOptions } from './client/flow-handle.js'
 export type { EventBatch, FollowOptions } from './client/follow-events.js'
 export type { StreamFrame, StreamOptions } from './client/follow-frames.js'
+export type { BudgetOptions, Budgets, QuotaOptions, Quotas } from './client/limits.js'
 export type {
   Interval,
   RecurringOptions,

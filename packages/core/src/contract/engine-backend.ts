@@ -60,6 +60,8 @@ export type FoundationRole =
   | 'resolution'
   | 'suspensions'
   | 'streams'
+  | 'budgets'
+  | 'quotas'
   | 'lanes'
   | 'workers'
   | 'engines'
@@ -76,6 +78,8 @@ export type FoundationBackend = Pick<EngineBackend, FoundationRole | 'kind'>
 export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attempts' | 'workers'> & {
   readonly flows: Pick<FlowOperations, 'submit' | 'extend'>
   readonly streams: Pick<StreamOperations, 'append'>
+  readonly budgets: Pick<BudgetOperations, 'reportUsage'>
+  readonly quotas: Pick<QuotaOperations, 'acquire' | 'release'>
   readonly events: Pick<EventOperations, 'listen'>
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>
@@ -86,6 +90,8 @@ export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'
   readonly schedules: Omit<ScheduleOperations, 'fireDue'>
   readonly attempts: Pick<AttemptOperations, 'list' | 'loadSteps'>
   readonly streams: Pick<StreamOperations, 'read' | 'tail' | 'readSummary'>
+  readonly budgets: Pick<BudgetOperations, 'create' | 'get' | 'list' | 'update' | 'reset'>
+  readonly quotas: Pick<QuotaOperations, 'create' | 'get' | 'list' | 'update'>
   readonly events: EventOperations
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>

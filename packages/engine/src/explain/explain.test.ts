@@ -43,6 +43,8 @@ function anExecution(state: StateVector, traits: Partial<Execution> = {}): Execu
     tags: {},
     retry: defaultRetryPolicy,
     timeouts: {},
+    budgets: [],
+    quotas: [],
     state,
     publicState: publicStateOf(state),
     generation: 1,
@@ -82,6 +84,7 @@ function someFacts(execution: Execution, traits: Partial<ExplainFacts> = {}): Ex
     group: null,
     lastAttempt: null,
     suspension: null,
+    demands: null,
     ...traits,
   }
 }

@@ -52,6 +52,8 @@ function blocksOf(facts: ExplainFacts): readonly ExplainReason[] {
 function explainUnknownBlock({ execution }: ExplainFacts): readonly ExplainReason[] {
   const { eligibilityState, blockingReason, lifecyclePhase } = execution.state
   if (lifecyclePhase === 'runnable' && eligibilityState === 'eligible_now') return []
+  // What has no room is judged with the rest of admission.
+  if (eligibilityState === 'blocked_by_quota' || eligibilityState === 'blocked_by_budget') return []
   return [
     {
       reason: 'blocked',

@@ -25,6 +25,7 @@ import { Ends } from './ends.js'
 import { createExecutionHandle, type ExecutionHandle } from './execution-handle.js'
 import { createFlowHandle, type FlowHandle } from './flow-handle.js'
 import { type EventBatch, type FollowOptions, followEvents } from './follow-events.js'
+import { type Budgets, createBudgets, createQuotas, type Quotas } from './limits.js'
 import { Placement } from './placement.js'
 import { createSchedules, type Schedules } from './schedules.js'
 import { submitExecution, submitExecutions } from './submit-execution.js'
@@ -73,6 +74,11 @@ export interface Client {
   /** What starts tasks and flows by the clock. */
   readonly schedules: Schedules
 
+  /** What executions may spend in all. */
+  readonly budgets: Budgets
+  /** How many may run, and how often they may start. */
+  readonly quotas: Quotas
+
   /** The change feed, batch by batch, until the signal is aborted. */
   events(options?: FollowOptions): AsyncGenerator<EventBatch>
 
@@ -114,6 +120,8 @@ export function createClient(options: ClientOptions): Client {
     count: async (filter) => (await callSafely(() => backend.executions.count({ namespace, filter }))).count,
     listFlows: (params = {}) => callSafely(() => backend.flows.list({ namespace, ...params })),
     schedules: createSchedules(core),
+    budgets: createBudgets(core),
+    quotas: createQuotas(core),
     events: (params = {}) => followEvents(backend.events, namespace, params),
     async mintId(lane = 'default') {
       await core.placement.prepare()

@@ -32,6 +32,8 @@ export interface ServerBackend extends WorkerBackend, ClientBackend {
   readonly attempts: WorkerBackend['attempts']
   readonly flows: ClientBackend['flows']
   readonly streams: WorkerBackend['streams'] & ClientBackend['streams']
+  readonly budgets: WorkerBackend['budgets'] & ClientBackend['budgets']
+  readonly quotas: WorkerBackend['quotas'] & ClientBackend['quotas']
   readonly events: ClientBackend['events']
 }
 

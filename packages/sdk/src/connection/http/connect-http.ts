@@ -25,6 +25,8 @@ export function connectHttp(
     attempts: bindRole(caller, wire.attempts),
     flows: bindRole(caller, wire.flows),
     streams: bindRole(caller, wire.streams),
+    budgets: bindRole(caller, wire.budgets),
+    quotas: bindRole(caller, wire.quotas),
     lanes: { ...bindRole(caller, wire.lanes), syncCopies: refuseScan },
     schedules: bindRole(caller, wire.schedules),
     workers: { ...bindRole(caller, wire.workers), reapDead: refuseScan },
