@@ -24,6 +24,7 @@ export type {
 export { type Connection, openConnection } from './connection/connection.js'
 export {
   AttemptLostError,
+  BudgetExceeded,
   ExecutionNotSucceededError,
   FlowNotCompletedError,
   ResultTimeoutError,
@@ -58,12 +59,15 @@ export {
   type TaskPolicies,
 } from './tasks/define-task.js'
 export type {
+  AcquiredSlot,
+  AcquireOptions,
   AttemptInfo,
   ContextLog,
   EmitOptions,
   ExecutionInfo,
   HandlerContext,
   SpawnedOptions,
+  SpendOptions,
 } from './tasks/handler-context.js'
 export type { AnyTask, NoUpstream, Task, TaskSpec } from './tasks/task.js'
 export { listOf, type UpstreamList, type UpstreamSpec, type UpstreamView } from './tasks/upstream.js'
