@@ -11,7 +11,13 @@ import {
   parseWorkerId,
   type QuotaDemandSpec,
 } from '@flowfabric/core'
-import { admissionUnblocker, budgetReconciler, budgetReset, quotaReconciler } from '@flowfabric/scanners'
+import {
+  admissionUnblocker,
+  budgetReconciler,
+  budgetReset,
+  budgetUnblocker,
+  quotaReconciler,
+} from '@flowfabric/scanners'
 import { describe, expect, it } from 'vitest'
 import type { ModelBackend } from '../model/index.js'
 import { contextOf, namespace, openModel, pass } from './scan.js'
@@ -59,17 +65,17 @@ describe('admission_unblocker', () => {
     const id = await submit(model, { quotas: [{ quotaId }] })
     expect(await claim(model)).toHaveLength(1)
     const nowMs = await model.maintenance.serverTimeMs()
-    const early = await pass(admissionUnblocker('quota'), model)
+    const early = await pass(admissionUnblocker(), model)
     expect(early.report).toMatchObject({ processed: 0, errors: 0, nextDueAtMs: nowMs + 1_000 })
     await model.maintenance.advanceTime({ byMs: 1_000 })
     // Without it nothing else moves it on.
     expect(await claim(model)).toEqual([])
     expect(await stateOf(model, id as never)).toBe('rate_limited')
-    const { report, seen } = await pass(admissionUnblocker('quota'), model)
+    const { report, seen } = await pass(admissionUnblocker(), model)
     expect(report).toMatchObject({ processed: 1, errors: 0 })
     expect(seen.counts).toEqual({ 'admission_keys_woken_total{quota}': 1 })
     expect((await claim(model)).map(({ executionId }) => executionId)).toEqual([id])
-    expect((await pass(admissionUnblocker('quota'), model)).report.processed).toBe(0)
+    expect((await pass(admissionUnblocker(), model)).report.processed).toBe(0)
   })
 })
 
@@ -97,11 +103,11 @@ describe('budget_reset', () => {
     const id = await submit(model, { budgets })
     expect(await claim(model)).toEqual([])
     await model.maintenance.advanceTime({ byMs: 60_000 })
-    expect((await pass(admissionUnblocker('budget'), model)).report.processed).toBe(0)
+    expect((await pass(budgetUnblocker(), model)).report.processed).toBe(0)
     const { report, seen } = await pass(budgetReset(), model)
     expect(report).toMatchObject({ processed: 1, errors: 0 })
     expect(seen.counts).toEqual({ 'budget_resets_total{reset}': 1 })
-    expect((await pass(admissionUnblocker('budget'), model)).report.processed).toBe(1)
+    expect((await pass(budgetUnblocker(), model)).report.processed).toBe(1)
     expect((await claim(model)).map(({ executionId }) => executionId)).toEqual([id])
     expect((await pass(budgetReset(), model)).report.processed).toBe(0)
   })

@@ -5,7 +5,7 @@
  * Twice is harmless: a key that is awake is judged by the next claim, and parked again if there is no room after all.
  * The filter is not applied: what waits for a quota or a budget waits in one line, whoever's it is.
  */
-import { limits, type PartitionFamily, type PartitionScanner, type ScannerMetric } from '@flowfabric/core'
+import { limits, type PartitionScanner, type ScannerMetric } from '@flowfabric/core'
 import { PassTally } from './scan-report.js'
 
 const woken: ScannerMetric = {
@@ -16,24 +16,16 @@ const woken: ScannerMetric = {
   values: ['quota', 'budget'],
 }
 
-interface AdmissionUnblockerOptions {
+export interface AdmissionUnblockerOptions {
   readonly max?: number | undefined
 }
 
-/** One for each of the two families in which is counted what they wait for. */
-export function admissionUnblockers(options: AdmissionUnblockerOptions = {}): readonly PartitionScanner[] {
-  return [admissionUnblocker('quota', options), admissionUnblocker('budget', options)]
-}
-
-export function admissionUnblocker(
-  family: Exclude<PartitionFamily, 'flow'>,
-  options: AdmissionUnblockerOptions = {},
-): PartitionScanner {
+export function admissionUnblocker(options: AdmissionUnblockerOptions = {}): PartitionScanner {
   const max = options.max ?? limits.scannerBatchMax
   return {
-    name: family === 'quota' ? 'admission_unblocker' : 'budget_unblocker',
+    name: 'admission_unblocker',
     scope: 'partition',
-    family,
+    family: 'quota',
     wakesOn: ['parked', 'due'],
     pace: 'at_once',
     intervalMs: 1_000,

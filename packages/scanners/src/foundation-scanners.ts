@@ -1,7 +1,8 @@
 import { engineError, type Scanner } from '@flowfabric/core'
-import { admissionUnblockers } from './admission-unblocker.js'
+import { admissionUnblocker } from './admission-unblocker.js'
 import { type BudgetReconcilerOptions, budgetReconciler } from './budget-reconciler.js'
 import { budgetReset } from './budget-reset.js'
+import { budgetUnblocker } from './budget-unblocker.js'
 import { type CancelReconcilerOptions, cancelReconciler } from './cancel-reconciler.js'
 import { completionDispatcher } from './completion-dispatcher.js'
 import { type DependencyReconcilerOptions, dependencyReconciler } from './dependency-reconciler.js'
@@ -36,6 +37,7 @@ export interface FoundationScannerOptions {
   readonly completionDispatcher?: BatchOptions | undefined
   readonly scheduleRunner?: BatchOptions | undefined
   readonly admissionUnblocker?: BatchOptions | undefined
+  readonly budgetUnblocker?: BatchOptions | undefined
   readonly budgetReset?: BatchOptions | undefined
   readonly budgetReconciler?: BudgetReconcilerOptions | undefined
   readonly quotaReconciler?: QuotaReconcilerOptions | undefined
@@ -72,7 +74,8 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
     timers(options.timers),
     scheduleRunner(options.scheduleRunner),
     budgetReset(options.budgetReset),
-    ...admissionUnblockers(options.admissionUnblocker),
+    admissionUnblocker(options.admissionUnblocker),
+    budgetUnblocker(options.budgetUnblocker),
     edgeCancelDispatcher(options.edgeCancelDispatcher),
     cancelReconciler(options.cancelReconciler),
     laneSync(options.laneSync),

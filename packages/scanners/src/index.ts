@@ -1,6 +1,7 @@
 export { admissionUnblocker } from './admission-unblocker.js'
 export { budgetReconciler } from './budget-reconciler.js'
 export { budgetReset } from './budget-reset.js'
+export { budgetUnblocker } from './budget-unblocker.js'
 export { cancelReconciler } from './cancel-reconciler.js'
 export { completionDispatcher } from './completion-dispatcher.js'
 export { dependencyReconciler } from './dependency-reconciler.js'
