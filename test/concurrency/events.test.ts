@@ -71,7 +71,8 @@ describe('the feed', () => {
     expect(seen.map(keyOf).sort()).toEqual(all.map(keyOf).sort())
     const last = new Map<string, number>()
     for (const event of seen) {
-      const object = event.type === 'flow' ? event.flowId : event.executionId
+      const object =
+        'executionId' in event ? event.executionId : event.type === 'flow' ? event.flowId : event.budgetId
       expect(event.number).toBeGreaterThan(last.get(object) ?? 0)
       last.set(object, event.number)
     }

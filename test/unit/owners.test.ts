@@ -52,7 +52,7 @@ describe('every state has an owner', () => {
       if (owner?.scope === 'partition') expect(owner.wakesOn, scanner).toContain(work)
     }
     for (const { id, scanner } of [...executionOwners, ...Object.values(flowOwners), ...partOwners]) {
-      if (laterRoles.has(id) || scanner === null) continue
+      if (scanner === null) continue
       expect(scanners.has(scanner), `${id}: ${scanner}`).toBe(true)
     }
   })
@@ -62,7 +62,7 @@ describe('every state has an owner', () => {
     for (const { id, movedBy } of [...executionOwners, ...Object.values(flowOwners), ...partOwners]) {
       for (const operation of movedBy) {
         const [role = '', name = ''] = operation.split('.')
-        if (!laterRoles.has(id)) expect(typeof backend[role]?.[name], `${id}: ${operation}`).toBe('function')
+        expect(typeof backend[role]?.[name], `${id}: ${operation}`).toBe('function')
       }
     }
   })
@@ -76,9 +76,6 @@ describe('every state has an owner', () => {
     }
   })
 })
-
-/** States that no store of the foundation roles enters; what moves them comes with their roles. */
-const laterRoles = new Set(['execution.rate_limited'])
 
 function* possibleVectors(): Generator<StateVector> {
   for (const lifecyclePhase of lifecyclePhases)

@@ -1,4 +1,8 @@
 import { engineError, type Scanner } from '@flowfabric/core'
+import { admissionUnblocker } from './admission-unblocker.js'
+import { type BudgetReconcilerOptions, budgetReconciler } from './budget-reconciler.js'
+import { budgetReset } from './budget-reset.js'
+import { budgetUnblocker } from './budget-unblocker.js'
 import { type CancelReconcilerOptions, cancelReconciler } from './cancel-reconciler.js'
 import { completionDispatcher } from './completion-dispatcher.js'
 import { type DependencyReconcilerOptions, dependencyReconciler } from './dependency-reconciler.js'
@@ -16,6 +20,7 @@ import { type FlowProjectorOptions, flowProjector } from './flow-projector.js'
 import { type IndexReconcilerOptions, indexReconciler } from './index-reconciler.js'
 import { laneSync } from './lane-sync.js'
 import { operationRunner } from './operation-runner.js'
+import { type QuotaReconcilerOptions, quotaReconciler } from './quota-reconciler.js'
 import { type ReadyAnnouncerOptions, readyAnnouncer } from './ready-announcer.js'
 import { retentionTrimmer } from './retention-trimmer.js'
 import { scheduleRunner } from './schedule-runner.js'
@@ -33,6 +38,11 @@ export interface FoundationScannerOptions {
   readonly completionDispatcher?: BatchOptions | undefined
   readonly scheduleRunner?: BatchOptions | undefined
   readonly operationRunner?: BatchOptions | undefined
+  readonly admissionUnblocker?: BatchOptions | undefined
+  readonly budgetUnblocker?: BatchOptions | undefined
+  readonly budgetReset?: BatchOptions | undefined
+  readonly budgetReconciler?: BudgetReconcilerOptions | undefined
+  readonly quotaReconciler?: QuotaReconcilerOptions | undefined
   readonly edgeCancelDispatcher?: EdgeCancelDispatcherOptions | undefined
   readonly edgeCancelReconciler?: EdgeCancelReconcilerOptions | undefined
   readonly cancelReconciler?: CancelReconcilerOptions | undefined
@@ -47,7 +57,8 @@ export interface FoundationScannerOptions {
 }
 
 /**
- * Every scanner that the executions, leases, flows, lanes, schedules, bulk operations and registries need, the most urgent ones first.
+ * Every scanner that the executions, leases, flows, lanes, schedules, bulk operations, budgets, quotas and registries need, the
+ * most urgent ones first.
  * Throws `invalid_configuration`, for one when the edge-cancel reconciler would run more often than its dispatcher: it
  * would then judge what the dispatcher has had no time to do.
  */
@@ -65,6 +76,9 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
     completionDispatcher(options.completionDispatcher),
     timers(options.timers),
     scheduleRunner(options.scheduleRunner),
+    budgetReset(options.budgetReset),
+    admissionUnblocker(options.admissionUnblocker),
+    budgetUnblocker(options.budgetUnblocker),
     edgeCancelDispatcher(options.edgeCancelDispatcher),
     cancelReconciler(options.cancelReconciler),
     laneSync(options.laneSync),
@@ -75,6 +89,8 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
     edgeCancelReconciler(options.edgeCancelReconciler),
     dependencyReconciler(options.dependencyReconciler),
     indexReconciler(options.indexReconciler),
+    budgetReconciler(options.budgetReconciler),
+    quotaReconciler(options.quotaReconciler),
     workerReaper(options.workerReaper),
     retentionTrimmer(options.retentionTrimmer),
   ]

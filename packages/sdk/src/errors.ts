@@ -1,4 +1,6 @@
 import type {
+  Amounts,
+  BudgetId,
   CancelCause,
   ExecutionId,
   Failure,
@@ -65,6 +67,20 @@ export class RetryAtError extends Error {
   constructor(atMs: number, message: string) {
     super(message)
     this.atMs = atMs
+  }
+}
+
+/** Thrown by `ctx.spend`: a hard limit of the budget is passed. What was spent is charged. */
+export class BudgetExceeded extends Error {
+  override readonly name = 'BudgetExceeded'
+  readonly budgetId: BudgetId
+  /** In this period, by all. */
+  readonly used: Amounts
+
+  constructor(budgetId: BudgetId, used: Amounts) {
+    super(`Budget ${budgetId} is past its hard limit`)
+    this.budgetId = budgetId
+    this.used = used
   }
 }
 

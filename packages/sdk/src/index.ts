@@ -4,6 +4,7 @@ export type { ExecutionHandle, ResultOptions, Summary } from './client/execution
 export type { CancelFlowOptions, FlowHandle, ReplayFlowOptions } from './client/flow-handle.js'
 export type { EventBatch, FollowOptions } from './client/follow-events.js'
 export type { StreamFrame, StreamOptions } from './client/follow-frames.js'
+export type { BudgetOptions, Budgets, QuotaOptions, Quotas } from './client/limits.js'
 export type { BulkOptions, BulkWork, EndedFilter, WaitOptions } from './client/operations.js'
 export type {
   Interval,
@@ -25,6 +26,7 @@ export type {
 export { type Connection, openConnection } from './connection/connection.js'
 export {
   AttemptLostError,
+  BudgetExceeded,
   CallFailedError,
   ExecutionNotSucceededError,
   FlowNotCompletedError,
@@ -63,6 +65,8 @@ export {
   type TaskPolicies,
 } from './tasks/define-task.js'
 export type {
+  AcquiredSlot,
+  AcquireOptions,
   AttemptInfo,
   CallFlowOptions,
   CallOptions,
@@ -71,6 +75,7 @@ export type {
   ExecutionInfo,
   HandlerContext,
   SpawnedOptions,
+  SpendOptions,
   SuspendOptions,
 } from './tasks/handler-context.js'
 export type { AnyTask, NoUpstream, Task, TaskSpec } from './tasks/task.js'

@@ -78,7 +78,12 @@ async function readNews(world: World, backend: FoundationBackend, side: Side): P
 function groupByObject(events: readonly unknown[]): Record<string, unknown[]> {
   const groups: Record<string, unknown[]> = {}
   for (const event of events as { type: string; executionId?: string; flowId?: string | null }[]) {
-    const key = event.type === 'flow' ? `flow ${event.flowId}` : `execution ${event.executionId}`
+    const key =
+      'executionId' in event
+        ? `execution ${event.executionId}`
+        : event.type === 'flow'
+          ? `flow ${event.flowId}`
+          : `budget ${event.budgetId}`
     groups[key] = [...(groups[key] ?? []), event]
   }
   return Object.fromEntries(Object.entries(groups).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -49,7 +49,7 @@ async function remember({ inside }: ValkeyStore): Promise<() => Promise<void>> {
 }
 
 const subjects = (events: readonly EngineEvent[]) =>
-  events.map((event) => (event.type === 'execution' ? event.executionId : event.flowId))
+  events.map((event) => (event.type === 'execution' ? event.executionId : 'flowId' in event && event.flowId))
 
 it('a reader is told that events it has seen are lost, also when others have their numbers', async () => {
   const { store, submit, read } = await openStore()

@@ -2,6 +2,8 @@ import type { FoundationBackend, Namespace } from '@flowfabric/core'
 import {
   backfillSchedule,
   cancelMatching,
+  createBudget,
+  createQuota,
   createSchedule,
   type IdMint,
   replayMatching,
@@ -18,8 +20,20 @@ import { type Carry, serveOperation } from './serve-operation.js'
  * of their own.
  */
 export function serveContract(app: FastifyInstance, backend: FoundationBackend, mint: IdMint): void {
-  const { executions, leases, attempts, flows, streams, lanes, schedules, operations, workers, maintenance } =
-    backend
+  const {
+    executions,
+    leases,
+    attempts,
+    flows,
+    streams,
+    budgets,
+    quotas,
+    lanes,
+    schedules,
+    operations,
+    workers,
+    maintenance,
+  } = backend
   const serve = <Params, Answer>(operation: WireOperation<Params, Answer>, carry: Carry<Params, Answer>) =>
     serveOperation(app, mint, operation, carry)
 
@@ -80,6 +94,22 @@ export function serveContract(app: FastifyInstance, backend: FoundationBackend, 
   serve(wire.streams.append, (params) => streams.append(params))
   serve(wire.streams.read, (params) => streams.read(params))
   serve(wire.streams.readSummary, (params) => streams.readSummary(params))
+
+  serve(createBudget, (params) => budgets.create(params))
+  serve(wire.budgets.create, (params) => budgets.create(params))
+  serve(wire.budgets.get, (params) => budgets.get(params))
+  serve(wire.budgets.list, (params) => budgets.list(params))
+  serve(wire.budgets.update, (params) => budgets.update(params))
+  serve(wire.budgets.reset, (params) => budgets.reset(params))
+  serve(wire.budgets.reportUsage, (params) => budgets.reportUsage(params))
+
+  serve(createQuota, (params) => quotas.create(params))
+  serve(wire.quotas.create, (params) => quotas.create(params))
+  serve(wire.quotas.get, (params) => quotas.get(params))
+  serve(wire.quotas.list, (params) => quotas.list(params))
+  serve(wire.quotas.update, (params) => quotas.update(params))
+  serve(wire.quotas.acquire, (params) => quotas.acquire(params))
+  serve(wire.quotas.release, (params) => quotas.release(params))
 
   serve(wire.lanes.configure, (params) => lanes.configure(params))
   serve(wire.lanes.list, (params) => lanes.list(params))

@@ -60,6 +60,8 @@ export type FoundationRole =
   | 'resolution'
   | 'suspensions'
   | 'streams'
+  | 'budgets'
+  | 'quotas'
   | 'lanes'
   | 'workers'
   | 'engines'
@@ -78,6 +80,8 @@ export type WorkerBackend = Pick<EngineBackend, 'executions' | 'leases' | 'attem
   readonly flows: Pick<FlowOperations, 'submit' | 'extend' | 'getResult'>
   readonly suspensions: Pick<SuspensionOperations, 'suspend' | 'createWaitpoint' | 'listSignals'>
   readonly streams: Pick<StreamOperations, 'append'>
+  readonly budgets: Pick<BudgetOperations, 'reportUsage'>
+  readonly quotas: Pick<QuotaOperations, 'acquire' | 'release'>
   readonly events: Pick<EventOperations, 'listen'>
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>
@@ -90,6 +94,8 @@ export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'
   readonly attempts: Pick<AttemptOperations, 'list' | 'loadSteps'>
   readonly suspensions: Omit<SuspensionOperations, 'suspend' | 'findWaitpoint'>
   readonly streams: Pick<StreamOperations, 'read' | 'tail' | 'readSummary'>
+  readonly budgets: Pick<BudgetOperations, 'create' | 'get' | 'list' | 'update' | 'reset'>
+  readonly quotas: Pick<QuotaOperations, 'create' | 'get' | 'list' | 'update'>
   readonly events: EventOperations
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>

@@ -20,6 +20,8 @@ const roleNames = [
   'resolution',
   'suspensions',
   'streams',
+  'budgets',
+  'quotas',
   'lanes',
   'workers',
   'engines',

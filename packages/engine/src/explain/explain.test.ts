@@ -48,6 +48,8 @@ function anExecution(state: StateVector, traits: Partial<Execution> = {}): Execu
     tags: {},
     retry: defaultRetryPolicy,
     timeouts: {},
+    budgets: [],
+    quotas: [],
     state,
     publicState: publicStateOf(state),
     generation: 1,
@@ -87,6 +89,7 @@ function someFacts(execution: Execution, traits: Partial<ExplainFacts> = {}): Ex
     group: null,
     lastAttempt: null,
     suspension: null,
+    demands: null,
     ...traits,
   }
 }

@@ -51,9 +51,12 @@ function blocksOf(facts: ExplainFacts): readonly ExplainReason[] {
 }
 
 /** Fails visibly rather than say "queued" about something that no claim would hand out. */
-function explainUnknownBlock({ execution }: ExplainFacts): readonly ExplainReason[] {
+function explainUnknownBlock({ execution, demands }: ExplainFacts): readonly ExplainReason[] {
   const { eligibilityState, blockingReason, lifecyclePhase } = execution.state
   if (lifecyclePhase === 'runnable' && eligibilityState === 'eligible_now') return []
+  // What has no room is judged with the rest of admission.
+  const isThrottled = eligibilityState === 'blocked_by_quota' || eligibilityState === 'blocked_by_budget'
+  if (isThrottled && demands !== null) return []
   return [
     {
       reason: 'blocked',

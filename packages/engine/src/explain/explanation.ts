@@ -1,4 +1,5 @@
 import type {
+  BudgetFacts,
   CancelCause,
   ExecutionId,
   Failure,
@@ -9,7 +10,10 @@ import type {
   Join,
   LaneId,
   LaneState,
+  ParkedBy,
   PublicState,
+  QuotaFacts,
+  QuotaShortage,
   RecordedOutcome,
   SuspensionView,
   Waitpoint,
@@ -97,6 +101,21 @@ export type ReasonEvidence =
         readonly active: number
         readonly ahead: number
       }
+    }
+  | {
+      /** A quota that it names has no room for it. */
+      readonly reason: 'quota'
+      readonly evidence: { readonly quota: QuotaFacts; readonly shortage: QuotaShortage }
+    }
+  | {
+      /** A budget that it names has no room for its estimate. */
+      readonly reason: 'budget'
+      readonly evidence: { readonly budget: BudgetFacts; readonly dimension: string }
+    }
+  | {
+      /** The head of its admission key was refused: until that is woken, nothing of the key is looked at. */
+      readonly reason: 'parked'
+      readonly evidence: { readonly head: ExecutionId; readonly by: ParkedBy }
     }
   | { readonly reason: 'no_worker'; readonly evidence: { readonly lane: LaneId } }
   | {

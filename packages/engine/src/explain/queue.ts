@@ -1,4 +1,5 @@
 import { admit, type ExplainFacts } from '@flowfabric/core'
+import { explainDemands } from './demands.js'
 import type { ExplainReason } from './explanation.js'
 
 /**
@@ -34,6 +35,7 @@ export function explainQueue(facts: ExplainFacts, which: 'all' | 'blocks'): read
       releasedBy: 'the end of an active execution of the lane, or a greater bound',
     })
   }
+  found.push(...explainDemands(facts))
   if (which === 'all' && found.length === 0) found.push(explainTurn(facts, serving.length))
   return found
 }
@@ -48,6 +50,7 @@ function refuses({ execution, lane }: ExplainFacts, by: 'lane_state' | 'lane_con
     advertisedCapabilities: new Set(execution.capabilities),
     flow: null,
     alwaysNode: false,
+    demands: null,
   })
   return !admission.admitted && admission.by === by
 }
@@ -72,6 +75,7 @@ function missingOf({ execution }: ExplainFacts, worker: Worker): readonly string
     advertisedCapabilities: new Set(worker.capabilities),
     flow: null,
     alwaysNode: false,
+    demands: null,
   })
   return !admission.admitted && admission.by === 'capability' ? admission.missing : []
 }

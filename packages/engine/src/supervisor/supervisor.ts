@@ -120,8 +120,7 @@ export class Supervisor {
       if (!this.#slots.has(partition)) this.#slots.set(partition, this.#slotsFor(partition))
     }
     this.#options.metrics.partitionsOwned.set(partitions.length)
-    // Pulses speak of flow and quota partitions; the others' scanners run by interval.
-    this.#pulses.watch(partitions.filter((partition) => partitionOfTag(partition).family !== 'budget'))
+    this.#pulses.watch(partitions)
   }
 
   /** Hints about partitions of others are theirs. */

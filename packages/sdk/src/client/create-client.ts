@@ -26,6 +26,7 @@ import { Ends } from './ends.js'
 import { createExecutionHandle, type ExecutionHandle } from './execution-handle.js'
 import { createFlowHandle, type FlowHandle } from './flow-handle.js'
 import { type EventBatch, type FollowOptions, followEvents } from './follow-events.js'
+import { type Budgets, createBudgets, createQuotas, type Quotas } from './limits.js'
 import { type BulkWork, createBulkWork } from './operations.js'
 import { Placement } from './placement.js'
 import { createSchedules, type Schedules } from './schedules.js'
@@ -89,6 +90,10 @@ export interface Client {
 
   /** What is done to all executions that match, durably. */
   readonly operations: BulkWork
+  /** What executions may spend in all. */
+  readonly budgets: Budgets
+  /** How many may run, and how often they may start. */
+  readonly quotas: Quotas
 
   /** The change feed, batch by batch, until the signal is aborted. */
   events(options?: FollowOptions): AsyncGenerator<EventBatch>
@@ -135,6 +140,8 @@ export function createClient(options: ClientOptions): Client {
     signalByToken: (bearer, name, payload, more) => sendSignalByToken(core, bearer, name, payload, more),
     schedules: createSchedules(core),
     operations: createBulkWork(core),
+    budgets: createBudgets(core),
+    quotas: createQuotas(core),
     events: (params = {}) => followEvents(backend.events, namespace, params),
     async mintId(lane = 'default') {
       await core.placement.prepare()

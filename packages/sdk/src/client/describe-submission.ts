@@ -57,6 +57,8 @@ function makeSubmission(
     retentionMs: work.retentionMs,
     maxReclaims: work.maxReclaims,
     traceContext: work.traceContext,
+    budgets: work.budgets,
+    quotas: work.quotas,
     idempotencyKey: own.idempotencyKey,
     idempotencyTtlMs: own.idempotencyTtlMs,
     parent: own.parent,

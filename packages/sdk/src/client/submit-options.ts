@@ -1,4 +1,4 @@
-import type { ExecutionId, Tags, Timeouts } from '@flowfabric/core'
+import type { BudgetDemandSpec, ExecutionId, QuotaDemandSpec, Tags, Timeouts } from '@flowfabric/core'
 import type { RetryOptions } from '../tasks/define-task.js'
 
 /** What may be said of one piece of work, beside what its task says. */
@@ -20,6 +20,10 @@ export interface WorkOptions {
   readonly retentionMs?: number | undefined
   /** W3C traceparent, carried to the worker. */
   readonly traceContext?: string | undefined
+  /** Budgets, with what is reserved of each while it runs; `ctx.spend` charges them. */
+  readonly budgets?: readonly BudgetDemandSpec[] | undefined
+  /** Quotas in which it needs room to start. */
+  readonly quotas?: readonly QuotaDemandSpec[] | undefined
 }
 
 export interface SubmitOptions extends WorkOptions {

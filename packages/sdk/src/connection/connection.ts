@@ -48,6 +48,8 @@ export interface ServerBackend extends WorkerBackend, ClientBackend {
   readonly flows: ClientBackend['flows']
   readonly suspensions: WorkerBackend['suspensions'] & ClientBackend['suspensions']
   readonly streams: WorkerBackend['streams'] & ClientBackend['streams']
+  readonly budgets: WorkerBackend['budgets'] & ClientBackend['budgets']
+  readonly quotas: WorkerBackend['quotas'] & ClientBackend['quotas']
   readonly events: ClientBackend['events']
 }
 

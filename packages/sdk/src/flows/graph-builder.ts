@@ -134,6 +134,8 @@ function describeWorkWith(task: AnyTask, options: WorkOptions): Work {
     retentionMs: options.retentionMs ?? spec.retentionMs,
     maxReclaims: spec.maxReclaims,
     traceContext: options.traceContext,
+    budgets: options.budgets,
+    quotas: options.quotas,
   }
   const lane = options.lane === undefined ? spec.lane : parseLaneId(options.lane)
   return { kind: task.kind, lane, ...dropAbsent(stated) }

@@ -1,4 +1,13 @@
-import type { JoinSpec, Kind, LaneId, RetryPolicy, Tags, Timeouts } from '@flowfabric/core'
+import type {
+  BudgetDemandSpec,
+  JoinSpec,
+  Kind,
+  LaneId,
+  QuotaDemandSpec,
+  RetryPolicy,
+  Tags,
+  Timeouts,
+} from '@flowfabric/core'
 
 /**
  * A flow as data: what `defineFlow` builds. Nodes are known by their names; ids come with the submit. It may be
@@ -28,6 +37,8 @@ export interface GraphNode {
   readonly retentionMs?: number | undefined
   readonly maxReclaims?: number | undefined
   readonly traceContext?: string | undefined
+  readonly budgets?: readonly BudgetDemandSpec[] | undefined
+  readonly quotas?: readonly QuotaDemandSpec[] | undefined
   /** How its incoming edges are joined; absent where the default holds. */
   readonly join?: JoinSpec | undefined
 }

@@ -1,4 +1,5 @@
 import type {
+  Amounts,
   AttemptType,
   ExecutionId,
   FlowId,
@@ -95,6 +96,14 @@ export interface HandlerContext<Input = undefined, Upstream = unknown> {
    */
   summary(patch: Readonly<Record<string, unknown>>): Promise<void>
 
+  /**
+   * Charges what was spent to the budgets that this execution names, or to the one that is stated. A handler that runs again
+   * and spends again is charged again, unless it states a key. Throws `BudgetExceeded` once a hard limit is passed.
+   */
+  spend(amounts: Amounts, options?: SpendOptions): Promise<void>
+  /** Takes a slot of a quota, and its units, for this handler's own use: waits for room. It goes with the attempt. */
+  acquire(quotaId: string, options?: AcquireOptions): Promise<AcquiredSlot>
+
   /** Grows the flow that this execution is a member of. Running it again adds nothing twice. Throws `execution_not_in_flow`. */
   spawn(build: (f: SpawnBuilder) => void): Promise<void>
   /** Submits other work, exactly once however often this handler runs: its id follows from this execution and the name. */
@@ -106,6 +115,25 @@ export interface HandlerContext<Input = undefined, Upstream = unknown> {
 
   /** Ends this attempt as failed, and asks for the next one at that store time instead of the computed one. */
   retryAt(time: number | Date, message?: string): never
+}
+
+export interface SpendOptions {
+  /** The id of a budget of this namespace. */
+  readonly budget?: string | undefined
+  /** What makes a repeat the same, for 24 h, in whichever attempt. */
+  readonly key?: string | undefined
+}
+
+export interface AcquireOptions {
+  /** Counted for itself; default the empty one. */
+  readonly key?: string | undefined
+  /** Rate units, default 1. */
+  readonly cost?: number | undefined
+}
+
+export interface AcquiredSlot {
+  /** Gives the slot back before the attempt ends. */
+  release(): Promise<void>
 }
 
 export interface EmitOptions {

@@ -15,6 +15,7 @@ import { spawnNodes } from './spawn-nodes.js'
 import { submitFromHandler } from './submit-from-handler.js'
 import { suspendRun } from './suspend-run.js'
 import { readUpstream, type Views } from './upstream-views.js'
+import { acquire, spend } from './use-limits.js'
 import { waitpointOfRun } from './waitpoint-of-run.js'
 import type { WorkerCore } from './worker-core.js'
 
@@ -29,6 +30,7 @@ export class RunContext implements HandlerContext<unknown, unknown> {
   #input: { readonly value: unknown } | undefined
   #upstream: Views | undefined
   #journal: Journal | undefined
+  #uses = 0
 
   constructor(core: WorkerCore, held: HeldLease, readInput: () => unknown) {
     this.#core = core
@@ -155,6 +157,15 @@ export class RunContext implements HandlerContext<unknown, unknown> {
     return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
   }
 
+  get spend(): HandlerContext['spend'] {
+    return (amounts, options = {}) =>
+      spend(this.#core, this.#held, amounts, options.key ?? this.#nextUse(), options)
+  }
+
+  get acquire(): HandlerContext['acquire'] {
+    return (quotaId, options = {}) => acquire(this.#core, this.#held, quotaId, this.#nextUse(), options)
+  }
+
   get spawn(): HandlerContext['spawn'] {
     return (build) => spawnNodes(this.#core, this.#held, build)
   }
@@ -168,6 +179,12 @@ export class RunContext implements HandlerContext<unknown, unknown> {
     return (time: number | Date, message = 'asked to be tried again later'): never => {
       throw new RetryAtError(Number(time), message)
     }
+  }
+
+  /** Tells the uses of one run apart, and those of this lease from those of others. */
+  #nextUse(): string {
+    this.#uses += 1
+    return `${this.#held.claimed.handle}/${this.#uses}`
   }
 
   #framesOfRun(): FrameSender {

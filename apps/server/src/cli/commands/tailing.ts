@@ -52,6 +52,7 @@ function describeEvent(event: EngineEvent): string {
   const time = formatTime(event.atMs)
   if (event.type === 'flow')
     return `${time}  flow ${event.flowId}  ${event.previousState ?? '·'} → ${event.state}`
+  if (event.type === 'budget') return `${time}  budget ${event.budgetId} ${event.change}`
   if (event.type === 'signal') return `${time}  ${event.executionId}  signal ${event.name} ${event.outcome}`
   const { executionId, name, kind, publicState, previousState, attemptIndex, cancelCause } = event
   const attempt = attemptIndex === null ? '' : `  attempt ${attemptIndex}`

@@ -33,6 +33,8 @@ export function connectHttp(
     flows: bindRole(caller, wire.flows),
     suspensions: bindRole(caller, wire.suspensions),
     streams: bindRole(caller, wire.streams),
+    budgets: bindRole(caller, wire.budgets),
+    quotas: bindRole(caller, wire.quotas),
     lanes: { ...bindRole(caller, wire.lanes), syncCopies: refuseScan },
     schedules: bindRole(caller, wire.schedules),
     operations: bindRole(caller, wire.operations),
