@@ -133,7 +133,10 @@ describe('over HTTP', () => {
     const post = async (path: string, body: object) => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
       const answer = await fetch(`${url}/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-      return { status: answer.status, json: (await answer.json()) as Record<string, never> }
+      return {
+        status: answer.status,
+        json: (await answer.json()) as { readonly operation: { readonly id: string } },
+      }
     }
     await client.submitMany(part, [1, 2], { lane: 'nobody' })
     const asked = { filter: { lane: 'nobody' }, idempotencyKey: 'one', reason: 'enough' }
@@ -142,7 +145,7 @@ describe('over HTTP', () => {
       status: 201,
       json: { outcome: 'created', operation: { state: 'running' } },
     })
-    const { id } = first.json.operation as { readonly id: string }
+    const { id } = first.json.operation
     expect((await client.operations.wait(id)).done).toBe(2)
     expect(await post('/executions:cancel', asked)).toMatchObject({
       status: 200,
