@@ -35,6 +35,8 @@ function node(
       priority: 0,
       tags: {},
       retry: defaultRetryPolicy,
+      budgets: [],
+      quotas: [],
       timeouts: {},
       state: activeVector,
       publicState,
