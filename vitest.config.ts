@@ -1,7 +1,6 @@
-import { configDefaults, defineConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config'
 import { plantBug } from './test/planted/bugs.js'
 import { chooseStore } from './test/support/chosen-store.js'
-import { suitesWithout } from './test/support/later-roles.js'
 
 /**
  * Workspace packages resolve to their source, so that a test never waits for a build.
@@ -103,7 +102,6 @@ export default defineConfig({
         test: {
           name,
           include,
-          exclude: [...configDefaults.exclude, ...suitesWithout(project.backend)],
           pool: 'forks' as const,
           // The files of a worker share their modules, and so one PGlite: to load and to start these costs more than most files.
           isolate: false,

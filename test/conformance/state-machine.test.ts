@@ -17,7 +17,6 @@ import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../support/admission-driver.js'
 import { readOne, steadyRetry } from '../support/builders.js'
 import { FlowDriver, type NodePlan } from '../support/flow-driver.js'
-import { hasRole } from '../support/roles.js'
 import { onSignal, SuspensionDriver } from '../support/suspension-driver.js'
 import { type TestStore, useStore } from '../support/use-store.js'
 import { WorkerDriver } from '../support/worker-driver.js'
@@ -255,9 +254,7 @@ async function outcomeOf(call: Promise<string>): Promise<string> {
   })
 }
 
-const isCarriedOut = (situation: Situation) => situation !== 'throttled' || hasRole('quotas')
-
-for (const situation of situations.filter(isCarriedOut)) {
+for (const situation of situations) {
   describe(`an execution that is ${situation}`, () => {
     const cells = transitionEvents.map((event) => [event, transitions[situation][event]] as const)
     const reachable = cells.filter(([, transition]) => transition.kind !== 'never')

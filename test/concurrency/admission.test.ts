@@ -2,7 +2,6 @@ import type { EngineBackend, FoundationBackend } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../support/admission-driver.js'
 import { readOne } from '../support/builders.js'
-import { roleOf } from '../support/roles.js'
 import { WorkerDriver } from '../support/worker-driver.js'
 import { race, raceRounds, useSessions, Ways } from './use-sessions.js'
 
@@ -88,7 +87,7 @@ describe('races over quotas and budgets', () => {
       const [leases] = await race(
         round,
         () => claimsOn(one, new WorkerDriver(store)),
-        () => roleOf(two, 'budgets').reset({ namespace, budgetId, resetKey: `${round}` }),
+        () => two.budgets.reset({ namespace, budgetId, resetKey: `${round}` }),
       )
       expect(leases, `round ${round}`).toHaveLength(1)
       expect(await driver.readBudget()).toMatchObject({ period: round + 2, reserved: { tokens: 60 } })
@@ -140,7 +139,7 @@ describe('races over quotas and budgets', () => {
       const [acquired] = await race(
         round,
         () =>
-          roleOf(one, 'quotas').acquire({
+          one.quotas.acquire({
             namespaces: [store.namespace],
             items: [{ handle, quotaId, holderKey: 'own' }],
           }),
