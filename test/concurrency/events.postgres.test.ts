@@ -66,7 +66,7 @@ describe('the feed, numbered after the commit', () => {
       await new Promise((resolve) => setTimeout(resolve, 100))
       expect(isOver).toBe(false)
       await other.query('commit')
-      const seen = (await reading).events.map(({ flowId }) => flowId)
+      const seen = (await reading).events.map((event) => 'flowId' in event && event.flowId)
       expect(new Set(seen)).toEqual(new Set([numbered.flowId, later.flowId]))
     } finally {
       await other.end()

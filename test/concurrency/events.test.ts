@@ -18,7 +18,7 @@ describe('the feed', () => {
     expect(names).toEqual(Object.keys(plan))
     const numbers = events.map((event) => event.number)
     expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index))
-    expect(new Set(events.map(({ flowId }) => flowId))).toEqual(new Set([flow.flowId]))
+    expect(new Set(events.map((event) => 'flowId' in event && event.flowId))).toEqual(new Set([flow.flowId]))
   })
 
   it('feeds cover all partitions, and cursors survive a restart', async () => {

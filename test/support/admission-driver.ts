@@ -23,7 +23,6 @@ import {
   type ReportUsageOutcome,
 } from '@flowfabric/core'
 import { submitOne } from './builders.js'
-import { roleOf } from './roles.js'
 import type { TestStore } from './use-store.js'
 import { WorkerDriver } from './worker-driver.js'
 
@@ -40,11 +39,11 @@ export class AdmissionDriver {
   }
 
   get quotas() {
-    return roleOf(this.store.backend, 'quotas')
+    return this.store.backend.quotas
   }
 
   get budgets() {
-    return roleOf(this.store.backend, 'budgets')
+    return this.store.backend.budgets
   }
 
   async quota(settings: Partial<QuotaSettings> = {}): Promise<QuotaId> {

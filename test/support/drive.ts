@@ -1,6 +1,5 @@
 import type { FoundationBackend, PartitionConfig, PartitionTag, PendingWork } from '@flowfabric/core'
 import { makePartitionTag } from '@flowfabric/core'
-import { findRole } from './roles.js'
 
 /** Which work is carried out before which, when several kinds are pending: what has ended is resolved before all else. */
 const order = ['outbox', 'sibling_cancels', 'cancel_backlog', 'timers'] as const satisfies PendingWork[]
@@ -53,8 +52,7 @@ const isUnprojected = ({ pending }: { readonly pending: readonly PendingWork[] }
 
 /** Does by hand what resets budgets and wakes admission keys, until nothing is pending. */
 export async function settleAdmission(backend: FoundationBackend, counts: PartitionConfig): Promise<void> {
-  const [budgets, quotas] = [findRole(backend, 'budgets'), findRole(backend, 'quotas')]
-  if (budgets === undefined || quotas === undefined) return
+  const { budgets, quotas } = backend
   const tags = (['budget', 'quota'] as const).flatMap((family) =>
     Array.from({ length: counts[family] }, (_, index) => makePartitionTag(family, index)),
   )

@@ -1,4 +1,4 @@
-import { type FoundationBackend, makePartitionTag } from '@flowfabric/core'
+import { type EngineEvent, type FoundationBackend, makePartitionTag } from '@flowfabric/core'
 import { carryOut, settle } from '../../support/drive.js'
 import type { Chooser } from '../chooser.js'
 import type { Call, Side, World } from '../world.js'
@@ -77,7 +77,7 @@ async function readNews(world: World, backend: FoundationBackend, side: Side): P
 /** Order is promised per execution and along causes in a flow; between others it is each store's own. */
 function groupByObject(events: readonly unknown[]): Record<string, unknown[]> {
   const groups: Record<string, unknown[]> = {}
-  for (const event of events as { type: string; executionId?: string; flowId?: string | null }[]) {
+  for (const event of events as EngineEvent[]) {
     const key =
       'executionId' in event
         ? `execution ${event.executionId}`
