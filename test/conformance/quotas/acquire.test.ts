@@ -150,7 +150,7 @@ describe('quotas.wakeParked and reconcile', () => {
     const woken = await own(100)
     // A store may wake in the step that frees a slot, or right after it.
     if (woken.length > 0) expect(woken).toEqual([{ outcome: 'woken', by, count: 2 }])
-    expect((await driver.claimIds()).sort()).toEqual(ids.slice(0, 2).sort())
+    expect([...(await driver.claimIds())].sort()).toEqual(ids.slice(0, 2).sort())
   })
 
   it('finds nothing to repair where all went well, and refuses partitions of other families', async () => {
