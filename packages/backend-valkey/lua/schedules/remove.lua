@@ -3,7 +3,7 @@
 -- @repeat request
 -- @args name: string, expected: int
 -- @reply boolean
--- @errors corruption schema_mismatch
+-- @errors corruption schema_mismatch invalid_arguments
 return function(u, a)
   local known = schedules.get(u, a[1])
   if not known or known[3] ~= a[2] then return false end

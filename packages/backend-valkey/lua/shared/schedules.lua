@@ -12,12 +12,19 @@ local function due_index(u)
 end
 
 -- All members have the same score, so that they stand in the order of their bytes: labels hold no NUL.
-local function label_index(u, name)
-  return u.key.idx .. 'schedules:' .. string.match(name, '^[^/]+')
+local function label_index(u, namespace)
+  return u.key.idx .. 'schedules:' .. namespace
+end
+
+local function parts_of(name)
+  local namespace, id = string.match(name, '^([^/]+)/(.+)$')
+  if not namespace then call.refuse('invalid_arguments', 'a name') end
+  return namespace, id
 end
 
 local function label_member(name, label)
-  return label .. '\0' .. string.match(name, '[^/]+$')
+  local _, id = parts_of(name)
+  return label .. '\0' .. id
 end
 
 -- [name, label, version, due or -1, definition, progress, work] or nil.
@@ -34,7 +41,7 @@ end
 -- Writes it at that version; what is '' stays as `known` has it. All keys are asked for their type before the first write.
 function schedules.write(u, name, known, version, due, progress, label, definition, work)
   redis.call('ZCARD', due_index(u))
-  redis.call('ZCARD', label_index(u, name))
+  redis.call('ZCARD', label_index(u, (parts_of(name))))
   local key = key_of(u, name)
   if label ~= '' then
     redis.call('HSET', key, 'label', label, 'version', version, 'due', due, 'progress', progress, 'definition', definition, 'work', work)
@@ -43,16 +50,16 @@ function schedules.write(u, name, known, version, due, progress, label, definiti
   end
   if due == NEVER then redis.call('ZREM', due_index(u), name) else redis.call('ZADD', due_index(u), due, name) end
   if label == '' or (known and known[2] == label) then return end
-  if known then redis.call('ZREM', label_index(u, name), label_member(name, known[2])) end
-  redis.call('ZADD', label_index(u, name), 0, label_member(name, label))
+  if known then redis.call('ZREM', label_index(u, (parts_of(name))), label_member(name, known[2])) end
+  redis.call('ZADD', label_index(u, (parts_of(name))), 0, label_member(name, label))
 end
 
 function schedules.remove(u, name, known)
   redis.call('ZCARD', due_index(u))
-  redis.call('ZCARD', label_index(u, name))
+  redis.call('ZCARD', label_index(u, (parts_of(name))))
   redis.call('UNLINK', key_of(u, name))
   redis.call('ZREM', due_index(u), name)
-  redis.call('ZREM', label_index(u, name), label_member(name, known[2]))
+  redis.call('ZREM', label_index(u, (parts_of(name))), label_member(name, known[2]))
 end
 
 -- Names of those that are due, the longest due first, and when the one behind them is; 0 if there is none.
@@ -83,7 +90,7 @@ end
 function schedules.list(u, namespace, label, id, limit)
   local from = label == '' and '-' or '(' .. label .. '\0' .. id
   local names = {}
-  for _, member in ipairs(redis.call('ZRANGE', label_index(u, namespace .. '/'), from, '+', 'BYLEX', 'LIMIT', 0, limit)) do
+  for _, member in ipairs(redis.call('ZRANGE', label_index(u, namespace), from, '+', 'BYLEX', 'LIMIT', 0, limit)) do
     names[#names + 1] = namespace .. '/' .. string.sub(member, -36)
   end
   return names
