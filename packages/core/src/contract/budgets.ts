@@ -34,8 +34,8 @@ export interface BudgetOperations {
   /**
    * Charge what was spent, in the period in which it is reported: it comes off what the execution has reserved, as far as
    * that reaches. Taken at every moment, also after the lease or the execution has ended. Atomic per item; idempotent by
-   * (budget, execution, `usageKey`) for 24 h. The step that records a hard breach also leaves the durable job that
-   * carries out its rule. Item errors: `budget_not_found`, `unknown_dimension`, `limit_exceeded` past what can be counted.
+   * (budget, execution, `usageKey`) for 24 h. The step that records a breach also writes its event. Item errors:
+   * `budget_not_found`, `unknown_dimension`, `limit_exceeded` past what can be counted.
    */
   reportUsage(params: ReportUsage): Promise<{ readonly items: readonly ReportUsageOutcome[] }>
 
@@ -60,7 +60,10 @@ export interface BudgetOperations {
 }
 
 export const hardBreachRules = ['block_new', 'cancel_pending', 'fail_running'] as const
-/** Each includes the ones before it. */
+/**
+ * Kept with the budget and shown. Whatever the rule, nothing starts past a hard limit; what waits is not cancelled and what
+ * runs is not failed by the store.
+ */
 export type HardBreachRule = (typeof hardBreachRules)[number]
 
 /** Amounts by dimension (`tokens`, `usd_micros`, …), whole numbers. */
