@@ -235,7 +235,8 @@ describe('engines share the partitions', () => {
     for (const engine of engines) await engine.start()
     await stage.clock.advance(11_000)
     const owned = () => engines.map((engine) => engine.health().partitionsOwned)
-    const total = 32 + 8
+    // Of flows, of quotas and of budgets.
+    const total = 32 + 8 + 1
     expect(owned().reduce((sum, each) => sum + each, 0)).toBe(total)
     for (const each of owned()) expect(each).toBeGreaterThan(0)
     // The first one's network breaks: it goes on alone, while the others share what it had.
