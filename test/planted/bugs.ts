@@ -58,8 +58,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the epoch is not raised',
     file: 'sql',
-    find: 'epoch = e.epoch + 1,',
-    replace: 'epoch = e.epoch,',
+    find: "\n        attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch + 1,",
+    replace: "\n        attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch,",
   },
   {
     name: 'a deadline is ignored at claim',
@@ -148,8 +148,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'Valkey: a ready entry is left behind',
     file: 'lua',
-    find: 'plan.cut[#plan.cut + 1] = member',
-    replace: '',
+    find: 'else\n        plan.cut[#plan.cut + 1] = member\n      end',
+    replace: 'end',
   },
   {
     name: 'Valkey: a lease stays with its instance',
@@ -233,8 +233,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'Valkey: a deadline is ignored at claim',
     file: 'lua',
-    find: 'if x[X.policy] ~= 0 and state.is_past_deadline(x, u.now) then return false end',
-    replace: '',
+    find: 'if x[X.policy] ~= 0 and state.is_past_deadline(x, u.now) then return false end\n  if x[X.flow]',
+    replace: 'if x[X.flow]',
   },
   {
     name: 'Valkey: an earlier attempt is not kept',
@@ -313,12 +313,18 @@ export function moduleOf({ file }: PlantedBug): string {
   return embeddings[file]?.module ?? file
 }
 
-/** The module's text with the bug in it. Throws unless its place is found exactly once. */
+/**
+ * The module's text with the bug in it. Throws unless its place is found exactly once; of the migrations,
+ * which define a function anew as it changes, in the last one that has the text.
+ */
 export function plant(bug: PlantedBug, code: string): string {
   const inside = embeddings[bug.file]?.inside ?? ((text: string) => text)
-  const places = code.split(inside(bug.find)).length - 1
+  const find = inside(bug.find)
+  const start = bug.file === 'sql' ? code.lastIndexOf("\n    name: '", code.lastIndexOf(find)) : 0
+  const [before, after] = [code.slice(0, Math.max(start, 0)), code.slice(Math.max(start, 0))]
+  const places = after.split(find).length - 1
   if (places !== 1) throw new Error(`${bug.name}: its place was found ${places} times, not once`)
-  return code.replace(inside(bug.find), () => inside(bug.replace))
+  return before + after.replace(find, () => inside(bug.replace))
 }
 
 /** A plugin that plants the named bug while the source is loaded; the files themselves stay as they are. */
