@@ -1,4 +1,3 @@
-import type { PGlite } from '@electric-sql/pglite'
 import {
   type FoundationBackend,
   type OperationParts,
@@ -117,7 +116,9 @@ async function openPostgres(
   const { createPostgresBackend } = await import('@flowfabric/backend-postgres')
   const { inlineResolveEdges, hopMaxEdges } = options
   const place =
-    name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15, partitions)
+    name === 'pglite'
+      ? await openPglite(partitions, options.virtualTime !== false)
+      : await openServer(name === 'postgres18' ? 18 : 15, partitions)
   const opened: FoundationBackend[] = []
   const settings = {
     ...place.options,
@@ -196,27 +197,22 @@ async function openValkey(
   return { backend, inside: place.inside, operationParts, reopen, close }
 }
 
-let pglite: Promise<PGlite> | undefined
-let schemaCount = 0
-
-/** One instance for all stores of the process, since its start costs more than most test files; a schema for each. */
-async function openPglite() {
-  const [{ startTestPglite }, { createPgConfig }, { default: pg }] = await Promise.all([
-    import('./servers/test-pglite.js'),
-    import('@electric-sql/pglite/node-postgres'),
-    import('pg'),
+/** A schema of the process's one PGlite. */
+async function openPglite(partitions: PartitionConfig, hasVirtualTime: boolean) {
+  const [{ borrowSchema }, { createPostgresBackend }] = await Promise.all([
+    import('./servers/pglite-schemas.js'),
+    import('@flowfabric/backend-postgres'),
   ])
-  pglite ??= startTestPglite()
-  const instance = await pglite
-  // Never idle for too long: a client that ends would end the one session that all pools of the instance share.
-  const pool = new pg.Pool(Object.assign(createPgConfig(instance), { idleTimeoutMillis: 0 }))
-  schemaCount += 1
-  const schema = `test_${schemaCount}`
-  const close = async () => {
-    await pool.query(`drop schema if exists ${schema} cascade`)
-    await pool.end()
-  }
-  return { options: { pglite: instance, schema }, pool: toSqlPool(pool), schema, url: null, close }
+  const virtualTime = hasVirtualTime ? { startMs } : undefined
+  const { pglite, schema, pool, close } = await borrowSchema({
+    holds: JSON.stringify({ partitions, virtualTime }),
+    fill: async (place) => {
+      const { maintenance } = createPostgresBackend({ ...place, partitions })
+      await maintenance.prepare({ partitions, virtualTime })
+      await maintenance.close()
+    },
+  })
+  return { options: { pglite, schema }, pool: toSqlPool(pool), schema, url: null, close }
 }
 
 /** A database for each store, on the run's shared server. */
