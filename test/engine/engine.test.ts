@@ -27,7 +27,7 @@ describe('an engine', () => {
     await engine.start()
     await engine.start()
     await stage.clock.advance(100)
-    expect(engine.health()).toMatchObject({ state: 'running', isReady: true, partitionsOwned: 12 })
+    expect(engine.health()).toMatchObject({ state: 'running', isReady: true, partitionsOwned: 13 })
     expect(engine.router.countOf('flow')).toBe(4)
     const [first, second] = [engine.stop(), engine.stop()]
     await stage.clock.advance(100)

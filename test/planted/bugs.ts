@@ -148,7 +148,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'Valkey: a ready entry is left behind',
     file: 'lua',
-    find: 'else\n        plan.cut[#plan.cut + 1] = member\n      end',
+    find: 'else\nplan.cut[#plan.cut + 1] = member\nend',
     replace: 'end',
   },
   {
@@ -233,7 +233,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'Valkey: a deadline is ignored at claim',
     file: 'lua',
-    find: 'if x[X.policy] ~= 0 and state.is_past_deadline(x, u.now) then return false end\n  if x[X.flow]',
+    find: 'if x[X.policy] ~= 0 and state.is_past_deadline(x, u.now) then return false end\nif x[X.flow]',
     replace: 'if x[X.flow]',
   },
   {
