@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createEmbedded } from '@flowfabric/embedded'
 import { createClient, createWorker, defineFlow, defineTask, type } from '@flowfabric/sdk'
 
-const scenarios = ['s1', 's1live', 's2', 's4', 's5', 's6', 's7']
+const scenarios = ['s1', 's1live', 's2', 's4', 's5', 's6', 's7', 's8']
 
 export const systems = [
   {
@@ -68,6 +68,17 @@ export async function open(context, variant) {
         whenRecorded.set(keyOf(execution.id, attempt.index), () => context.flowDone(input.flow))
     },
   })
+  const waiter = defineTask({
+    kind: 'waiter',
+    input: type(),
+    async handler({ input, execution, attempt, suspend }) {
+      context.waiting(input.id)
+      await suspend('signal')
+      context.resumed(input.id)
+      whenRecorded.set(keyOf(execution.id, attempt.index), () => context.flowDone(input.id))
+    },
+  })
+  const waiters = new Map()
   const chain = defineFlow('chain', (f, { id, nodes, payload }) => {
     let last
     for (let index = 0; index < nodes; index++) {
@@ -91,10 +102,17 @@ export async function open(context, variant) {
     result: (handle) => handle.result(),
     startChain: (flow) => client.submit(chain, flow),
     startFan: (flow) => client.submit(fan, flow),
+    async startWaiter({ id }) {
+      waiters.set(id, await client.submit(waiter, { id }))
+    },
+    async signal(id) {
+      const { outcome } = await waiters.get(id).signal('signal', 'go')
+      return outcome === 'satisfied'
+    },
     async startWorker() {
       worker = createWorker({
         connect: embedded.engine,
-        tasks: [work, node],
+        tasks: [work, node, waiter],
         concurrency: context.concurrency,
         observer: {
           recorded({ executionId, attemptIndex }, { outcome }) {

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { defineFlow } from '@flowfabric/sdk'
+import { demands, tenants } from './admission.js'
 import { type Figure, inParallel, percentile, perSecond, waitFor } from './measure.js'
 import { closeScene, openScene, payload, type Scene, type StoreOptions, submitOne } from './scene.js'
 
@@ -84,6 +85,36 @@ const skips: Run = async (scene) => {
   return [{ scenario: 'chain of 200 skips after a failure', value: Math.round(ms), unit: 'ms' }]
 }
 
+const WAITS_MS = 20
+
+/** From the call that signals until the handler goes on behind its `suspend`. */
+const signals: Run = async (scene, size) => {
+  const worker = await scene.startWorker()
+  const times: number[] = []
+  for (let index = 0; index < size; index += 1) {
+    const waiter = await scene.client.submit(scene.waiter)
+    await waitFor(async () => (await waiter.status()).publicState === 'suspended')
+    await pause(WAITS_MS)
+    const signalledAt = performance.now()
+    await waiter.signal('go', 'now')
+    await waitFor(() => scene.started.has(waiter.id))
+    times.push((scene.started.get(waiter.id) as number) - signalledAt)
+  }
+  await worker.drain()
+  return [
+    {
+      scenario: 'signal to resumed handler, p50',
+      value: Number(percentile(times, 0.5).toFixed(2)),
+      unit: 'ms',
+    },
+    {
+      scenario: 'signal to resumed handler, p99',
+      value: Number(percentile(times, 0.99).toFixed(2)),
+      unit: 'ms',
+    },
+  ]
+}
+
 /** Each on a store of its own, so that none works on what another left behind. */
 const runs: Readonly<Record<string, { readonly run: Run; readonly size: number }>> = {
   backlog: { run: backlog, size: 20_000 },
@@ -91,6 +122,9 @@ const runs: Readonly<Record<string, { readonly run: Run; readonly size: number }
   idle: { run: idleStart, size: 300 },
   chain: { run: chain, size: 200 },
   skips: { run: skips, size: 1 },
+  signals: { run: signals, size: 300 },
+  demands: { run: demands, size: 5_000 },
+  tenants: { run: tenants, size: 100_000 },
 }
 
 export const scenarioNames = Object.keys(runs)

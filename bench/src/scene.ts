@@ -1,5 +1,12 @@
 import { createEmbedded, type EmbeddedOptions } from '@flowfabric/embedded'
-import { createClient, createWorker, defineTask, type, type Worker } from '@flowfabric/sdk'
+import {
+  createClient,
+  createWorker,
+  defineTask,
+  type SubmitOptions,
+  type,
+  type Worker,
+} from '@flowfabric/sdk'
 import { inParallel } from './measure.js'
 
 /** What tasks carry unless a scenario says otherwise. */
@@ -36,10 +43,17 @@ export async function openScene(options: StoreOptions) {
       throw new Error('fails, so that what follows is skipped')
     },
   })
+  const waiter = defineTask({
+    kind: 'waiter',
+    handler: async ({ execution, suspend }) => {
+      await suspend('go')
+      started.set(execution.id, performance.now())
+    },
+  })
   const startWorker = async (): Promise<Worker> => {
     const worker = createWorker({
       connect: embedded.engine,
-      tasks: [work, broken],
+      tasks: [work, broken, waiter],
       concurrency: 16,
       observer: {
         recorded: () => {
@@ -50,7 +64,7 @@ export async function openScene(options: StoreOptions) {
     await worker.start()
     return worker
   }
-  return { embedded, client, work, broken, counter, started, startWorker }
+  return { embedded, client, work, broken, waiter, counter, started, startWorker }
 }
 
 export type Scene = Awaited<ReturnType<typeof openScene>>
@@ -66,7 +80,11 @@ export const submitOne =
     client.submit(work, { index, payload: text })
 
 /** Submits so many in batches of 250. */
-export async function submitAll({ client, work }: Scene, count: number): Promise<void> {
+export async function submitAll(
+  { client, work }: Scene,
+  count: number,
+  options?: SubmitOptions,
+): Promise<void> {
   const batch = 250
   await inParallel(Math.ceil(count / batch), 4, (nth) =>
     client.submitMany(
@@ -75,6 +93,7 @@ export async function submitAll({ client, work }: Scene, count: number): Promise
         index: nth * batch + index,
         payload,
       })),
+      options,
     ),
   )
 }
