@@ -115,6 +115,32 @@ const signals: Run = async (scene, size) => {
   ]
 }
 
+/** A handler that calls a child and ends with it, while nothing else happens. */
+const calls: Run = async (scene, size) => {
+  const worker = await scene.startWorker()
+  const times: number[] = []
+  for (let index = 0; index < size; index += 1) {
+    const submittedAt = performance.now()
+    const parent = await scene.client.submit(scene.caller)
+    await parent.result({ timeoutMs: 10_000 })
+    times.push(performance.now() - submittedAt)
+    await pause(IDLE_AGAIN_MS)
+  }
+  await worker.drain()
+  return [
+    {
+      scenario: 'a handler that calls a child, to its result, p50',
+      value: Number(percentile(times, 0.5).toFixed(2)),
+      unit: 'ms',
+    },
+    {
+      scenario: 'a handler that calls a child, to its result, p99',
+      value: Number(percentile(times, 0.99).toFixed(2)),
+      unit: 'ms',
+    },
+  ]
+}
+
 /** Each on a store of its own, so that none works on what another left behind. */
 const runs: Readonly<Record<string, { readonly run: Run; readonly size: number }>> = {
   backlog: { run: backlog, size: 20_000 },
@@ -123,6 +149,7 @@ const runs: Readonly<Record<string, { readonly run: Run; readonly size: number }
   chain: { run: chain, size: 200 },
   skips: { run: skips, size: 1 },
   signals: { run: signals, size: 300 },
+  calls: { run: calls, size: 100 },
   demands: { run: demands, size: 5_000 },
   tenants: { run: tenants, size: 100_000 },
 }

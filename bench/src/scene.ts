@@ -50,10 +50,14 @@ export async function openScene(options: StoreOptions) {
       started.set(execution.id, performance.now())
     },
   })
+  const caller = defineTask({
+    kind: 'caller',
+    handler: ({ call }) => call('child', work, { index: 0, payload }),
+  })
   const startWorker = async (): Promise<Worker> => {
     const worker = createWorker({
       connect: embedded.engine,
-      tasks: [work, broken, waiter],
+      tasks: [work, broken, waiter, caller],
       concurrency: 16,
       observer: {
         recorded: () => {
@@ -64,7 +68,7 @@ export async function openScene(options: StoreOptions) {
     await worker.start()
     return worker
   }
-  return { embedded, client, work, broken, waiter, counter, started, startWorker }
+  return { embedded, client, work, broken, waiter, caller, counter, started, startWorker }
 }
 
 export type Scene = Awaited<ReturnType<typeof openScene>>

@@ -3329,6 +3329,7 @@ CREATE OR REPLACE FUNCTION flowfabric.leave_message(p_partition integer, p_kind 
  LANGUAGE sql
  SET search_path TO 'flowfabric', 'pg_temp'
 AS $function$
+  select set_config('flowfabric.messages', 'left', true);
   insert into completion_event (partition_key, kind, message) values (p_partition, p_kind, p_message) returning true
 $function$
 ;

@@ -7,11 +7,13 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import type { Executor } from '../db/database.js'
 import { announceEnds, type EndFacts } from '../leases/after-end.js'
+import { messagesSetting } from '../leases/call-with-claims.js'
 import { type LockedExecution, lockExecution, terminalAnswer } from './locked.js'
 
 interface Cancelled {
   readonly outcome: CancelExecutionOutcome
   readonly facts: EndFacts | undefined
+  readonly leftMessages?: boolean | undefined
 }
 
 export async function cancelExecution(
@@ -19,7 +21,7 @@ export async function cancelExecution(
   params: CancelExecution,
 ): Promise<CancelExecutionOutcome> {
   checkCancelExecution(params, await ctx.partitions())
-  const { outcome, facts } = await ctx.db.transaction(async (tx): Promise<Cancelled> => {
+  const { outcome, facts, leftMessages } = await ctx.db.transaction(async (tx): Promise<Cancelled> => {
     const execution = await lockExecution(tx, params)
     const terminal = terminalAnswer(execution)
     if (terminal !== undefined) return { outcome: terminal, facts: undefined }
@@ -28,7 +30,7 @@ export async function cancelExecution(
       ? askToStop(tx, execution, graceMs)
       : endAsCancelled(tx, execution)
   })
-  if (facts !== undefined) announceEnds(ctx, [facts])
+  if (facts !== undefined) announceEnds(ctx, [facts], { leftMessages })
   return outcome
 }
 
@@ -49,13 +51,14 @@ async function askToStop(tx: Executor, execution: LockedExecution, graceMs: numb
 }
 
 async function endAsCancelled(tx: Executor, execution: LockedExecution): Promise<Cancelled> {
-  const [row] = await tx.query<{ was_active: boolean }>(
-    `select was_active from ff.end_executions(array[$1::integer], array[$2::uuid], 'cancelled', 'cancel', 'ended_cancelled',
+  const [row] = await tx.query<{ was_active: boolean; messages: string | null }>(
+    `select was_active, ${messagesSetting} as messages from ff.end_executions(array[$1::integer], array[$2::uuid], 'cancelled', 'cancel', 'ended_cancelled',
        'operator', null, ff.now_ms())`,
     [execution.partition_key, execution.id],
   )
   return {
     outcome: { outcome: 'cancelled' },
     facts: { ...execution, is_terminal: true, is_eligible: false, was_active: row?.was_active ?? false },
+    leftMessages: row?.messages === 'left',
   }
 }

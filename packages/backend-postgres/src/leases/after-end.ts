@@ -20,15 +20,24 @@ export interface EndFacts {
 export function announceEnds(
   ctx: PostgresContext,
   ends: readonly EndFacts[],
-  { isDispatched = false }: { readonly isDispatched?: boolean } = {},
+  {
+    isDispatched = false,
+    leftMessages = false,
+  }: {
+    /** Flows' ends were carried on in the same transaction. */
+    readonly isDispatched?: boolean | undefined
+    /** By what has ended, to its parent or its children. */
+    readonly leftMessages?: boolean | undefined
+  } = {},
 ): void {
   ctx.waker.afterEnds(ends.map(({ partition_key, id }) => makeExecutionId(partition_key, id)))
   const outbox = new Set<number>()
   const everySolo = ctx.settings.inlineResolveEdges === 0
   for (const { is_terminal, flow_id, partition_key } of ends) {
-    if (is_terminal && (everySolo || flow_id !== null)) outbox.add(partition_key)
+    if (is_terminal && (leftMessages || (!isDispatched && (everySolo || flow_id !== null))))
+      outbox.add(partition_key)
   }
-  if (outbox.size > 0 && !isDispatched) kickDispatch(ctx, outbox)
+  if (outbox.size > 0) kickDispatch(ctx, outbox)
   if (!ctx.hints.hasListeners) return
 
   const readyByLane = new Map<number, number>()

@@ -15,6 +15,8 @@ export interface StoreFunction {
 
 export interface AnswerWithClaims<Row> {
   readonly rows: readonly Row[]
+  /** The call has left messages in the outboxes of its rows' partitions. */
+  readonly leftMessages: boolean
   /** For each request what it was handed. */
   readonly claims: readonly (readonly ClaimedExecution[])[]
   /** How many executions of a lane were claimed in the same transaction. */
@@ -35,7 +37,12 @@ export async function callWithClaims<Row extends object>(
   requests: readonly ClaimRequest[],
 ): Promise<AnswerWithClaims<Row>> {
   if (call === undefined) {
-    return { rows: [], claims: await Promise.all(requests.map(claimer.look)), claimedByLane: new Map() }
+    return {
+      rows: [],
+      leftMessages: false,
+      claims: await Promise.all(requests.map(claimer.look)),
+      claimedByLane: new Map(),
+    }
   }
   const begun = claimsOf(requests, claimer)
   const answered = await ctx.db.call<PartRow>(
@@ -46,11 +53,14 @@ export async function callWithClaims<Row extends object>(
     [...call.values, ...begun.flatMap(({ values }) => values)],
   )
   let rows: readonly Row[] = []
+  let leftMessages = false
   const claimedRows: ClaimedRow[][] = begun.map(() => [])
   const claimedByLane = new Map<number, number>()
   for (const row of answered) {
     if (row.part === 0) {
-      rows = (row.answers ?? []).map((values) => toRow<Row>(call.fn.columns, values))
+      const [answers, messages] = row.answers ?? [[], null]
+      rows = (answers ?? []).map((values) => toRow<Row>(call.fn.columns, values))
+      leftMessages = messages === 'left'
       continue
     }
     claimedRows[row.part - 1]?.push(row)
@@ -63,7 +73,7 @@ export async function callWithClaims<Row extends object>(
       return claimed ?? claimer.look(request)
     }),
   )
-  return { rows, claims, claimedByLane }
+  return { rows, leftMessages, claims, claimedByLane }
 }
 
 /** One that locks quotas and budgets goes alone: each takes its locks in their order, two after each other would not. */
@@ -71,6 +81,9 @@ function claimsOf(requests: readonly ClaimRequest[], claimer: Claimer): readonly
   const begun = requests.slice(0, claimsMax).map((request) => claimer.begin(request))
   return begun.some(({ served }) => served.hasLines) ? begun.slice(0, 1) : begun
 }
+
+/** `left` once a transaction has left a message, which is told to whoever reads its answer. */
+export const messagesSetting = "current_setting('flowfabric.messages', true)"
 
 const statements = new Map<string, string>()
 
@@ -87,7 +100,7 @@ function statementOf(fn: StoreFunction, claims: readonly boolean[]): string {
 /** Part 0 is the function's answers, all in one row; from 1 on, what each of the claims was handed. */
 interface PartRow extends ClaimedRow {
   readonly part: number
-  readonly answers: readonly (readonly unknown[])[] | null
+  readonly answers: readonly [rows: readonly (readonly unknown[])[] | null, messages: string | null] | null
 }
 
 /**
@@ -96,7 +109,7 @@ interface PartRow extends ClaimedRow {
  */
 function buildStatement({ name, types, columns }: StoreFunction, claims: readonly boolean[]): string {
   const call = `ff.${name}(${types.map((type, index) => `$${index + 1}::${type}`).join(', ')})`
-  const answers = `json_agg(json_build_array(${columns.join(', ')}))`
+  const answers = `json_build_array(json_agg(json_build_array(${columns.join(', ')})), ${messagesSetting})`
   if (claims.length === 0) return `select 0 as part, ${answers} as answers from ${call}`
   const noClaim = claimedColumnNames.map((column) => `(null::ff.claimed).${column} as ${column}`).join(', ')
   const branches = [

@@ -122,14 +122,17 @@ async function finish<Item>(
 }
 
 /** Carries on what the ends led to, and answers them in the order of the items. */
-function follow(ctx: PostgresContext, { rows, claimedByLane }: AnswerWithClaims<FinishedRow>): FinishedRow[] {
+function follow(
+  ctx: PostgresContext,
+  { rows, leftMessages, claimedByLane }: AnswerWithClaims<FinishedRow>,
+): FinishedRow[] {
   const finished: FinishedRow[] = []
   let hop: HopAnswer | undefined
   for (const row of rows) {
     if (row.ord === 0) hop = (row.answer ?? {}) as HopAnswer
     else finished[row.ord - 1] = row
   }
-  announceEnds(ctx, finished, { isDispatched: hop !== undefined })
+  announceEnds(ctx, finished, { isDispatched: hop !== undefined, leftMessages })
   if (hop !== undefined) followHop(ctx, partitionsOf(finished), withoutClaimed(hop, claimedByLane))
   return finished
 }

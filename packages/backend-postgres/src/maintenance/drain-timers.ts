@@ -9,6 +9,7 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { announceEnds } from '../leases/after-end.js'
+import { messagesSetting } from '../leases/call-with-claims.js'
 import { drainFlowTimers } from './flow-timers.js'
 
 interface TimerRow {
@@ -22,6 +23,7 @@ interface TimerRow {
   readonly is_eligible: boolean
   readonly was_active: boolean
   readonly next_due_at: number | null
+  readonly messages: string | null
 }
 
 /** Applies what is due in a partition: first what flows wait for, since it may end what their members wait for. */
@@ -52,7 +54,8 @@ async function drainExecutionTimers(
   max: number,
 ): Promise<readonly TimerRow[]> {
   const rows = await ctx.db.call<TimerRow>(
-    `select timer, due_at, outcome, id, lane_id, flow_id, is_terminal, is_eligible, was_active, next_due_at
+    `select timer, due_at, outcome, id, lane_id, flow_id, is_terminal, is_eligible, was_active, next_due_at,
+       ${messagesSetting} as messages
      from ff.drain_timers($1::integer, $2::integer)`,
     [partition, max],
   )
@@ -60,6 +63,7 @@ async function drainExecutionTimers(
   announceEnds(
     ctx,
     applied.map((row) => ({ ...row, partition_key: partition, due_at: row.next_due_at })),
+    { leftMessages: rows.some(({ messages }) => messages === 'left') },
   )
   return rows
 }
