@@ -5,11 +5,10 @@
 import { chmod, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { root, run, say, seconds, turbo } from './workspace.mjs'
+import { build, root, run, say, seconds, turbo } from './workspace.mjs'
 
-/** Cached by their inputs, see `turbo.json`. */
+/** After the build; cached by their inputs, see `turbo.json`. */
 const cachedChecks = [
-  'build',
   'declarations',
   'typecheck',
   'check:lint',
@@ -22,44 +21,54 @@ const cachedChecks = [
   'check:packages',
 ]
 
+/**
+ * The build first: tests start what it makes. Then checks and tests side by side, since tests wait for servers and times, and
+ * the checks end with few long ones. What asks for a build again comes last: Turborepo would write it again, under the tests.
+ */
 export async function runAll({ checks, tests }) {
   const started = Date.now()
   const total = { passed: 0, failed: 0, skipped: 0 }
-  if (checks) add(total, await runChecks())
-  if (tests) add(total, await runTests())
+  await build()
+  if (checks) report(total, 'build', true)
+  await Promise.all([
+    checks && runChecks(total, { concurrency: tests ? 1 : 2 }),
+    tests && runTests().then((counts) => add(total, counts)),
+  ])
+  if (checks) report(total, 'check:incremental', (await run('node', ['scripts/check-incremental.mjs'])) === 0)
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
   say(`done in ${seconds(started)}`)
   console.log(`${total.passed} passed, ${total.failed} failed${skipped}`)
   return total.failed === 0 ? 0 : 1
 }
 
+function report(total, name, isGood) {
+  say(`${isGood ? '✓' : '✗'} ${name}`)
+  add(total, isGood ? { passed: 1 } : { failed: 1 })
+}
+
 function add(total, counts) {
   for (const key of Object.keys(total)) total[key] += counts[key] ?? 0
 }
 
-async function runChecks() {
+async function runChecks(total, { concurrency }) {
   say('checking …')
   const started = Date.now()
   const summaries = join(root, '.turbo', 'runs')
   await rm(summaries, { recursive: true, force: true })
-  await turbo(['run', ...cachedChecks, '--continue', '--concurrency=2', '--summarize', ...quietLogs])
+  const bounds = ['--only', '--continue', `--concurrency=${concurrency}`]
+  await turbo(['run', ...cachedChecks, ...bounds, '--summarize', ...quietLogs])
   const [summary] = await readdir(summaries)
   const { tasks } = JSON.parse(await readFile(join(summaries, summary), 'utf8'))
-
-  const results = cachedChecks.map((name) => ({
-    name,
+  for (const name of cachedChecks) {
     // A task that could not begin, because one that it needs has failed, has no exit code.
-    isGood: tasks.filter(({ task }) => task === name).every(({ execution }) => execution?.exitCode === 0),
-  }))
-  const incremental = await run('node', ['scripts/check-incremental.mjs'])
-  results.push({ name: 'check:incremental', isGood: incremental === 0 })
-
-  for (const { name, isGood } of results) say(`${isGood ? '✓' : '✗'} ${name}`)
-  say(`checked in ${seconds(started)}`)
-  return {
-    passed: results.filter(({ isGood }) => isGood).length,
-    failed: results.filter(({ isGood }) => !isGood).length,
+    const runs = tasks.filter(({ task }) => task === name)
+    report(
+      total,
+      name,
+      runs.every(({ execution }) => execution?.exitCode === 0),
+    )
   }
+  say(`checked in ${seconds(started)}`)
 }
 
 const quietLogs = ['--output-logs=errors-only', '--log-order=grouped', '--ui=stream']
