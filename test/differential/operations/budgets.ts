@@ -2,7 +2,7 @@ import type { Amounts, BudgetId, BudgetSettings } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import { type Call, handleOn, nameLeases, type World } from '../world.js'
 import { chooseHolder } from './leases.js'
-import { listed, scan } from './quotas.js'
+import { listed, scan, withoutWaiting } from './quotas.js'
 
 const malformed = 'no id' as BudgetId
 
@@ -53,7 +53,10 @@ export function update(c: Chooser, world: World): Call {
   const params = { namespace: chooseNamespace(c, world), budgetId: chooseBudget(c, world), settings }
   return {
     text: `budgets.update ${params.budgetId} ${JSON.stringify(settings)}`,
-    on: (backend) => backend.budgets.update(params),
+    on: async (backend) => {
+      const { budget, ...answer } = await backend.budgets.update(params)
+      return { ...answer, budget: withoutWaiting(budget) }
+    },
   }
 }
 
@@ -93,7 +96,10 @@ export function reset(c: Chooser, world: World): Call {
   }
   return {
     text: `budgets.reset ${params.budgetId} ${params.resetKey}`,
-    on: (backend) => backend.budgets.reset(params),
+    on: async (backend) => {
+      const { budget, ...answer } = await backend.budgets.reset(params)
+      return { ...answer, budget: withoutWaiting(budget) }
+    },
   }
 }
 

@@ -113,8 +113,12 @@ function isHeld(world: World, { claimId, instanceId }: ClaimRequest): boolean {
 function isDecided(world: World, request: ClaimRequest): boolean {
   const lines = linesServed(world, request)
   if (lines === 'one') return true
-  if (lines === 'undecided' || (lines === 'all_fit' && allOf(world, request) > request.max)) return false
+  if (lines === 'undecided') return false
   const queues = queuesOf(world, request)
+  if (lines === 'all_fit') {
+    const hasRoom = queues.every(({ lane }) => waitingIn(queues, lane) <= roomIn(world, lane))
+    return hasRoom && queues.reduce((sum, { length }) => sum + length, 0) <= request.max
+  }
   if (queues.length <= 1) return true
   const isTakenWhole = queues.every(
     ({ lane }) =>

@@ -59,9 +59,15 @@ export function update(c: Chooser, world: World): Call {
   const params = { namespace: chooseNamespace(c, world), quotaId: chooseQuota(c, world), settings }
   return {
     text: `quotas.update ${params.quotaId} ${JSON.stringify(settings)}`,
-    on: (backend) => backend.quotas.update(params),
+    on: async (backend) => {
+      const { quota, ...answer } = await backend.quotas.update(params)
+      return { ...answer, quota: withoutWaiting(quota) }
+    },
   }
 }
+
+/** Who waits is woken in the background, and may be by the time of the answer. */
+export const withoutWaiting = <Kept extends { readonly waiting: number }>(kept: Kept) => ({ ...kept, waiting: null })
 
 export function get(c: Chooser, world: World): Call {
   const params = {
