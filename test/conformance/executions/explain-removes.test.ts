@@ -94,7 +94,7 @@ describe('explain', () => {
         expect(await scene.claim()).toEqual([scene.id])
       }),
       {
-        numRuns: isSoak ? 200 : 8,
+        numRuns: isSoak ? 200 : 6,
         examples: [[everything], [admission]],
         ...(isSoak ? {} : { seed: 20_260_101 }),
         endOnFailure: true,

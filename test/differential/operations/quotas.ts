@@ -67,7 +67,10 @@ export function update(c: Chooser, world: World): Call {
 }
 
 /** Who waits is woken in the background, and may be by the time of the answer. */
-export const withoutWaiting = <Kept extends { readonly waiting: number }>(kept: Kept) => ({ ...kept, waiting: null })
+export const withoutWaiting = <Kept extends { readonly waiting: number }>(kept: Kept) => ({
+  ...kept,
+  waiting: null,
+})
 
 export function get(c: Chooser, world: World): Call {
   const params = {
