@@ -1,8 +1,9 @@
 import type { FoundationBackend } from '@flowfabric/core'
 import fc from 'fast-check'
-import { settle } from '../support/drive.js'
+import { type DriveOptions, settle } from '../support/drive.js'
 import { type Tallies, tally } from '../support/random-runs.js'
 import { takeSnapshot, takeStates } from '../support/snapshot.js'
+import { watchAdmission } from './admission.js'
 import { answerOf, outcomesOf } from './answers.js'
 import { Chooser } from './chooser.js'
 import { differencesBetween } from './differences.js'
@@ -47,6 +48,7 @@ export async function runSteps(
   { settling }: { readonly settling: Settling },
 ): Promise<void> {
   const log: string[] = []
+  const admission = watchAdmission(world, settling)
   try {
     for (const [index, step] of steps.entries()) {
       const { op, call } = chooseCall(world, step)
@@ -55,6 +57,7 @@ export async function runSteps(
       log.push(`   ${outcomes.join()}`)
       for (const outcome of outcomes) tally(tallies, op, outcome)
       if (settling === 'each_step') await settleAll(world)
+      await admission.look()
       await compareStates(world, index % 25 === 24)
     }
     await settleAll(world)
@@ -64,6 +67,7 @@ export async function runSteps(
   } finally {
     await deleteSchedules(world)
     await stopOperations(world)
+    await endPeriods(world)
   }
 }
 
@@ -81,6 +85,15 @@ async function stopOperations({ backends, namespace, operations: begun }: World)
   }
 }
 
+/** As schedules are. */
+async function endPeriods({ backends, namespace, budgets }: World): Promise<void> {
+  for (const backend of backends.values()) {
+    const { items } = await backend.budgets.list({ namespace })
+    for (const { id: budgetId } of items.filter(({ id }) => budgets.includes(id)))
+      await backend.budgets.update({ namespace, budgetId, settings: { resetPeriodMs: null } })
+  }
+}
+
 /** The call that a step stands for in this world. */
 export function chooseCall(
   world: World,
@@ -95,12 +108,16 @@ export function chooseCall(
 /** A question about nothing teaches little: until there is something, it is made instead. */
 function withSomethingToAskAbout(world: World, op: string): string {
   const needsHandle =
-    /^leases\.(?!claim|revoke)|^attempts\.record|^streams\.append|^suspensions\.suspend/.test(op)
+    /^leases\.(?!claim|revoke)|^attempts\.record|^streams\.append|^suspensions\.suspend|^quotas\.(acquire|release)|^budgets\.report/.test(
+      op,
+    )
   if (needsHandle && world.handles.length === 0)
     return world.executions.length === 0 ? 'executions.submit' : 'leases.claim'
   if (/^flows\./.test(op) && world.flows.length === 0) return op === 'flows.createDraft' ? op : 'flows.submit'
   if (/^schedules\./.test(op) && world.schedules.length === 0) return 'schedules.put'
   if (/^operations\./.test(op) && world.operations.length === 0) return 'operations.create'
+  if (/^quotas\./.test(op) && world.model.store.quotas.size === 0) return 'quotas.create'
+  if (/^budgets\./.test(op) && world.model.store.budgets.size === 0) return 'budgets.create'
   if (/^(executions|attempts|streams|suspensions)\./.test(op) && world.executions.length === 0)
     return 'executions.submit'
   return op
@@ -137,8 +154,8 @@ export async function askAll<Answer>(
   return new Map([first, ...(await Promise.all(stores.map(askOne)))])
 }
 
-async function settleAll(world: World): Promise<void> {
-  await askAll(world, (backend) => settle(backend, world.partitions))
+export async function settleAll(world: World, except?: DriveOptions['except']): Promise<void> {
+  await askAll(world, (backend) => settle(backend, world.partitions, { except }))
 }
 
 async function compareStates(world: World, full: boolean): Promise<void> {

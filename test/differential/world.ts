@@ -1,4 +1,5 @@
 import {
+  type BudgetId,
   type ClaimedExecution,
   type ClaimRequest,
   type ExecutionId,
@@ -11,12 +12,15 @@ import {
   type Namespace,
   type OperationId,
   type PartitionTag,
+  parseBudgetId,
   parseInstanceId,
   parseKind,
   parseLaneId,
   parseNamespace,
+  parseQuotaId,
   parseTokenId,
   parseWorkerId,
+  type QuotaId,
   type ScheduleId,
   type SuspensionId,
   type TokenId,
@@ -68,6 +72,9 @@ export interface World {
   readonly signingKeys: readonly [string, string, string]
   readonly tokens: readonly [TokenId, TokenId, TokenId]
   readonly actions: readonly [string, string, string]
+  /** Nobody makes the last of either. */
+  readonly quotas: readonly [QuotaId, QuotaId, QuotaId]
+  readonly budgets: readonly [BudgetId, BudgetId, BudgetId]
   nodeCount: number
   handleCount: number
 }
@@ -102,6 +109,8 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     signingKeys: [`${name}-a`, `${name}-b`, `${name}-c`],
     tokens: [parseTokenId(uuid()), parseTokenId(uuid()), parseTokenId(uuid())],
     actions: [uuid(), uuid(), uuid()],
+    quotas: [parseQuotaId(uuid()), parseQuotaId(uuid()), parseQuotaId(uuid())],
+    budgets: [parseBudgetId(uuid()), parseBudgetId(uuid()), parseBudgetId(uuid())],
     nodeCount: 0,
     handleCount: 0,
   }

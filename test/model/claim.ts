@@ -61,7 +61,8 @@ interface Line {
   readonly queue: ExecutionRecord[]
 }
 
-function linesOf(model: Model, request: ClaimRequest): Line[] {
+/** What a claim looks at, each line in its order; parked ones are left out. */
+export function linesOf(model: Model, request: ClaimRequest): Line[] {
   const lines = new Map<string, Line>()
   const parked = new Set([...model.executions.values()].filter((x) => x.refused !== null).map(lineOf))
   for (const x of [...model.executions.values()].filter((x) => isServed(x, request)).sort(byPlace)) {

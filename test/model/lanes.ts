@@ -11,6 +11,7 @@ import {
 import { publicStateOfRecord } from './facts.js'
 import { hint } from './feed.js'
 import { useLane } from './lane-records.js'
+import { parkedHeadOf } from './parking.js'
 import type { LaneRecord } from './records.js'
 import { statedOf } from './settings.js'
 import { type Model, operate } from './store.js'
@@ -66,8 +67,8 @@ function viewLane(model: Model, lane: LaneRecord): LaneView {
   const tally: Partial<Record<PublicState, number>> = {}
   for (const x of own) tally[publicStateOfRecord(x)] = (tally[publicStateOfRecord(x)] ?? 0) + 1
   const ready = own
-    .flatMap((x) => (x.state.eligibilityState === 'eligible_now' ? [x.readyAtMs ?? []] : []))
-    .flat()
+    .filter((x) => x.state.eligibilityState === 'eligible_now' && parkedHeadOf(model, x) === undefined)
+    .flatMap(({ readyAtMs }) => readyAtMs ?? [])
   return {
     ...lane,
     depth: completeCounts(tally),

@@ -134,6 +134,90 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'v_room[1]',
   },
   {
+    name: 'a slot of a quota is granted twice in one claim',
+    file: 'sql',
+    find: 'v_q_held[v_dq[d]] := v_q_held[v_dq[d]] + 1;',
+    replace: '',
+  },
+  {
+    name: 'what is reserved does not count against a budget',
+    file: 'sql',
+    find: 'coalesce((select sum(x.amount) from budget_reservation x where x.budget_id = b.id and x.dimension = l.key), 0)::bigint',
+    replace: '0::bigint',
+  },
+  {
+    name: 'usage is charged again under its key',
+    file: 'sql',
+    find: "outcome := 'duplicate';\n    return;",
+    replace: "outcome := 'ok';",
+  },
+  {
+    name: 'a late reset moves those after it',
+    file: 'sql',
+    find: 'v_started := b.next_reset_at + (v_now - b.next_reset_at) / b.reset_period_ms * b.reset_period_ms;',
+    replace: 'v_started := v_now;',
+  },
+  {
+    name: 'a window forgets its oldest step too early',
+    file: 'sql',
+    find: 'where s.quota_id = p_quota and s.key = p_key and s.at > p_now - p_window - rate_step_ms(p_window) + 1',
+    replace: 'where s.quota_id = p_quota and s.key = p_key and s.at > p_now - p_window',
+  },
+  {
+    name: 'what drops new work parks it',
+    file: 'sql',
+    find: "if v_q is not null and v_q_strategies[v_q] = 'drop_new' then",
+    replace: 'if false then',
+  },
+  {
+    name: 'what was resumed pays for its attempt again',
+    file: 'sql',
+    find: 'elsif v_begins[i] and v_q_rates[v_dq[d]] is not null and',
+    replace: 'elsif v_q_rates[v_dq[d]] is not null and',
+  },
+  {
+    name: 'a frame is appended though another came first',
+    file: 'sql',
+    find: 'or coalesce(v_head.written_at, 0) <> p_expected_times[v_held.ord] then',
+    replace: 'or false then',
+  },
+  {
+    name: 'a wake passes over who waits longest',
+    file: 'sql',
+    find: 'where l.by_quota = p_quota and l.by_key = p_key order by l.parked_seq',
+    replace: 'where l.by_quota = p_quota and l.by_key = p_key order by l.parked_seq desc',
+  },
+  {
+    name: 'a batch replays what was replayed since',
+    file: 'packages/backend-postgres/src/operations/carry-out.ts',
+    find: 'const isSame = generations.get(id) === execution.generation',
+    replace: 'const isSame = true',
+  },
+  {
+    name: 'a revoked token is revoked again',
+    file: 'packages/backend-postgres/src/access/index.ts',
+    find: "if (known.revoked_at !== null) return { outcome: 'already_revoked' as const }",
+    replace: '',
+  },
+  {
+    name: 'a tick is started while the work before it runs',
+    file: 'packages/core/src/schedules/decide.ts',
+    find: 'this.#buffered.length >= max',
+    replace: 'this.#buffered.length > max',
+  },
+  {
+    name: 'a stream numbers the frames of a new lease on',
+    file: 'packages/core/src/streams/judge-frames.ts',
+    find: 'const leaseBase = head.epoch === epoch ? head.leaseBase : head.nextNumber',
+    replace: 'const leaseBase = head.leaseBase',
+  },
+  {
+    name: 'a signal counts twice for one source',
+    file: 'packages/core/src/decisions/condition.ts',
+    find: "return state.keys.includes(keyOf(leaf, signal)) ? 'not_needed' : 'counted'",
+    replace: "return 'counted'",
+  },
+  {
     name: 'Valkey: a handle of an earlier claim is taken',
     file: 'lua',
     find: 'if not attempt or attempt == 0 or attempt[A.lease] ~= handle[3] or attempt[A.epoch] ~= handle[4] then',
@@ -284,6 +368,78 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if x[X.phase] == 'r' and may_start(u, x) then return x end",
     replace: 'if may_start(u, x) then return x end',
   },
+  {
+    name: 'Valkey: what ends keeps its slots',
+    file: 'lua',
+    find: "if d[D.lease] ~= '' and x[X.phase] ~= 'a' then give_back(u, x, d) end",
+    replace: '',
+  },
+  {
+    name: 'Valkey: a slot is counted once for all',
+    file: 'lua',
+    find: 'count[1] = count[1] + 1\nlocal step',
+    replace: 'local step',
+  },
+  {
+    name: 'Valkey: usage does not come off what is reserved',
+    file: 'lua',
+    find: 'add(b.reserved, { [dimension] = taken }, -1)',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a reset keeps what was spent',
+    file: 'lua',
+    find: 'b.used, b.base = {}, {}\nresources',
+    replace: 'resources',
+  },
+  {
+    name: 'Valkey: a refused head does not park its line',
+    file: 'lua',
+    find: "if now == '!' .. lid then line.head = id end",
+    replace: '',
+  },
+  {
+    name: 'Valkey: a yield keeps its units',
+    file: 'lua',
+    find: 'if with_units and row[3] > 0 then units_back(count, row[2], row[3]) end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a frame is appended though another came first',
+    file: 'lua',
+    find: 'if head[H.next] ~= expected[1] or head[H.written] ~= expected[2] then',
+    replace: 'if false then',
+  },
+  {
+    name: 'Valkey: a batch replays what was replayed since',
+    file: 'lua',
+    find: "if not is_same then return 'done' end",
+    replace: '',
+  },
+  {
+    name: 'Valkey: a waitpoint takes a signal again under its key',
+    file: 'lua',
+    find: "if known then return { 'duplicate', known } end",
+    replace: '',
+  },
+  {
+    name: 'Valkey: a suspension overlooks what came early',
+    file: 'lua',
+    find: 'if #sequences > 0 or #ends > judged[2] then return tell_early(u, x, a, sequences, ends, bytes) end',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a revoked token is revoked again',
+    file: 'lua',
+    find: "if token[tokens.REVOKED] ~= -1 then return 'already_revoked' end",
+    replace: '',
+  },
+  {
+    name: 'Valkey: a retired key is verified for longer',
+    file: 'lua',
+    find: 'if record[4] == -1 or a[2] < record[4] then record[4] = a[2] end',
+    replace: 'record[4] = a[2]',
+  },
 ]
 
 /** Where a text that is no file of its own is embedded, and how it stands there. */
@@ -300,7 +456,7 @@ const embeddings: Readonly<Record<string, { readonly module: string; inside(text
 
 /** Names of fields as the build writes them: by their place in the record. */
 function withPlaces(text: string): string {
-  return text.replaceAll(/\b([XAPFGLWSH])\.(\w+)/g, (whole, letter: string, field: string) => {
+  return text.replaceAll(/\b([XDVAPFGLQBHWS])\.(\w+)/g, (whole, letter: string, field: string) => {
     const layout = Object.values(layouts).find((each) => each.letter === letter)
     const place = Object.keys(layout?.fields ?? {}).indexOf(field)
     if (place < 0) throw new Error(`${whole} is no field`)

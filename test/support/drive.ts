@@ -50,19 +50,23 @@ export async function settle(
 const isUnprojected = ({ pending }: { readonly pending: readonly PendingWork[] }) =>
   pending.includes('projection')
 
-/** Does by hand what resets budgets and wakes admission keys, until nothing is pending. */
-export async function settleAdmission(backend: FoundationBackend, counts: PartitionConfig): Promise<void> {
+/** Does by hand what resets budgets and wakes admission keys, until nothing is pending. Answers how many turns that took. */
+export async function settleAdmission(
+  backend: FoundationBackend,
+  counts: PartitionConfig,
+  { resets = true }: { readonly resets?: boolean | undefined } = {},
+): Promise<number> {
   const { budgets, quotas } = backend
   const tags = (['budget', 'quota'] as const).flatMap((family) =>
     Array.from({ length: counts[family] }, (_, index) => makePartitionTag(family, index)),
   )
   for (let turn = 0; turn < turnsMax; turn += 1) {
     const { partitions } = await backend.maintenance.pulse({ partitions: tags })
-    const due = partitions.filter(({ pending }) => pending.includes('budget_resets'))
+    const due = partitions.filter(({ pending }) => resets && pending.includes('budget_resets'))
     for (const { partition } of due) await budgets.resetDue({ partition, max: 500 })
     const parked = partitions.filter(({ pending }) => pending.includes('parked'))
     for (const { partition } of parked) await quotas.wakeParked({ partition, max: 500 })
-    if (due.length + parked.length === 0) return
+    if (due.length + parked.length === 0) return turn
   }
   throw new Error(`after ${turnsMax} turns there are still admission keys to wake`)
 }

@@ -253,6 +253,7 @@ export const layouts = {
       window: 'ms',
       concurrency: '0: no bound',
       strategy: 'queue, drop_new or cancel_oldest',
+      past: 'the last changes of its window, `<version>=<last step that counts no more since>` each',
     },
   },
   /** A budget. Amounts are [dimension, amount, …]. `B` in Lua. */

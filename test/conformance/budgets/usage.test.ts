@@ -63,6 +63,19 @@ describe('budgets.reportUsage', () => {
     expect(await changesOf(budgetId)).toEqual(['soft_breach', 'hard_breach'])
   })
 
+  it('tells the feed when a limit is lowered below what was spent', async () => {
+    const { driver, budgetId, handle } = await start(100)
+    await driver.spend(handle, 50)
+    const limits = { tokens: { soft: null, hard: 40 } }
+    const { budget } = await driver.budgets.update({
+      namespace: store().namespace,
+      budgetId,
+      settings: { limits },
+    })
+    expect(budget).toMatchObject({ breach: 'hard_breach', used: { tokens: 50 } })
+    expect(await changesOf(budgetId)).toEqual(['hard_breach'])
+  })
+
   it('blocks what is new after a hard breach, and lets what runs go on', async () => {
     const { driver, handle } = await start(10)
     await driver.spend(handle, 11)

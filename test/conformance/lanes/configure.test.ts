@@ -1,5 +1,6 @@
-import { parseKind, parseLaneId, parseNamespace } from '@flowfabric/core'
+import { must, parseKind, parseLaneId, parseNamespace } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
+import { AdmissionDriver } from '../../support/admission-driver.js'
 import { readOne, submitOne } from '../../support/builders.js'
 import { useStore } from '../../support/use-store.js'
 import { WorkerDriver } from '../../support/worker-driver.js'
@@ -149,6 +150,22 @@ describe('lanes.list', () => {
     expect(view?.oldestReadyAtMs).toBe(readyAtMs)
     await worker.claim()
     expect((await backend.lanes.list({ namespace })).lanes[0]?.oldestReadyAtMs).toBeNull()
+  })
+
+  it('says since when the oldest is ready that names a quota, unless it waits behind a refused one', async () => {
+    const { backend, namespace } = store()
+    const oldest = async () => (await backend.lanes.list({ namespace })).lanes[0]?.oldestReadyAtMs
+    const driver = new AdmissionDriver(store())
+    await driver.quota({ concurrency: 1 })
+    const readyAtMs = await store().nowMs()
+    for (let n = 0; n < 3; n += 1) await driver.submitQuota()
+    await store().advance(2_000)
+    expect(await oldest()).toBe(readyAtMs)
+    const [first] = await driver.claimAll()
+    expect(await oldest()).toBeNull()
+    await driver.worker.complete(must(first, 'a lease').handle)
+    await store().settle()
+    expect(await oldest()).toBe(readyAtMs)
   })
 
   it('copies of a lane have nothing left to finish after an answer', async () => {

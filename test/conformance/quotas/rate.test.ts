@@ -53,6 +53,27 @@ describe('the rate of a quota', () => {
     expect(starts.length).toBeGreaterThanOrEqual(95)
   })
 
+  it('counts no more under a longer window what counted no more under the one before', async () => {
+    const driver = new AdmissionDriver(store())
+    const quotaId = await driver.quota({ rate: { units: 2, windowMs: 1_000 } })
+    const keys = ['', 'one', 'two', 'three']
+    for (const key of keys) await driver.submitQuota({ key })
+    expect(await driver.claimIds()).toHaveLength(4)
+    await store().pass(700)
+    for (const key of keys) await driver.submitQuota({ key })
+    expect(await driver.claimIds()).toHaveLength(4)
+    await store().pass(400)
+    const change = (rate: { readonly units: number; readonly windowMs: number } | null) =>
+      driver.quotas.update({ namespace: store().namespace, quotaId, settings: { rate } })
+    await change({ units: 2, windowMs: 60_000 })
+    for (const key of keys) expect((await driver.readQuota(key)).unitsInWindow).toBe(1)
+    for (const key of [...keys, ...keys]) await driver.submitQuota({ key })
+    expect(await driver.claimIds()).toHaveLength(4)
+    await change(null)
+    await change({ units: 2, windowMs: 60_000 })
+    for (const key of keys) expect((await driver.readQuota(key)).unitsInWindow).toBe(0)
+  })
+
   it('counts what each costs, and lets through for nothing what costs nothing', async () => {
     const driver = new AdmissionDriver(store())
     await driver.quota({ rate: { units: 5, windowMs: 60_000 } })

@@ -59,7 +59,8 @@ async function playSeed(setting: Setting, seed: number, tallies: Tallies, report
   const compared: Compared = { answers: 0, parts: 0, wholes: 0 }
   try {
     // One after the other: while PGlite starts, this process answers no server.
-    for (const name of stores) opened.push(await createTestBackend({ name, inlineResolveEdges }))
+    for (const name of stores)
+      opened.push(await createTestBackend({ name, inlineResolveEdges, partitions: { quota: 2, budget: 2 } }))
     const { partitionCounts, partitions } = must(opened[0], 'a store')
     const model = createModel({ partitions: partitionCounts, startMs, inlineResolveEdges, seed })
     const backends = new Map([

@@ -1,11 +1,11 @@
 import type { FoundationBackend, PartitionTag } from '@flowfabric/core'
-import { settle } from '../../support/drive.js'
 import { type Tallies, tally } from '../../support/random-runs.js'
 import { type Selection, takePart, takeSnapshot } from '../../support/snapshot.js'
+import { compareAdmission, watchAdmission } from '../admission.js'
 import { Chooser } from '../chooser.js'
 import { withoutUnusedLanes } from '../lanes-in-use.js'
 import { readEvents } from '../operations/time.js'
-import { askAll, carryOut, chooseCall, requireAlike, type Settling } from '../run.js'
+import { askAll, carryOut, chooseCall, requireAlike, type Settling, settleAll } from '../run.js'
 import type { Call, Play, World } from '../world.js'
 import { forgetGone, retire, withRoomFor } from './bounds.js'
 import type { Drawing } from './steps.js'
@@ -42,6 +42,7 @@ export async function playOnAll(
 ): Promise<void> {
   const watch = createWatch(world)
   const trail = createTrail()
+  const admission = watchAdmission(world, settling)
   const ends = { count: 0 }
   world.model.events.listen({
     onHint: ({ type }) => {
@@ -57,7 +58,8 @@ export async function playOnAll(
       compared.answers += 1
       for (const outcome of outcomes) tally(tallies, op, outcome)
       const isReading = readings.test(op)
-      if (settling === 'each_step' && (await hasWork(world, ends))) await settleAll(world)
+      if (settling === 'each_step' && (await hasWork(world, ends))) await settleAll(world, ['projection'])
+      await admission.look()
       const touched = watch.look(isReading ? '' : call.text)
       trail.touched([...touched.executions, ...touched.flows, ...touched.attemptsOf])
       if (!isReading || touched.executions.length + touched.flows.length > 0) {
@@ -67,8 +69,9 @@ export async function playOnAll(
       if (op === 'maintenance.trimRetention') forgetGone(world)
       if ((index + 1) % stepsPerWhole === 0 || index + 1 === steps) {
         // With nothing left to be done, also the summaries and the numbers of events.
-        if (index + 1 === steps) await settleAll(world)
+        if (index + 1 === steps) await settleAll(world, ['projection'])
         await compareWholes(world)
+        await compareAdmission(world)
         watch.look('')
         compared.wholes += 1
       }
@@ -94,10 +97,6 @@ async function hasWork({ model, partitions }: World, ends: { count: number }): P
   if (hasEnded) return true
   const { partitions: pulses } = await model.maintenance.pulse({ partitions })
   return pulses.some(({ pending }) => pending.some((work) => work !== 'projection' && work !== 'retention'))
-}
-
-async function settleAll(world: World): Promise<void> {
-  await askAll(world, (backend) => settle(backend, world.partitions, { except: ['projection'] }))
 }
 
 async function compareParts(world: World, selected: Selection): Promise<void> {

@@ -11,38 +11,49 @@ import type { ExecutionRecord } from '../../model/records.js'
 import { answerOf, normalize, outcomesOf } from '../answers.js'
 import { type Call, keepLeases, type Play, type World } from '../world.js'
 import { type Carried, type Claims, leasesOf, nameClaim } from './claims.js'
+import { claimsInOrder } from './claims-in-order.js'
+import { demandKinds } from './demands.js'
 
 /**
  * Two stores may choose differently among lanes and partitions. So the one store that is compared with the model
  * chooses, its choice is judged by what the model could have handed out, and the model then leases the same.
  */
 export const claimsByChoice: Claims = {
-  alone: (world, request) => ({
-    text: `leases.claim ${nameClaim(request)}`,
-    play: () =>
-      playClaim(world, request, {
-        inStore: async (store) => ({ claimed: leasesOf(await store.leases.claim(request)) }),
-        inModel: async (claimInModel) => ({ claimed: await claimInModel() }),
-        outcomes: ({ claimed }) => [claimed.length === 0 ? 'empty' : 'claimed'],
-      }),
-  }),
-  along: (world, call, next) => ({
-    text: `${call.text}, next ${nameClaim(next)}`,
-    play: () =>
-      playClaim<Carried>(world, next, {
-        inStore: (store) => call.on(store, 'store', next),
-        inModel: async (claimInModel) => {
-          const { items } = await call.on(world.model, 'model')
-          return { items, claimed: await claimInModel() }
+  alone: (world, request) =>
+    asksForLines(request)
+      ? claimsInOrder.alone(world, request)
+      : {
+          text: `leases.claim ${nameClaim(request)}`,
+          play: () =>
+            playClaim(world, request, {
+              inStore: async (store) => ({ claimed: leasesOf(await store.leases.claim(request)) }),
+              inModel: async (claimInModel) => ({ claimed: await claimInModel() }),
+              outcomes: ({ claimed }) => [claimed.length === 0 ? 'empty' : 'claimed'],
+            }),
         },
-        keep: call.keep,
-        outcomes: (answer) => [
-          ...outcomesOf(answer),
-          answer.claimed.length === 0 ? 'next is empty' : 'next is claimed',
-        ],
-      }),
-  }),
+  along: (world, call, next) =>
+    asksForLines(next)
+      ? claimsInOrder.along(world, call, next)
+      : {
+          text: `${call.text}, next ${nameClaim(next)}`,
+          play: () =>
+            playClaim<Carried>(world, next, {
+              inStore: (store) => call.on(store, 'store', next),
+              inModel: async (claimInModel) => {
+                const { items } = await call.on(world.model, 'model')
+                return { items, claimed: await claimInModel() }
+              },
+              keep: call.keep,
+              outcomes: (answer) => [
+                ...outcomesOf(answer),
+                answer.claimed.length === 0 ? 'next is empty' : 'next is claimed',
+              ],
+            }),
+        },
 }
+
+/** What names quotas or budgets has kinds of its own, see `demandKinds`, and who is refused changes as much as who is not. */
+const asksForLines = ({ kinds }: ClaimRequest) => kinds.some((kind) => demandKinds.includes(kind))
 
 interface Claiming<Answer> {
   readonly inStore: (store: FoundationBackend) => Promise<Answer>

@@ -12,6 +12,8 @@ import { laneOf } from '../../model/lane-records.js'
 import type { ExecutionRecord } from '../../model/records.js'
 import { keepLeases, type Side, type World } from '../world.js'
 import { type Carried, type Claims, leasesOf, nameClaim } from './claims.js'
+import { demandKinds } from './demands.js'
+import { linesServed } from './lines.js'
 
 /**
  * All are asked the same claim and must hand out the same. What is promised is the order within one lane of one
@@ -44,8 +46,11 @@ export const claimsInOrder: Claims = {
         }
         // The model goes first: what the operation brought decides what the claim can get.
         checkClaim(asked)
+        const before = holdersOf(world)
         const { items } = await call.on(backend, side)
-        next = narrowed(world, asked)
+        // What the operation gives back comes back by a message on some stores, and the claim goes along with it.
+        const hasGivenBack = [...before].some((holder) => !holdersOf(world).has(holder))
+        next = narrowed(world, hasGivenBack ? withoutDemands(asked) : asked)
         return { items, claimed: inOneOrder(leasesOf(await backend.leases.claim(next))) }
       },
       keep: (answers) => {
@@ -63,6 +68,22 @@ function keepAll(
   read: (answer: unknown) => readonly ClaimedExecution[],
 ): void {
   keepLeases(world, new Map([...answers].map(([side, answer]) => [side, read(answer)])))
+}
+
+/** Slots of quotas and reservations in budgets, by whose they are. */
+function holdersOf({ model: { store } }: World): ReadonlySet<string> {
+  const slots = [...store.quotas.values()].flatMap(({ id, keys }) =>
+    [...keys].flatMap(([key, { holders }]) => [...holders.keys()].map((name) => `${id}/${key} ${name}`)),
+  )
+  const reserved = [...store.budgets.values()].flatMap(({ id, reservations }) =>
+    [...reservations.keys()].map((name) => `${id} ${name}`),
+  )
+  return new Set([...slots, ...reserved])
+}
+
+function withoutDemands(asked: ClaimRequest): ClaimRequest {
+  const kinds = asked.kinds.filter((kind) => !demandKinds.includes(kind))
+  return kinds.length === 0 ? unserved(asked) : { ...asked, kinds }
 }
 
 /** What is taken out of several queues comes in the order of whom the store asked first. */
@@ -90,7 +111,14 @@ function isHeld(world: World, { claimId, instanceId }: ClaimRequest): boolean {
 }
 
 function isDecided(world: World, request: ClaimRequest): boolean {
+  const lines = linesServed(world, request)
+  if (lines === 'one') return true
+  if (lines === 'undecided') return false
   const queues = queuesOf(world, request)
+  if (lines === 'all_fit') {
+    const hasRoom = queues.every(({ lane }) => waitingIn(queues, lane) <= roomIn(world, lane))
+    return hasRoom && queues.reduce((sum, { length }) => sum + length, 0) <= request.max
+  }
   if (queues.length <= 1) return true
   const isTakenWhole = queues.every(
     ({ lane }) =>

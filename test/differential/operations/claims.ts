@@ -2,11 +2,13 @@ import {
   type ClaimedExecution,
   type ClaimRequest,
   type FoundationBackend,
+  type Kind,
   limits,
   parseClaimId,
 } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import { type Call, kinds, lanes, type Play, type Side, type World, workerId } from '../world.js'
+import { demandKinds } from './demands.js'
 
 /** How claims are compared: `claimsByChoice` or `claimsInOrder`. */
 export interface Claims {
@@ -33,11 +35,22 @@ function chooseClaim(c: Chooser, world: World): ClaimRequest {
     instanceId: world.instances[c.below(2)] ?? world.instances[0],
     namespaces: [world.namespace],
     lanes: c.rarely(3) ? [c.of(lanes)] : [...lanes],
-    kinds: c.rarely(3) ? [c.of(kinds)] : [...kinds],
+    kinds: chooseKinds(c, world),
     capabilities: c.rarely(2) ? ['gpu'] : [],
     max: c.rarely(20) ? limits.claimBatchMax + 1 : 1 + c.below(4),
     leaseTtlMs: c.of([60_000, 5_000, 600_000]),
   }
+}
+
+/** Of work that names quotas or budgets one admission key mostly, see `demandKinds`. */
+function chooseKinds(c: Chooser, { model }: World): readonly Kind[] {
+  const { executions } = model.store
+  const keyed = demandKinds.filter((kind) =>
+    [...executions.values()].some((x) => x.kind === kind && x.state.eligibilityState === 'eligible_now'),
+  )
+  const wanted = keyed.length > 0 && c.rarely(2) ? c.among(keyed) : undefined
+  if (wanted !== undefined) return c.rarely(5) ? [...kinds, ...demandKinds] : [wanted]
+  return c.rarely(3) ? [c.of(kinds)] : [...kinds]
 }
 
 export const nameClaim = (request: ClaimRequest) =>

@@ -3,12 +3,14 @@ import type { Call, Play, World } from '../world.js'
 import * as access from './access.js'
 import * as attempts from './attempts.js'
 import * as audit from './audit.js'
+import * as budgets from './budgets.js'
 import * as bulk from './bulk.js'
 import * as claims from './claims.js'
 import * as executions from './executions.js'
 import * as flows from './flows.js'
 import * as keyring from './keyring.js'
 import * as leases from './leases.js'
+import * as quotas from './quotas.js'
 import * as registries from './registries.js'
 import * as schedules from './schedules.js'
 import * as streams from './streams.js'
@@ -101,6 +103,23 @@ export const operations: Readonly<Record<string, Operation>> = {
   'operations.pause': of(1, bulk.change('pause')),
   'operations.resume': of(1, bulk.change('resume')),
   'operations.stop': of(1, bulk.change('stop')),
+  'quotas.create': of(3, quotas.create),
+  'quotas.update': of(3, quotas.update),
+  'quotas.get': of(1, quotas.get),
+  'quotas.list': of(1, quotas.list),
+  'quotas.acquire': of(5, quotas.acquire),
+  'quotas.release': of(2, quotas.release),
+  'quotas.wakeParked': of(1, quotas.wakeParked('quota')),
+  'quotas.reconcile': of(1, quotas.reconcile('quota')),
+  'budgets.create': of(3, budgets.create),
+  'budgets.update': of(2, budgets.update),
+  'budgets.get': of(1, budgets.get),
+  'budgets.list': of(1, budgets.list),
+  'budgets.reportUsage': of(5, budgets.reportUsage),
+  'budgets.reset': of(2, budgets.reset),
+  'budgets.resetDue': of(2, budgets.resetDue),
+  'budgets.wakeParked': of(1, quotas.wakeParked('budget')),
+  'budgets.reconcile': of(1, quotas.reconcile('budget')),
   'maintenance.advanceTime': of(8, time.advanceTime),
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),

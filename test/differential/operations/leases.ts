@@ -6,7 +6,7 @@ import { chooseExecution, chooseNamespace } from './executions.js'
 import { encode } from './spec.js'
 
 /** A lease that was handed out once; now and then what never was one. */
-function chooseLease(c: Chooser, world: World): LeaseHandles | undefined {
+export function chooseHolder(c: Chooser, world: World): LeaseHandles | undefined {
   const recent = world.handles.slice(-6)
   const known = c.rarely(3)
     ? c.among(world.handles)
@@ -15,7 +15,7 @@ function chooseLease(c: Chooser, world: World): LeaseHandles | undefined {
 }
 
 function chooseLeases(c: Chooser, world: World): (LeaseHandles | undefined)[] {
-  return Array.from({ length: c.rarely(4) ? 2 : 1 }, () => chooseLease(c, world))
+  return Array.from({ length: c.rarely(4) ? 2 : 1 }, () => chooseHolder(c, world))
 }
 
 const scope = (c: Chooser, world: World) => ({ namespaces: [c.rarely(30) ? world.foreign : world.namespace] })

@@ -2,6 +2,7 @@ import { laneStates, type Namespace } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import { withoutUnusedLanes } from '../lanes-in-use.js'
 import { type Call, kinds, lanes, type World, workerId } from '../world.js'
+import { demandKinds } from './demands.js'
 import { ageingMs } from './spec.js'
 
 export function configureLane(c: Chooser, world: World): Call {
@@ -41,7 +42,7 @@ export function registerWorker(c: Chooser, world: World): Call {
     workerId,
     instanceId: world.instances[c.below(2)] ?? world.instances[0],
     lanes: [...lanes],
-    kinds: [...kinds],
+    kinds: [...kinds, ...demandKinds],
     capabilities: c.rarely(2) ? ['gpu'] : [],
     concurrency: c.rarely(15) ? 0 : 4,
   }

@@ -1,6 +1,7 @@
 import type { ExecutionId, ExecutionSpec, Kind, LaneId, RetryPolicy } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import type { World } from '../world.js'
+import { chooseDemands } from './demands.js'
 
 export const encode = (text: string) => new TextEncoder().encode(text)
 
@@ -48,5 +49,6 @@ export function chooseSpec(c: Chooser, world: World, { place, ...named }: Named)
     ...(c.rarely(5) ? { tags: { 'team.name': c.of(['blue', 'red']) } } : {}),
     ...(c.rarely(6) ? { delayMs: c.of([1_000, 40_000]) } : {}),
     ...(Object.keys(timeouts).length === 0 ? {} : { timeouts }),
+    ...chooseDemands(c, world),
   }
 }

@@ -102,9 +102,9 @@ export async function updateBudget(
            on_hard_breach = coalesce($5, b.on_hard_breach),
            reset_period_ms = case when $6::boolean then $7::bigint else b.reset_period_ms end,
            next_reset_at = case when $6 and $7::bigint is distinct from b.reset_period_ms then ff.now_ms() + $7::bigint else b.next_reset_at end
-         from old where b.id = old.id returning b.*, old.level
+         from old where b.id = old.id returning b as budget, old.level
        )
-       select ff.note_breach((select b from ff.budget b where b.id = c.id), c.level) as note, c.id from changed c`,
+       select ff.note_breach(c.budget, c.level) as note from changed c`,
       [
         budgetId,
         namespace,

@@ -24,7 +24,9 @@ export async function listLanes(
        (select jsonb_object_agg(d.public_state, d.n) from (
          select public_state, sum(n)::bigint as n from ff.lane_depth where lane_id = l.id group by public_state) d) as depth,
        (select min(x.ready_at) from ff.route r join ff.execution x on x.route_id = r.id
-         where r.lane_id = l.id and x.eligibility_state = 'eligible_now') as oldest_ready_at
+         where r.lane_id = l.id and x.eligibility_state = 'eligible_now'
+           and (x.admission_key is null or not exists (select 1 from ff.admission_line a where a.admission_key = x.admission_key
+             and a.partition_key = x.partition_key and a.head_id is not null))) as oldest_ready_at
      from ff.lane l where l.namespace = $1 order by l.name collate "C"`,
     [params.namespace],
   )

@@ -1,5 +1,5 @@
 --- Brings a quota's settings to a partition where they count keys, unless a later version is there. Those who wait for its keys there are looked at.
--- @args id: string, settings: [version: int, ns: string, created: int, content: string, label: string, units: int, window: int, concurrency: int, strategy: string]
+-- @args id: string, settings: [version: int, ns: string, created: int, content: string, label: string, units: int, window: int, concurrency: int, strategy: string, past: string]
 -- @reply string
 -- @errors corruption schema_mismatch
 return function(u, a)

@@ -127,6 +127,13 @@ function lines.of_route(u, rid, max)
   return list
 end
 
+-- The queues of the route whose lines may be looked at.
+function lines.open_queues(u, rid, max)
+  local keys = redis.call('ZRANGE', open_key(u, rid), 0, max - 1)
+  for place, member in ipairs(keys) do keys[place] = queue_key(u, rid, string.sub(member, 12)) end
+  return keys
+end
+
 function lines.queue_key(u, rid, line)
   return queue_key(u, rid, line.id)
 end

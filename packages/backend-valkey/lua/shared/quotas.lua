@@ -1,5 +1,10 @@
 -- Quotas. Settings have a home, the partition of the empty key, and a copy of the same version in each partition of the family, which
--- what counts there goes by: see `layouts.mjs`. Of each key that is in use [slots, steps of its window].
+-- what counts there goes by: see `layouts.mjs`. Of each key that is in use [slots, steps of its
+-- window, version of the settings under which these were looked at last].
+
+-- Changes of its window that a quota remembers: units of a key that nobody asked for since may count for longer after more of them.
+local CHANGES_KEPT = 4
+local ALL = 9007199254740991
 
 local function settings_key(u, id)
   return u.key.root .. ':quota:' .. u.key.tag .. ':' .. id
@@ -39,6 +44,33 @@ function quotas.count(u, id, key)
   return count
 end
 
+-- 0: it has no rate.
+function quotas.window(settings)
+  return settings[Q.units] > 0 and settings[Q.window] or 0
+end
+
+-- What counts no more under the old window is not to count under the new one. Nobody knows here which keys are in use, so each
+-- of them forgets when it is looked at next.
+function quotas.note_window(u, settings, old)
+  local changes = {}
+  for change in string.gmatch(settings[Q.past], '%S+') do changes[#changes + 1] = change end
+  if #changes == CHANGES_KEPT then table.remove(changes, 1) end
+  local floor = old == 0 and ALL or math.max(0, room.last_over(old, u.now))
+  changes[#changes + 1] = string.format('%d=%d', settings[Q.version], floor)
+  settings[Q.past] = table.concat(changes, ' ')
+end
+
+function quotas.forget(version, past, count)
+  local seen = count[3] or 0
+  if seen >= version then return end
+  local floor = -1
+  for by, last in string.gmatch(past, '(%d+)=(%d+)') do
+    if tonumber(by) > seen then floor = math.max(floor, tonumber(last)) end
+  end
+  if floor >= 0 then count[2] = room.after(count[2], floor) end
+  count[3] = version
+end
+
 local function touch(count)
   count.is_dirty = true
 end
@@ -46,6 +78,7 @@ end
 -- Its units that still count under these settings.
 function quotas.units(u, settings, count)
   if settings[Q.units] == 0 then return 0 end
+  quotas.forget(settings[Q.version], settings[Q.past], count)
   local live, sum = room.live(count[2], settings[Q.window], u.now)
   if #live < #count[2] then count[2] = live end
   return sum
@@ -54,11 +87,14 @@ end
 local function take_units(u, settings, count, units)
   if settings[Q.units] == 0 or units == 0 then return 0 end
   local at, steps = room.step_of(u.now, settings[Q.window]), count[2]
-  if steps[#steps - 1] == at then
-    steps[#steps] = steps[#steps] + units
+  local place = #steps - 1
+  -- Steps of another window may be later.
+  while place > 0 and steps[place] > at do place = place - 2 end
+  if place > 0 and steps[place] == at then
+    steps[place + 1] = steps[place + 1] + units
   else
-    steps[#steps + 1] = at
-    steps[#steps + 1] = units
+    table.insert(steps, place + 2, at)
+    table.insert(steps, place + 3, units)
   end
   return at
 end
@@ -172,7 +208,7 @@ function quotas.stage(u)
         if count.is_stored then staged.unlinks[#staged.unlinks + 1] = count.key end
       else
         staged.writes[#staged.writes + 1] = count.key
-        staged.writes[#staged.writes + 1] = cmsgpack.pack({ count[1], count[2] })
+        staged.writes[#staged.writes + 1] = cmsgpack.pack({ count[1], count[2], count[3] or 0 })
       end
     end
   end
@@ -184,8 +220,9 @@ function quotas.recount(u, id, key, held)
   local count, settings = quotas.count(u, id, key), quotas.settings(u, id)
   -- Units that count no more are dropped, and with the last of them the key.
   if settings and #count[2] > 0 then
-    local live = settings[Q.units] > 0 and room.live(count[2], settings[Q.window], u.now) or {}
-    if #live < #count[2] then count[2], count.is_dirty = live, true end
+    local before = #count[2]
+    if settings[Q.units] > 0 then quotas.units(u, settings, count) else count[2] = {} end
+    if #count[2] < before then count.is_dirty = true end
   end
   if count[1] == held then return nil end
   local finding = string.format('%d slots were counted, and %d are held', count[1], held)

@@ -16,6 +16,23 @@ local function ends_at(step, window)
   return step + length_of(window) - 1 + window
 end
 
+-- The last step whose units count no more.
+function room.last_over(window, now)
+  return now - window - length_of(window) + 1
+end
+
+-- Those that are later.
+function room.after(steps, floor)
+  local left = {}
+  for place = 1, #steps, 2 do
+    if steps[place] > floor then
+      left[#left + 1] = steps[place]
+      left[#left + 1] = steps[place + 1]
+    end
+  end
+  return left
+end
+
 -- Those that still count, and their units.
 function room.live(steps, window, now)
   local live, sum = {}, 0

@@ -47,19 +47,20 @@ async function readQuotaFacts(
   ctx: ValkeyContext,
   quotas: ReturnType<typeof demandsOf>['quotas'],
 ): Promise<readonly QuotaFacts[]> {
-  const settings = await Promise.all(
+  const rows = await Promise.all(
     quotas.map(async ({ quotaId }) => {
       const row = await readQuotaRow(ctx, quotaId)
       if (row === undefined) throw quotaNotFound(quotaId)
-      return settingsOf(row)
+      return row
     }),
   )
   const keys = quotas.flatMap(({ quotaId: id, key, cost }, place) => {
-    const of = settings[place]
-    return of === undefined ? [] : [{ id, key, cost, settings: of }]
+    const row = rows[place]
+    return row === undefined ? [] : [{ id, key, cost, row }]
   })
   const counts = await countKeys(ctx, keys)
-  return keys.map(({ id, key, cost, settings: { rate, concurrency, strategy } }, place) => {
+  return keys.map(({ id, key, cost, row }, place) => {
+    const { rate, concurrency, strategy } = settingsOf(row)
     const { held = 0, unitsInWindow = 0, retryAtMs = null } = counts[place] ?? {}
     return { quotaId: id, key, cost, rate, concurrency, strategy, held, unitsInWindow, retryAtMs }
   })

@@ -260,11 +260,11 @@ export interface LibraryFunctions {
   /** Takes a slot and units by hand. Answers the word for it, `unknown` where the settings have no copy here, and when there is room. */
   quotas_acquire: { args: [items: [id: string, key: string, namespace: string, holder: string, hand: string, cost: number][]]; reply: [word: string, retryMs: number][] }
   /** Brings a quota's settings to a partition where they count keys, unless a later version is there. Those who wait for its keys there are looked at. */
-  quotas_copy: { args: [id: string, settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string]]; reply: string }
+  quotas_copy: { args: [id: string, settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string, past: string]]; reply: string }
   /** What is counted of keys: slots, units, who waits, and when a unit has room (0: it has, or never will). */
-  quotas_count: { args: [items: [id: string, key: string, units: number, windowMs: number, cost: number][]]; reply: [held: number, units: number, waiting: number, retryMs: number][] }
+  quotas_count: { args: [items: [id: string, key: string, units: number, windowMs: number, cost: number, version: number, past: string][]]; reply: [held: number, units: number, waiting: number, retryMs: number][] }
   /** Makes a quota, in the partition of its empty key. Answers whether the id is taken, and what stands under it. */
-  quotas_create: { args: [id: string, settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string]]; reply: [isNew: boolean, settings: unknown[]] }
+  quotas_create: { args: [id: string, settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string, past: string]]; reply: [isNew: boolean, settings: unknown[]] }
   /** Quotas of a namespace that have their home here, newest first, from behind a place on. */
   quotas_list: { args: [namespace: string, createdMs: number, id: string, max: number]; reply: [id: string, settings: unknown[]][] }
   /** A quota's settings as they stand in the partition, or nothing. */
@@ -276,7 +276,7 @@ export interface LibraryFunctions {
   /** All copies have this version. */
   quotas_synced: { args: [id: string, version: number]; reply: string }
   /** Changes a quota at its home; what is not stated is -1, or ''. Its copies are to follow: it is noted that they may be old. */
-  quotas_update: { args: [id: string, namespace: string, stated: string[], settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string], laterMs: number]; reply: unknown[] }
+  quotas_update: { args: [id: string, namespace: string, stated: string[], settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string, past: string], laterMs: number]; reply: unknown[] }
   /** Flows whose members are being ended in several steps, those that began first. */
   resolution_backlog: { args: [max: number]; reply: string[] }
   /** Carries out entries of the outbox: these, or those that are due. Entries of other kinds than ends, settlements that take a whole graph, are only named in `others`. `more`: some are due after it. `cancels`: losers of races are to be cancelled. */

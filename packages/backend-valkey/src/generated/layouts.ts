@@ -398,6 +398,8 @@ export const quotaFields = {
   concurrency: 7,
   /** queue, drop_new or cancel_oldest */
   strategy: 8,
+  /** the last changes of its window, `<version>=<last step that counts no more since>` each */
+  past: 9,
 } as const
 
 export const budgetFields = {

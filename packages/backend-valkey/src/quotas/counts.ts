@@ -10,7 +10,7 @@ export interface CountedKey {
   readonly id: QuotaId
   readonly key: string
   readonly cost: number
-  readonly settings: QuotaSettings
+  readonly row: QuotaRow
 }
 
 export interface KeyCounts {
@@ -45,12 +45,14 @@ export async function countKeys(
         tag,
         args: [
           group.map(
-            ({ of: { id, key, cost, settings } }): ItemArg<'quotas_count', 0> => [
+            ({ of: { id, key, cost, row } }): ItemArg<'quotas_count', 0> => [
               id,
               key,
-              settings.rate?.units ?? 0,
-              settings.rate?.windowMs ?? 0,
+              row[Q.units],
+              row[Q.window],
               cost,
+              row[Q.version],
+              row[Q.past],
             ],
           ),
         ],

@@ -149,7 +149,18 @@ function packSettings(
   namespace: string,
   content: string,
 ): QuotaRow {
-  return [0, namespace, 0, content, label, rate?.units ?? 0, rate?.windowMs ?? 0, concurrency ?? 0, strategy]
+  return [
+    0,
+    namespace,
+    0,
+    content,
+    label,
+    rate?.units ?? 0,
+    rate?.windowMs ?? 0,
+    concurrency ?? 0,
+    strategy,
+    '',
+  ]
 }
 
 interface Shown {
@@ -161,7 +172,7 @@ interface Shown {
 async function viewQuotas(ctx: ValkeyContext, shown: readonly Shown[]): Promise<readonly Quota[]> {
   const counts = await countKeys(
     ctx,
-    shown.map(({ id, row, key }) => ({ id, key, cost: 1, settings: settingsOf(row) })),
+    shown.map(({ id, row, key }) => ({ id, key, cost: 1, row })),
   )
   return shown.map(({ id, row, key }, place) => ({
     id,

@@ -59,8 +59,8 @@ export interface LaneView extends Lane {
   /** Executions by public state, zeros too: the sum over the partitions. */
   readonly depth: Readonly<Record<PublicState, number>>
   /**
-   * Since when the oldest claimable execution is ready. Where a route has more than 100 priorities waiting in a partition,
-   * or more than 1000 executions in a lane that ever had an ageing, it may be that of a younger one.
+   * Since when the oldest claimable execution is ready; what waits behind a refused head of its admission key is not. Where a route has more than 100 priorities waiting in a partition,
+   * or more than 1000 executions in a lane that ever had an ageing, or more than 100 admission keys, it may be that of a younger one.
    */
   readonly oldestReadyAtMs: number | null
 }
