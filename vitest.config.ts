@@ -54,15 +54,24 @@ const projects: Record<string, Project> = {
   // Over the model too, among the unit tests.
   'sdk:store': {
     include: [
-      'test/sdk/{submit-and-run,handler-context,frames,worker-life,schedules,suspensions,calls}.test.ts',
+      'test/sdk/{submit-and-run,handler-context,frames,worker-life,schedules,suspensions,calls,budgets}.test.ts',
     ],
     usualBackend: 'pglite',
     timeoutMs: 60_000,
   },
+  // Of what goes other ways on each store.
+  'sdk:valkey': { include: ['test/sdk/budgets.test.ts'], backend: 'valkey', timeoutMs: 60_000 },
   server: { include: ['test/server/**/*.test.ts'], usualBackend: 'pglite', timeoutMs: 60_000 },
   faults: {
     include: ['test/faults/**/*.test.ts'],
     usualBackend: 'postgres18',
+    timeoutMs: 180_000,
+    last: true,
+  },
+  // Of what goes other ways on each store.
+  'faults:valkey': {
+    include: ['test/faults/precise-*.test.ts'],
+    backend: 'valkey',
     timeoutMs: 180_000,
     last: true,
   },

@@ -1,9 +1,14 @@
 import type { EngineBackend, FoundationBackend } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../support/admission-driver.js'
-import { readOne } from '../support/builders.js'
+import { readOne, submitOne } from '../support/builders.js'
+import { statesOf } from '../support/operation-driver.js'
+import { rounds } from '../support/soak.js'
 import { WorkerDriver } from '../support/worker-driver.js'
 import { race, raceRounds, useSessions, Ways } from './use-sessions.js'
+
+/** Each moment to die at comes once. */
+const crashRounds = rounds(240)
 
 /** Two processes over the same quotas and budgets: nothing is granted beyond a limit, and nobody who waits is forgotten. */
 describe('races over quotas and budgets', () => {
@@ -97,6 +102,45 @@ describe('races over quotas and budgets', () => {
       await store.settle()
       expect(await driver.readBudget()).toMatchObject({ reserved: {}, waiting: 0 })
     }
+  })
+
+  it('reserve/crash: what one took that died is free again, and whoever waits gets its turn', async () => {
+    const { store, one } = sessions()
+    const driver = new AdmissionDriver(store)
+    const quotaId = await driver.quota({ concurrency: 1 })
+    const budgetId = await driver.budget(10)
+    const dying = await store.opened.dyingClaimers()
+    const ways = new Ways()
+    for (let round = 0; round < crashRounds; round += 1) {
+      const asks = { quotas: [{ quotaId }], budgets: [{ budgetId, estimate: { tokens: 10 } }] }
+      const ids = [await submitOne(store, asks), await submitOne(store, asks)]
+      const [death, leases] = await race(
+        round,
+        () => dying.claim(new WorkerDriver(store).request(), round),
+        () => claimsOn(one, new WorkerDriver(store)),
+      )
+      expect((await driver.readQuota()).held, `round ${round}`).toBeLessThanOrEqual(1)
+      expect((await driver.readBudget()).reserved.tokens ?? 0).toBeLessThanOrEqual(10)
+      await store.pass(10_000)
+      const running = (await statesOf(store, ids)).filter((state) => state === 'active').length
+      ways.saw(`${death}, ${leases.length} of ${running}`)
+      expect(leases.length, `round ${round}`).toBeLessThanOrEqual(running)
+      expect((await driver.readQuota()).held, `round ${round}`).toBe(running)
+      expect((await driver.readBudget()).reserved).toEqual(running === 0 ? {} : { tokens: 10 })
+      // Nobody renews what the dead held.
+      await store.pass(20_000)
+      for (const _ of ids) {
+        const [next] = await claimsOn(one, new WorkerDriver(store))
+        expect(next, `round ${round}`).toBeDefined()
+        await completeOn(one, next?.handle ?? '')
+        await store.settle()
+      }
+      expect(await statesOf(store, ids), `round ${round}`).toEqual(['completed', 'completed'])
+      expect(await driver.readQuota()).toMatchObject({ held: 0, waiting: 0 })
+      expect(await driver.readBudget()).toMatchObject({ reserved: {}, waiting: 0 })
+    }
+    const outcomes = ['died, 0 of 0', 'died, 0 of 1', 'died, 1 of 1', 'survived, 0 of 1', 'survived, 1 of 1']
+    ways.expectOnly(outcomes)
   })
 
   it('refund/report: what is spent is charged once, and nothing stays reserved', async () => {

@@ -5,6 +5,7 @@ import {
   type BudgetLimit,
   type BudgetOperations,
   type BudgetSettings,
+  breachJobId,
   breachLevels,
   type CheckedHandle,
   checkCreateBudget,
@@ -30,6 +31,7 @@ import {
 } from '@flowfabric/core'
 import { announceBudget } from './feed.js'
 import { addAmounts, breachLevelOf, findBudget, requireDimensions, reservedOf } from './holdings.js'
+import { beginOperation } from './operations.js'
 import { orError } from './or-error.js'
 import { pageNewestFirst } from './pages.js'
 import { countWaiters } from './parking.js'
@@ -208,7 +210,7 @@ function isRemembered(model: Model, keys: ReadonlyMap<string, number>, key: stri
   return atMs !== undefined && atMs + limits.idempotencyTtlMs > model.clock.nowMs()
 }
 
-/** Says that a limit was passed; the rule for a hard breach is carried out by a durable job that the same step leaves. */
+/** Says that a limit was passed, and leaves the job that carries out the rule for a hard breach. */
 function noteBreach(model: Model, budget: BudgetRecord, before: Budget['breach']): void {
   const level = breachLevelOf(budget)
   if (level === 'ok' || breachLevels.indexOf(level) <= breachLevels.indexOf(before)) return
@@ -216,8 +218,13 @@ function noteBreach(model: Model, budget: BudgetRecord, before: Budget['breach']
   if (level === 'hard_breach') leaveBreachJob(model, budget)
 }
 
-/** The seam to the role `operations`: leaves a `budget_breach` job for every rule but `block_new`. */
-function leaveBreachJob(_model: Model, _budget: BudgetRecord): void {}
+function leaveBreachJob(model: Model, { id: budgetId, namespace, settings }: BudgetRecord): void {
+  const { onHardBreach: rule } = settings
+  if (rule === 'block_new') return
+  model.sequence += 1
+  const work = { kind: 'budget_breach', budgetId, rule } as const
+  beginOperation(model, { namespace, id: breachJobId(budgetId, model.sequence), work })
+}
 
 function resetByHand(model: Model, budget: BudgetRecord, { resetKey }: ResetBudget): void {
   budget.resets.set(resetKey, model.clock.nowMs())

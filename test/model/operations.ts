@@ -20,6 +20,7 @@ import {
   type OperationId,
   type OperationWork,
   type PartitionTag,
+  type PublicState,
   publicStates,
   quotaPartition,
   readOperationPlace,
@@ -36,7 +37,7 @@ import { reopen, replayFlow } from './replay.js'
 import { selectExecutions } from './select.js'
 import { step } from './step.js'
 import { type Model, operate } from './store.js'
-import { cancelExecution } from './transition.js'
+import { cancelExecution, endExecution } from './transition.js'
 
 /** All that the model knows of a bulk operation. */
 export interface OperationRecord {
@@ -129,6 +130,14 @@ function create(model: Model, params: CreateOperation) {
     if (canonical(known.work) !== canonical(work)) return { outcome: 'operation_conflict' as const }
     return { outcome: 'duplicate' as const, operation: view(known) }
   }
+  return { outcome: 'created' as const, operation: view(beginOperation(model, { namespace, id, work })) }
+}
+
+/** A new job, which is due at once. */
+export function beginOperation(
+  model: Model,
+  { namespace, id, work }: Pick<OperationRecord, 'namespace' | 'id' | 'work'>,
+): OperationRecord {
   const operation: OperationRecord = {
     namespace,
     id,
@@ -146,7 +155,7 @@ function create(model: Model, params: CreateOperation) {
   }
   model.operations.set(`${namespace}/${id}`, operation)
   announce(model, operation)
-  return { outcome: 'created' as const, operation: view(operation) }
+  return operation
 }
 
 function change<Outcome extends string>(
@@ -198,42 +207,57 @@ function takeOn(model: Model, operation: OperationRecord, room: number): Operati
     model.operations.delete(nameOf(operation))
     return tell('removed')
   }
-  if (work.kind !== 'budget_breach') {
-    const filter = withStates(work)
-    const all = selectExecutions(model, operation.namespace, filter).filter(
-      ({ createdAtMs }) => createdAtMs <= operation.createdAtMs,
-    )
-    if (!operation.isCounted) operation.total = all.length
-    const rest = all
-      .filter((x) => work.kind === 'cancel' || (x.terminalAtMs ?? 0) <= operation.createdAtMs)
-      .sort((a, b) => (placeOf(a) < placeOf(b) ? 1 : -1))
-      .filter((x) => operation.place === null || placeOf(x) < operation.place)
-    const batch = rest.slice(0, room)
-    const last = batch.at(-1)
-    if (last !== undefined) operation.place = placeOf(last)
-    if (work.kind === 'cancel') cancelAll(model, operation, batch)
-    else replayAll(model, operation, batch)
-    operation.isCounted = true
-    operation.dueAtMs = model.clock.nowMs()
-    if (batch.length === room) return tell('advanced')
-  }
+  const all = selectTargets(model, operation)
+  if (!operation.isCounted && work.kind !== 'budget_breach') operation.total = all.length
+  const rest = all
+    .filter((x) => work.kind !== 'replay' || (x.terminalAtMs ?? 0) <= operation.createdAtMs)
+    .sort((a, b) => (placeOf(a) < placeOf(b) ? 1 : -1))
+    .filter((x) => operation.place === null || placeOf(x) < operation.place)
+  const batch = rest.slice(0, room)
+  const last = batch.at(-1)
+  if (last !== undefined) operation.place = placeOf(last)
+  if (work.kind === 'replay') replayAll(model, operation, batch)
+  else endAll(model, operation, batch)
   operation.isCounted = true
+  operation.dueAtMs = model.clock.nowMs()
+  if (batch.length === room) return tell('advanced')
   end(model, operation, 'completed')
   return tell('completed')
 }
 
-function cancelAll(model: Model, operation: OperationRecord, batch: readonly ExecutionRecord[]): void {
+/** What was there when it began, and matches now. */
+function selectTargets(
+  model: Model,
+  { namespace, work, createdAtMs: bound }: OperationRecord,
+): readonly ExecutionRecord[] {
+  const isBreach = work.kind === 'budget_breach'
+  const filter = isBreach ? { states: statesOf(false) } : withStates(work)
+  return selectExecutions(model, namespace, filter).filter(
+    ({ createdAtMs, demands }) =>
+      createdAtMs <= bound &&
+      (!isBreach || demands.budgets.some(({ budgetId }) => budgetId === work.budgetId)),
+  )
+}
+
+function endAll(model: Model, operation: OperationRecord, batch: readonly ExecutionRecord[]): void {
+  const { work } = operation
+  const isBreach = work.kind === 'budget_breach'
   step(model, () => {
     for (const x of batch) {
       // One may have followed another that it stood on.
       if (isTerminal(x)) operation.unchanged += 1
-      else {
-        cancelExecution(model, x, 'operator')
+      else if (!isBreach || x.state.lifecyclePhase !== 'active') {
+        cancelExecution(model, x, isBreach ? 'budget' : 'operator')
         operation.done += 1
-      }
+      } else if (work.rule === 'fail_running') {
+        endExecution(model, x, { outcome: 'failed', failure: budgetFailure, endedBy: 'cancel' })
+        operation.done += 1
+      } else operation.unchanged += 1
     }
   })
 }
+
+const budgetFailure = { category: 'budget_exceeded', message: 'a budget is past its hard limit' }
 
 function replayAll(model: Model, operation: OperationRecord, batch: readonly ExecutionRecord[]): void {
   const flows = new Map<FlowId, ExecutionRecord[]>()
@@ -291,9 +315,13 @@ function withStates({
   kind,
   filter,
 }: Exclude<OperationWork, { readonly kind: 'budget_breach' }>): ExecutionFilter {
-  const isEnd = (state: string) => (terminalPublicStates as readonly string[]).includes(state)
-  const states = publicStates.filter((state) => isEnd(state) === (kind === 'replay'))
-  return { ...filter, states: filter.states ?? states }
+  return { ...filter, states: filter.states ?? statesOf(kind === 'replay') }
+}
+
+/** Those of what has ended, or all others. */
+function statesOf(isEnd: boolean): readonly PublicState[] {
+  const ends: readonly PublicState[] = terminalPublicStates
+  return publicStates.filter((state) => ends.includes(state) === isEnd)
 }
 
 function announce(model: Model, operation: OperationRecord): void {

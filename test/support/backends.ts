@@ -7,6 +7,7 @@ import {
 } from '@flowfabric/core'
 import { createModel, type ModelBackend } from '../model/index.js'
 import { flowPartitions } from './drive.js'
+import type { DyingClaimers } from './dying-claimers.js'
 import type { PostgresMajor } from './servers/postgres.js'
 import { createTestDatabase } from './servers/test-database.js'
 
@@ -40,6 +41,8 @@ export interface TestBackend {
   readonly inside: { readonly model: ModelBackend } | SqlInside | ValkeyInside
   /** What its bulk operations are made of, for tests that let a part of them fail; not of the model. Closed with this one. */
   operationParts(): Promise<OperationParts>
+  /** Processes on the same store that die as they claim; of stores that several processes can be on. Closed with this one. */
+  dyingClaimers(): Promise<DyingClaimers>
   /** Another backend on the same store, as another process would have it; closed with this one. */
   reopen(): FoundationBackend
   close(): Promise<void>
@@ -98,14 +101,18 @@ function open(
   }
 }
 
-type Opened = Pick<TestBackend, 'backend' | 'inside' | 'operationParts' | 'reopen' | 'close'>
+type Opened = Pick<
+  TestBackend,
+  'backend' | 'inside' | 'operationParts' | 'dyingClaimers' | 'reopen' | 'close'
+>
 
 function openModel(options: TestBackendOptions, partitions: PartitionConfig): Opened {
   const { inlineResolveEdges, hopMaxEdges } = options
   const model = createModel({ partitions, inlineResolveEdges, hopMaxEdges })
   const operationParts = () => Promise.reject(new Error('the model decides in one step'))
+  const dyingClaimers = () => Promise.reject(new Error('the model has one process'))
   const close = () => model.maintenance.close()
-  return { backend: model, inside: { model }, operationParts, reopen: () => model, close }
+  return { backend: model, inside: { model }, operationParts, dyingClaimers, reopen: () => model, close }
 }
 
 async function openPostgres(
@@ -141,6 +148,13 @@ async function openPostgres(
     contexts.push({ close: closeParts })
     return parts
   }
+  const dyingClaimers = async () => {
+    if (place.url === null) throw new Error('nobody else is on an embedded store')
+    const { openDyingOnPostgres } = await import('./dying-claimers.js')
+    const claimers = openDyingOnPostgres({ ...settings, connectionString: place.url }, place.pool)
+    contexts.push(claimers)
+    return claimers
+  }
   const close = async () => {
     await Promise.all(opened.map((each) => each.maintenance.close()))
     await Promise.all(contexts.map((each) => each.close()))
@@ -150,6 +164,7 @@ async function openPostgres(
     backend,
     inside: { pool: place.pool, schema: place.schema, url: place.url },
     operationParts,
+    dyingClaimers,
     reopen,
     close,
   }
@@ -189,12 +204,18 @@ async function openValkey(
     contexts.push({ close: closeParts })
     return parts
   }
+  const dyingClaimers = async () => {
+    const { openDyingOnValkey } = await import('./dying-claimers.js')
+    const claimers = openDyingOnValkey(settings)
+    contexts.push(claimers)
+    return claimers
+  }
   const close = async () => {
     await Promise.all(opened.map((each) => each.maintenance.close()))
     await Promise.all(contexts.map((each) => each.close()))
     await place.close()
   }
-  return { backend, inside: place.inside, operationParts, reopen, close }
+  return { backend, inside: place.inside, operationParts, dyingClaimers, reopen, close }
 }
 
 /** A schema of the process's one PGlite. */

@@ -17,13 +17,12 @@ import type { TestStore } from './use-store.js'
 /** One bulk operation, by hand: what a runner does is done by the test. */
 export class OperationDriver {
   readonly store: TestStore
-  readonly id: OperationId = mintOperationId()
-  readonly work: OperationWork
+  readonly id: OperationId
   readonly #operations: BulkOperations
 
-  private constructor(store: TestStore, work: OperationWork, operations: BulkOperations) {
+  private constructor(store: TestStore, id: OperationId, operations: BulkOperations) {
     this.store = store
-    this.work = work
+    this.id = id
     this.#operations = operations
   }
 
@@ -33,9 +32,16 @@ export class OperationDriver {
     work: OperationWork,
     operations: BulkOperations = store.backend.operations,
   ): Promise<OperationDriver> {
-    const driver = new OperationDriver(store, work, operations)
+    const driver = new OperationDriver(store, mintOperationId(), operations)
     await operations.create({ ...driver.name, work })
     return driver
+  }
+
+  /** All that there are in the namespace, the newest first. */
+  static async all(store: TestStore): Promise<readonly OperationDriver[]> {
+    const { operations } = store.backend
+    const { items } = await operations.list({ namespace: store.namespace })
+    return items.map(({ id }) => new OperationDriver(store, id, operations))
   }
 
   get name() {

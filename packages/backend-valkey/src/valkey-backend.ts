@@ -59,6 +59,7 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
   const claimer = createClaimer(ctx)
   const executions = createExecutions(ctx, claimer)
   const flows = createFlows(ctx)
+  const operations = createOperations(ctx, executions)
   return {
     kind: 'valkey',
     executions,
@@ -68,13 +69,13 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     resolution: createResolution(ctx),
     suspensions: createSuspensions(ctx),
     streams: createStreams(ctx),
-    budgets: createBudgets(ctx),
-    quotas: createQuotas(ctx),
+    budgets: createBudgets(ctx, operations),
+    quotas: createQuotas(ctx, operations),
     lanes: createLanes(ctx),
     workers: createWorkers(ctx),
     engines: createEngines(ctx),
     schedules: createSchedules(ctx, { executions, flows }),
-    operations: createOperations(ctx, executions),
+    operations,
     keyring: createKeyring(ctx),
     access: createAccess(ctx),
     events: createEvents(ctx),

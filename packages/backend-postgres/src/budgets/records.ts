@@ -19,6 +19,7 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { readNewestCursor, writeNewestCursor } from '../quotas/newest-cursor.js'
+import { announceJob, draftJob } from './breach-jobs.js'
 import { type BudgetRow, budgetColumns, settingsOf, sortLimits, toBudget } from './budget-row.js'
 
 export async function createBudget(ctx: PostgresContext, params: CreateBudget): Promise<CreateBudgetOutcome> {
@@ -94,29 +95,24 @@ export async function updateBudget(
   checkUpdateBudget(params)
   const { namespace, budgetId, settings } = params
   const { label, limits: of, onHardBreach, resetPeriodMs } = settings
-  await ctx.db.transaction(async (tx) => {
-    const [changed] = await tx.query(
-      `with old as (select b.*, ff.breach_of(b.limits, b.used) as level from ff.budget b where b.id = $1 and b.namespace = $2 for update),
-       changed as (
-         update ff.budget b set label = coalesce($3, b.label), limits = coalesce($4::jsonb, b.limits),
-           on_hard_breach = coalesce($5, b.on_hard_breach),
-           reset_period_ms = case when $6::boolean then $7::bigint else b.reset_period_ms end,
-           next_reset_at = case when $6 and $7::bigint is distinct from b.reset_period_ms then ff.now_ms() + $7::bigint else b.next_reset_at end
-         from old where b.id = old.id returning b as budget, old.level
-       )
-       select ff.note_breach(c.budget, c.level) as note from changed c`,
-      [
-        budgetId,
-        namespace,
-        label ?? null,
-        of === undefined ? null : JSON.stringify(sortLimits(of)),
-        onHardBreach ?? null,
-        resetPeriodMs !== undefined,
-        resetPeriodMs ?? null,
-      ],
-    )
-    if (changed === undefined) throw budgetNotFound(budgetId)
-  })
+  const job = await draftJob(ctx, [namespace])
+  const [changed] = await ctx.db.call<{ job_at: number | null }>(
+    `select job_at from ff.update_budget($1::uuid, $2, $3, $4::jsonb, $5, $6::boolean, $7::bigint, $8::uuid, $9::integer, $10)`,
+    [
+      budgetId,
+      namespace,
+      label ?? null,
+      of === undefined ? null : JSON.stringify(sortLimits(of)),
+      onHardBreach ?? null,
+      resetPeriodMs !== undefined,
+      resetPeriodMs ?? null,
+      job.operationId,
+      job.homes[0] ?? 0,
+      job.progress,
+    ],
+  )
+  if (changed === undefined) throw budgetNotFound(budgetId)
+  announceJob(ctx, job.homes[0], changed.job_at)
   ctx.demands.forget(budgetId)
   await ctx.db.call('select ff.quiesce()')
   ctx.waker.budget(budgetId)

@@ -17,6 +17,7 @@ import {
   uuidOf,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import { announceJob, draftJob } from './breach-jobs.js'
 
 interface ReportedRow {
   readonly outcome:
@@ -29,6 +30,8 @@ interface ReportedRow {
   readonly used: Amounts | null
   readonly dimension: string | null
   readonly actual: number | null
+  readonly job_at: number | null
+  readonly job_home: number | null
 }
 
 /** One after the other: two items may be of one budget, and then the order counts. */
@@ -55,9 +58,11 @@ async function report(
   { executionId, attemptIndex }: LeaseHandle,
   { budgetId, usageKey, amounts }: ReportedUsage,
 ): Promise<ReportUsageOutcome> {
+  const job = await draftJob(ctx, namespaces)
   const [found] = await ctx.db.call<ReportedRow>(
-    `select outcome, used, dimension, actual
-     from ff.report_usage($1::integer, $2::uuid, $3::integer, $4::text[], $5::uuid, $6, $7::jsonb, $8::bigint, $9::bigint)`,
+    `select outcome, used, dimension, actual, job_at, job_home
+     from ff.report_usage($1::integer, $2::uuid, $3::integer, $4::text[], $5::uuid, $6, $7::jsonb, $8::bigint, $9::bigint,
+       $10::uuid, $11::integer[], $12)`,
     [
       partitionIndexOf(executionId),
       uuidOf(executionId),
@@ -68,9 +73,13 @@ async function report(
       JSON.stringify(amounts),
       limits.idempotencyTtlMs,
       limits.amountSumMax,
+      job.operationId,
+      job.homes,
+      job.progress,
     ],
   )
   const row = must(found, 'the answer to a report')
+  announceJob(ctx, row.job_home ?? undefined, row.job_at)
   switch (row.outcome) {
     case 'duplicate':
     case 'stale_lease':

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createConnections } from './connections.js'
@@ -13,7 +14,7 @@ class AnyPool {
 
   async connect(): Promise<pg.PoolClient> {
     if (this.isDown) throw new Error('no server')
-    return { release: () => {} } as unknown as pg.PoolClient
+    return Object.assign(new EventEmitter(), { release: () => {} }) as unknown as pg.PoolClient
   }
 }
 
@@ -49,6 +50,15 @@ describe('connections', () => {
   })
   afterEach(() => {
     vi.useRealTimers()
+  })
+
+  it('outlives the loss of one that is lent and does nothing', async () => {
+    const { ask, giveBack, lent } = aPool()
+    await ask(1)
+    const [client] = lent
+    expect(() => client?.emit('error', new Error('terminated'))).not.toThrow()
+    await giveBack()
+    expect(client?.listenerCount('error')).toBe(0)
   })
 
   it('lends few at first, and what is given back to whoever waits', async () => {

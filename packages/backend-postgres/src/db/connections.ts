@@ -88,13 +88,16 @@ export function createConnections(pool: pg.Pool): Connections {
       if (isClosed) throw closedError()
       await enter()
       try {
-        return await pool.connect()
+        const client = await pool.connect()
+        client.on('error', onLoss)
+        return client
       } catch (fault) {
         leave()
         throw fault
       }
     },
     giveBack(client, broken) {
+      client.off('error', onLoss)
       client.release(broken)
       leave()
     },
@@ -107,6 +110,12 @@ export function createConnections(pool: pg.Pool): Connections {
     },
   }
 }
+
+/**
+ * The server may cut a connection while no statement runs on it, such as in the instant after one was answered. Without a
+ * listener that would end the process; the next statement fails by it, and the pool throws it away.
+ */
+function onLoss(): void {}
 
 function closedError(): EngineError {
   return engineError('closed', 'The backend was closed')

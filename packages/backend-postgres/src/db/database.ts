@@ -102,10 +102,6 @@ async function runTransaction<T>(
     throw toEngineError(fault, false)
   })
   let broken: Error | undefined
-  const onError = (error: Error) => {
-    broken = error
-  }
-  client.on('error', onError)
   try {
     await run(
       client,
@@ -127,7 +123,6 @@ async function runTransaction<T>(
     })
     throw fault
   } finally {
-    client.off('error', onError)
     connections.giveBack(client, broken)
   }
 }

@@ -38,6 +38,8 @@ async function openServerPool(connectionString: string, settings: PostgresSettin
   })
   // Without a listener, an idle connection that the server cuts would end the process.
   pool.on('error', () => {})
+  // Nor may one do so that is cut in the instant in which it was opened.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 

@@ -39,16 +39,17 @@ export async function findItems(ctx: PostgresContext, params: FindItems): Promis
   return { items, place: isEnd ? null : `${last.created_at}.${last.id}` }
 }
 
-function lookAt({ namespace, filter, boundsMs, hasEnded, place }: FindItems) {
+function lookAt({ namespace, filter, boundsMs, hasEnded, budgetId, place }: FindItems) {
   const boundMs = Math.max(...boundsMs)
   const { lane, kind, states, flowId, tags, createdFromMs, createdBeforeMs } = filter
   const walk = new Conditions([namespace, lane ?? null, LOOK_MAX])
   // The same columns are in both tables; which one leads decides the index.
   const isByFlow = flowId !== undefined
   const isByEnd = asksForBadEnds(filter)
-  const key = isByFlow || isByEnd ? 'e' : 'i'
+  const key = isByFlow || isByEnd || budgetId !== null ? 'e' : 'i'
   if (isByFlow) walk.add('e.flow_id = $::uuid', flowId)
   if (isByEnd) walk.add(`e.terminal_outcome in ('failed', 'cancelled', 'expired')`)
+  if (budgetId !== null) walk.add(`e.has_demands and e.terminal_outcome = 'none'`)
   walk.add(`${key}.created_at <= $::bigint`, Math.min(boundMs, (createdBeforeMs ?? boundMs + 1) - 1))
   if (createdFromMs !== undefined) walk.add(`${key}.created_at >= $::bigint`, createdFromMs)
   if (place !== null) {
@@ -62,6 +63,8 @@ function lookAt({ namespace, filter, boundsMs, hasEnded, place }: FindItems) {
   const walked = walk.text
   const judged = new Conditions(walk.values)
   addFilter(judged, { kind, states, flowId, tags })
+  if (budgetId !== null)
+    judged.add(`exists (select from jsonb_array_elements(i.demands -> 'b') b where b ->> 0 = $)`, budgetId)
   if (hasEnded) judged.add('e.terminal_at <= $::bigint', boundMs)
   const text = `select page.partition_key, page.id, page.created_at, page.generation, page.flow_id, page.matches
     from ff.lane l cross join lateral (

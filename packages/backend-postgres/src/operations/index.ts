@@ -2,7 +2,6 @@ import {
   type BulkOperations,
   createBulkOperations,
   type ExecutionOperations,
-  nothingBudgeted,
   type OperationParts,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
@@ -24,7 +23,6 @@ export function operationParts(ctx: PostgresContext, executions: ExecutionOperat
       find: (params) => findItems(ctx, params),
       carryOut: (params) => carryOut(ctx, params),
     },
-    budgeted: nothingBudgeted,
     partitions: () => ctx.partitions(),
     announce: (hint) => ctx.hints.emit(hint),
   }

@@ -1,4 +1,4 @@
---- Entries of an index of the partition that were carried out: holders that were asked to go, or what the feed was told.
+--- Entries of an index of the partition that were carried out: holders that were asked to go, or what followed from budgets.
 -- @flags allow-oom
 -- @args index: string, members: string[]
 -- @reply string

@@ -1,5 +1,5 @@
 --- What is to be looked at in the partition: tentative holders whose time is over, holders that are to be cancelled and were not
--- yet, quotas whose copies may be old, and what the feed was not told; and when somebody is to be woken next (0: nobody).
+-- yet, quotas whose copies may be old, and what follows elsewhere from changes of budgets; and when somebody is to be woken next (0: nobody).
 -- @flags no-writes
 -- @args max: int
 -- @reply [tentative: [name: string, holder: string][], toCancel: [name: string, holder: string, namespace: string][], toSync: string[], announcements: string[], wakeMs: number]

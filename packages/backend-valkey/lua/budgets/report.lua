@@ -1,5 +1,5 @@
 --- Charges what was spent, each once within a day. Answers of each [word, breach, used]: ok, duplicate, not_found, unknown_dimension or
--- too_much with the dimension, and what it would come to; and what the feed is to be told.
+-- too_much with the dimension, and what it would come to; and what follows elsewhere.
 -- @flags allow-oom
 -- @args items: [budget: string, namespace: string, execution: string, lease: string, key: string, amounts: unknown[]][], sumMax: number
 -- @reply [answers: unknown[][], announcements: string[]]

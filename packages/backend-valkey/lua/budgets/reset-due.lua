@@ -1,5 +1,5 @@
 --- Begins the periods that are due: one for each budget, however many were missed. Answers [id, next reset] of each, whether there are
--- more, when the next is due (0: none), and what the feed is to be told.
+-- more, when the next is due (0: none), and what follows elsewhere.
 -- @flags allow-oom
 -- @args max: int
 -- @reply [reset: [id: string, nextMs: number][], more: boolean, nextDueMs: number, announcements: string[]]

@@ -1,4 +1,4 @@
---- Begins a new period, once for each key within a day. Answers whether it did, the budget or nothing, and what the feed is to be told.
+--- Begins a new period, once for each key within a day. Answers whether it did, the budget or nothing, and what follows elsewhere.
 -- @flags allow-oom
 -- @repeat request
 -- @args id: string, namespace: string, key: string, rememberMs: int

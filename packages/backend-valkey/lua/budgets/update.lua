@@ -1,4 +1,4 @@
---- Changes a budget, as far as its settings are stated. Answers it, or nothing, and what the feed is to be told, or ''.
+--- Changes a budget, as far as its settings are stated. Answers it, or nothing, and what follows elsewhere, or ''.
 -- @flags allow-oom
 -- @repeat request
 -- @args id: string, namespace: string, stated: string[], label: string, limits: [dimension: string, soft: number, hard: number][], rule: string, everyMs: int

@@ -1,6 +1,6 @@
 --- Counts a namespace's executions in the partition that match, from behind a position on, of a few hundred that are looked at.
 -- @flags no-writes
--- @args namespace: string, classes: string[], beforeMs: int, beforeId: string, sinceMs: int, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]
+-- @args namespace: string, classes: string[], beforeMs: int, beforeId: string, sinceMs: int, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]
 -- @reply [count: int, reachedMs: number, reachedId: string, isEnd: boolean]
 -- @errors corruption schema_mismatch
 local LOOK_MAX = 800

@@ -1,7 +1,7 @@
 --- Members of a flow that match, of a few hundred from a place on: those behind a position, newest first, at most `want`, and how
 -- many match in all. `next` is 0 after the last member.
 -- @flags no-writes
--- @args namespace: string, flow: string, from: int, beforeMs: int, beforeId: string, sinceMs: int, want: int, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]
+-- @args namespace: string, flow: string, from: int, beforeMs: int, beforeId: string, sinceMs: int, want: int, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]
 -- @reply [ids: string[], count: int, next: int]
 -- @errors corruption schema_mismatch invalid_arguments
 local LOOK_MAX = 400

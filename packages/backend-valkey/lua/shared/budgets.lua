@@ -185,24 +185,27 @@ function budgets.holder_of(u, name, execution, lease)
   return nil
 end
 
--- ---- What the feed is told: written down here, and carried to the partition of the feed, whoever dies meanwhile.
+-- ---- What follows elsewhere, in the partition of the feed and in that of a job: written down here, and carried there, whoever dies
+-- meanwhile. `job`: the rule that a job is to carry out, or ''.
 
 local WORDS = { 'soft_breach', 'hard_breach' }
 local CARRY_MS = 1000
 
-function budgets.say(u, b, change)
+function budgets.say(u, b, change, job)
   b.row[B.said] = b.row[B.said] + 1
   local text = string.format('%d', b.row[B.said]) .. '|' .. b.id .. '|' .. change .. '|' .. string.format('%d', b.row[B.period])
-    .. '|' .. b.row[B.ns]
+    .. '|' .. job .. '|' .. b.row[B.ns]
   flush.staged(u).add(u.key.idx .. 'announcements', u.now + CARRY_MS, text)
   return text
 end
 
--- Answers what is to be told, or ''.
+-- Answers what follows, or ''.
 function budgets.announce(u, b, before)
   local level = room.breach(b.row[B.limits], b.used)
   if level <= before then return '' end
-  return budgets.say(u, b, WORDS[level])
+  local word = WORDS[level]
+  local has_job = word == 'hard_breach' and b.row[B.rule] ~= 'block_new'
+  return budgets.say(u, b, word, has_job and b.row[B.rule] or '')
 end
 
 -- ---- Periods
@@ -218,7 +221,7 @@ function budgets.begin_period(u, b, started)
   b.row[B.started] = started
   b.used, b.base = {}, {}
   resources.made_room(u, resources.of_budget(b.id))
-  return budgets.say(u, b, 'reset')
+  return budgets.say(u, b, 'reset', '')
 end
 
 function budgets.wakeable(u, name, waiters)

@@ -1,7 +1,7 @@
--- Which executions a listing or a count is about: [lane, kind, letters of states, flow, tags], each empty for any. `tags` are
+-- Which executions a listing or a count is about: [lane, kind, letters of states, flow, tags, budget], each empty for any. `tags` are
 -- pairs of key and value.
 
-local LANE, KIND, STATES, FLOW, TAGS = 1, 2, 3, 4, 5
+local LANE, KIND, STATES, FLOW, TAGS, BUDGET = 1, 2, 3, 4, 5, 6
 
 local function tags_of(x)
   local text = x[X.tags]
@@ -23,6 +23,13 @@ local function has_tags(x, wanted)
   return true
 end
 
+local function names(x, budget)
+  for _, each in ipairs(x[X.demands] and x[X.demands][D.budgets] or {}) do
+    if each[1] == budget then return true end
+  end
+  return false
+end
+
 function filter.matches(u, x, namespace, wanted)
   local route = routes.of(u, x[X.rid])
   if route.ns ~= namespace then return false end
@@ -30,5 +37,6 @@ function filter.matches(u, x, namespace, wanted)
   if wanted[KIND] ~= '' and route.kind ~= wanted[KIND] then return false end
   if wanted[STATES] ~= '' and not string.find(wanted[STATES], state.public(x), 1, true) then return false end
   if wanted[FLOW] ~= '' and x[X.flow] ~= wanted[FLOW] then return false end
+  if wanted[BUDGET] ~= '' and not names(x, wanted[BUDGET]) then return false end
   return has_tags(x, wanted[TAGS])
 end

@@ -1,7 +1,8 @@
 import { isEngineError } from '@flowfabric/core'
-import { tellFeed } from '../budgets/announcements.js'
+import { carryAnnouncements } from '../budgets/announcements.js'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
+import type { JobMaker } from '../operations/index.js'
 import { readQuotaRow, syncQuota } from '../quotas/copies.js'
 import { byTag, readHolder } from './resource-names.js'
 
@@ -10,9 +11,14 @@ export type HolderOf = readonly [name: string, holder: string]
 
 /**
  * Finishes what a crash left half-way in a partition of the quota or the budget family: tentative holders are looked at, holders that
- * were to go are cancelled, changed settings are brought to all partitions, and the feed is told. Answers when somebody is to be woken.
+ * were to go are cancelled, changed settings are brought to all partitions, and what follows from changes of budgets is carried on. Answers when somebody is to be woken.
  */
-export async function carryDue(ctx: ValkeyContext, tag: string, max: number): Promise<number> {
+export async function carryDue(
+  ctx: ValkeyContext,
+  jobs: JobMaker,
+  tag: string,
+  max: number,
+): Promise<number> {
   const { reply } = await ctx.invoke({ name: 'admission_due', tag, args: [max] })
   const [tentative, toCancel, toSync, announcements, wakeMs] = reply
   await settleHolders(ctx, tag, asList(tentative))
@@ -24,7 +30,7 @@ export async function carryDue(ctx: ValkeyContext, tag: string, max: number): Pr
     const row = await readQuotaRow(ctx, id)
     if (row !== undefined) await syncQuota(ctx, id, row)
   }
-  await tellFeed(ctx, tag, asList(announcements))
+  await carryAnnouncements(ctx, jobs, tag, asList(announcements))
   return wakeMs
 }
 

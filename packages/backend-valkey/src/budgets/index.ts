@@ -21,11 +21,12 @@ import { wakeAndForget } from '../admission/wake.js'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import { tagsOf } from '../maintenance/prepare.js'
-import { tellFeed } from './announcements.js'
+import type { JobMaker } from '../operations/index.js'
+import { carryAnnouncements } from './announcements.js'
 import { reportUsage } from './report-usage.js'
 import { packLimits, readBudget, readBudgets, type StoredBudget } from './stored-budget.js'
 
-export function createBudgets(ctx: ValkeyContext): BudgetOperations {
+export function createBudgets(ctx: ValkeyContext, jobs: JobMaker): BudgetOperations {
   return {
     async create(params) {
       checkCreateBudget(params)
@@ -78,12 +79,12 @@ export function createBudgets(ctx: ValkeyContext): BudgetOperations {
         args: [budgetId, namespace, stated, label, packLimits(of), onHardBreach, resetPeriodMs ?? 0],
       })
       const { budget } = found(reply[0], budgetId)
-      await follow(ctx, tag, [reply[1]])
+      await follow(ctx, jobs, tag, [reply[1]])
       return { outcome: 'updated', budget }
     },
 
     async reportUsage(params) {
-      return reportUsage(ctx, params, checkReportUsage(params))
+      return reportUsage(ctx, jobs, params, checkReportUsage(params))
     },
 
     async reset(params) {
@@ -97,7 +98,7 @@ export function createBudgets(ctx: ValkeyContext): BudgetOperations {
       })
       const [isNew, told, announcement] = reply
       const { budget } = found(told, budgetId)
-      await follow(ctx, tag, [announcement])
+      await follow(ctx, jobs, tag, [announcement])
       return { outcome: isNew ? 'reset' : 'duplicate', budget }
     },
 
@@ -106,7 +107,7 @@ export function createBudgets(ctx: ValkeyContext): BudgetOperations {
       const tag = `b:${index}`
       const { reply } = await ctx.invoke({ name: 'budgets_reset_due', tag, args: [params.max] })
       const [reset, more, nextDueMs, announcements] = reply
-      await follow(ctx, tag, asList(announcements))
+      await follow(ctx, jobs, tag, asList(announcements))
       const items = asList(reset).map(([id, nextResetAtMs]) => ({
         outcome: 'reset' as const,
         budgetId: id as BudgetId,
@@ -143,7 +144,12 @@ async function getBudget(ctx: ValkeyContext, namespace: Namespace, id: BudgetId)
 }
 
 /** What a change brings about elsewhere. If this fails, or nobody is left to do it, `wakeParked` does. */
-async function follow(ctx: ValkeyContext, tag: string, announcements: readonly string[]): Promise<void> {
+async function follow(
+  ctx: ValkeyContext,
+  jobs: JobMaker,
+  tag: string,
+  announcements: readonly string[],
+): Promise<void> {
   const said = announcements.filter((text) => text !== '')
-  await Promise.all([tellFeed(ctx, tag, said).catch(() => {}), wakeAndForget(ctx, tag)])
+  await Promise.all([carryAnnouncements(ctx, jobs, tag, said).catch(() => {}), wakeAndForget(ctx, tag)])
 }

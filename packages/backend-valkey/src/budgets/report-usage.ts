@@ -19,7 +19,8 @@ import { byTag, nameOfBudget, tagOfResource } from '../admission/resource-names.
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import type { ItemArg } from '../library/invoke.js'
-import { tellFeed } from './announcements.js'
+import type { JobMaker } from '../operations/index.js'
+import { carryAnnouncements } from './announcements.js'
 
 /** Charges of one call at most. */
 const ITEMS_MAX = 256
@@ -32,6 +33,7 @@ interface Charge {
 /** Who spent it is looked up first, in the executions' partitions; then it is charged, in the budgets'. */
 export async function reportUsage(
   ctx: ValkeyContext,
+  jobs: JobMaker,
   params: ReportUsage,
   handles: readonly CheckedHandle[],
 ): Promise<{ readonly items: readonly ReportUsageOutcome[] }> {
@@ -68,7 +70,7 @@ export async function reportUsage(
         part.forEach(({ index }, place) => {
           answers[index] = toOutcome(told[place] ?? [], itemOf(index).budgetId)
         })
-        await tellFeed(ctx, tag, asList(announcements)).catch(() => {})
+        await carryAnnouncements(ctx, jobs, tag, asList(announcements)).catch(() => {})
       }
     }),
   )

@@ -1,4 +1,5 @@
 import {
+  type BudgetId,
   type ExecutionFilter,
   engineError,
   isUuid,
@@ -14,11 +15,15 @@ export type PackedFilter = [
   states: string,
   flow: string,
   tags: [key: string, value: string][],
+  budget: string,
 ]
 
-export function packFilter({ lane, kind, states, flowId, tags }: ExecutionFilter): PackedFilter {
+export function packFilter(
+  { lane, kind, states, flowId, tags }: ExecutionFilter,
+  budgetId: BudgetId | null = null,
+): PackedFilter {
   const letters = (states ?? []).map((state) => publicStateLetters.write(state)).join('')
-  return [lane ?? '', kind ?? '', letters, flowId ?? '', Object.entries(tags ?? {})]
+  return [lane ?? '', kind ?? '', letters, flowId ?? '', Object.entries(tags ?? {}), budgetId ?? '']
 }
 
 /** No state at all was asked for: nothing can match. */

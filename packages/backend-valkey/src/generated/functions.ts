@@ -17,9 +17,9 @@ export interface LibraryFunctions {
   access_revoke: { args: [token: string]; reply: string }
   /** Cancels the holder of a quota's slot that is to make room, if it still runs under that lease. */
   admission_cancel: { args: [namespace: string, execution: string, lease: string]; reply: string }
-  /** Entries of an index of the partition that were carried out: holders that were asked to go, or what the feed was told. */
+  /** Entries of an index of the partition that were carried out: holders that were asked to go, or what followed from budgets. */
   admission_done: { args: [index: string, members: string[]]; reply: string }
-  /** What is to be looked at in the partition: tentative holders whose time is over, holders that are to be cancelled and were not yet, quotas whose copies may be old, and what the feed was not told; and when somebody is to be woken next (0: nobody). */
+  /** What is to be looked at in the partition: tentative holders whose time is over, holders that are to be cancelled and were not yet, quotas whose copies may be old, and what follows elsewhere from changes of budgets; and when somebody is to be woken next (0: nobody). */
   admission_due: { args: [max: number]; reply: [tentative: [name: string, holder: string][], toCancel: [name: string, holder: string, namespace: string][], toSync: string[], announcements: string[], wakeMs: number] }
   /** Gives back what a lease held of quotas and budgets of the partition, with its units where no attempt began; and takes out waiters that wait no more. Each is applied once. Answers whether somebody may be woken. */
   admission_give_back: { args: [items: [name: string, holder: string, withUnits: boolean, waiter: string, token: string][]]; reply: boolean }
@@ -63,15 +63,15 @@ export interface LibraryFunctions {
   budgets_list: { args: [namespace: string, createdMs: number, id: string, max: number]; reply: unknown[][] }
   /** Budgets as they stand, or nothing, of each. */
   budgets_read: { args: [ids: string[]]; reply: unknown[][] }
-  /** Charges what was spent, each once within a day. Answers of each [word, breach, used]: ok, duplicate, not_found, unknown_dimension or too_much with the dimension, and what it would come to; and what the feed is to be told. */
+  /** Charges what was spent, each once within a day. Answers of each [word, breach, used]: ok, duplicate, not_found, unknown_dimension or too_much with the dimension, and what it would come to; and what follows elsewhere. */
   budgets_report: { args: [items: [budget: string, namespace: string, execution: string, lease: string, key: string, amounts: unknown[]][], sumMax: number]; reply: [answers: unknown[][], announcements: string[]] }
   /** Reserves the estimates of executions of one line, in their order, up to the first that there is no room for. Its line is registered as a waiter in this step. `flags` as in `quotas/reserve`. */
   budgets_reserve: { args: [id: string, waiter: string, token: string, items: [holder: string, begins: boolean, estimate: unknown[]][]]; reply: [namespace: string, flags: string] }
-  /** Begins the periods that are due: one for each budget, however many were missed. Answers [id, next reset] of each, whether there are more, when the next is due (0: none), and what the feed is to be told. */
+  /** Begins the periods that are due: one for each budget, however many were missed. Answers [id, next reset] of each, whether there are more, when the next is due (0: none), and what follows elsewhere. */
   budgets_reset_due: { args: [max: number]; reply: [reset: [id: string, nextMs: number][], more: boolean, nextDueMs: number, announcements: string[]] }
-  /** Begins a new period, once for each key within a day. Answers whether it did, the budget or nothing, and what the feed is to be told. */
+  /** Begins a new period, once for each key within a day. Answers whether it did, the budget or nothing, and what follows elsewhere. */
   budgets_reset: { args: [id: string, namespace: string, key: string, rememberMs: number]; reply: [isNew: boolean, budget: unknown[], announcement: string] }
-  /** Changes a budget, as far as its settings are stated. Answers it, or nothing, and what the feed is to be told, or ''. */
+  /** Changes a budget, as far as its settings are stated. Answers it, or nothing, and what follows elsewhere, or ''. */
   budgets_update: { args: [id: string, namespace: string, stated: string[], label: string, limits: [dimension: string, soft: number, hard: number][], rule: string, everyMs: number]; reply: [budget: unknown[], announcement: string] }
   /** An engine lives, or goes. Answers who was seen within so many ms; who was not seen for a day is forgotten. */
   engines_beat: { args: [engine: string, label: string, goes: boolean, aliveMs: number]; reply: [nowMs: number, engines: [engine: string, label: string, startedMs: number, seenMs: number][]] }
@@ -84,7 +84,7 @@ export interface LibraryFunctions {
   /** Changes the priority of what is not terminal. */
   executions_change_priority: { args: [namespace: string, id: string, priority: number]; reply: unknown[] }
   /** Counts a namespace's executions in the partition that match, from behind a position on, of a few hundred that are looked at. */
-  executions_count: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]]; reply: [count: number, reachedMs: number, reachedId: string, isEnd: boolean] }
+  executions_count: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]]; reply: [count: number, reachedMs: number, reachedId: string, isEnd: boolean] }
   /** How many executions of a namespace there are in the partition, by lane, kind and states alone: the sum of a few counts. */
   executions_depth: { args: [namespace: string, lane: string, kind: string, states: string]; reply: number }
   /** What `explain` needs of the partition: the execution, its lane's copy, how many claimable ones of its route are ahead of it here, its flow, and its group with the upstreams that it waits for. The record comes along, the group's, and the condition that it is suspended by. */
@@ -100,9 +100,9 @@ export interface LibraryFunctions {
   /** All that is stored of an execution, as it is, readable or not, for people: its record, group, edges, earlier attempts and journal by name, and in which indexes it is. Says which of them there are, in this order; a key of a foreign type is told with its type. */
   executions_inspect: { args: [id: string]; reply: [parts: [name: string, place: number][], indexes: [name: string, score: string][], keys: string[]] }
   /** Members of a flow that match, of a few hundred from a place on: those behind a position, newest first, at most `want`, and how many match in all. `next` is 0 after the last member. */
-  executions_list_members: { args: [namespace: string, flow: string, from: number, beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]]; reply: [ids: string[], count: number, next: number] }
+  executions_list_members: { args: [namespace: string, flow: string, from: number, beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]]; reply: [ids: string[], count: number, next: number] }
   /** A namespace's executions in the partition, newest first, from behind a position on: up to `want` that match, of a few hundred that are looked at. Says how far it came. Their records come along in the order of the ids. */
-  executions_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][]]]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
+  executions_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
   /** Lifts an operator's block. Other blocks stay. */
   executions_release: { args: [namespace: string, id: string]; reply: unknown[] }
   /** Runs an ended solo execution again as its next generation, with another input where one is given. `hash` is that of the input it was submitted with. A member is its flow's to replay: answered with the flow's id. */

@@ -39,7 +39,7 @@ export async function findItems(ctx: ValkeyContext, params: FindItems): Promise<
       position.beforeId,
       filter.createdFromMs ?? 0,
       params.max,
-      packFilter(filter),
+      packFilter(filter, params.budgetId),
     ],
   })
   const [ids, beforeMs, beforeId, isEnd] = reply

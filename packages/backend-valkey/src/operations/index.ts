@@ -2,7 +2,6 @@ import {
   type BulkOperations,
   createBulkOperations,
   type ExecutionOperations,
-  nothingBudgeted,
   type OperationParts,
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
@@ -15,6 +14,9 @@ export function createOperations(ctx: ValkeyContext, executions: ExecutionOperat
   return createBulkOperations(operationParts(ctx, executions))
 }
 
+/** Makes a job, once for each id. */
+export type JobMaker = Pick<BulkOperations, 'create'>
+
 /** What the role is made of on this store. */
 export function operationParts(ctx: ValkeyContext, executions: ExecutionOperations): OperationParts {
   return {
@@ -25,7 +27,6 @@ export function operationParts(ctx: ValkeyContext, executions: ExecutionOperatio
       find: (params) => findItems(ctx, params),
       carryOut: (params) => carryOut(ctx, params),
     },
-    budgeted: nothingBudgeted,
     partitions: () => ctx.partitions(),
     announce: (hint) => ctx.hints.emit(hint),
   }

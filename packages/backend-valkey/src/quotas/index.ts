@@ -22,11 +22,12 @@ import type { ValkeyContext } from '../context.js'
 import { quotaFields as Q } from '../generated/layouts.js'
 import { asList } from '../library/as-list.js'
 import { tagsOf } from '../maintenance/prepare.js'
+import type { JobMaker } from '../operations/index.js'
 import { acquireSlots, releaseSlots } from './by-hand.js'
 import { homeOfQuota, type QuotaRow, readQuotaRow, syncQuota } from './copies.js'
 import { countKeys, settingsOf } from './counts.js'
 
-export function createQuotas(ctx: ValkeyContext): QuotaOperations {
+export function createQuotas(ctx: ValkeyContext, jobs: JobMaker): QuotaOperations {
   return {
     async create(params) {
       checkCreateQuota(params)
@@ -111,7 +112,7 @@ export function createQuotas(ctx: ValkeyContext): QuotaOperations {
       const index = checkWakeParked(params, await ctx.partitions())
       const isBudget = params.partition.startsWith('{b:')
       const tag = `${isBudget ? 'b' : 'q'}:${index}`
-      await carryDue(ctx, tag, params.max)
+      await carryDue(ctx, jobs, tag, params.max)
       const { woken, more } = await wakeIn(ctx, tag, params.max)
       const nextDueAtMs = isBudget ? 0 : await nextLook(ctx, tag)
       return {

@@ -26,16 +26,17 @@ export interface BudgetOperations {
   list(params: ListBudgets): Promise<Page<Budget>>
 
   /**
-   * Change limits, rule or period; what is spent and reserved stays. A raised limit makes room for what waits. A new
-   * period runs from now. Atomic, idempotent. Throws `budget_not_found`, `too_many_dimensions`.
+   * Change limits, rule or period; what is spent and reserved stays. A raised limit makes room for what waits, and one that
+   * is lowered below what is spent is breached by that. A new period runs from now. Atomic, idempotent. Throws `budget_not_found`, `too_many_dimensions`.
    */
   update(params: UpdateBudget): Promise<{ readonly outcome: 'updated'; readonly budget: Budget }>
 
   /**
    * Charge what was spent, in the period in which it is reported: it comes off what the execution has reserved, as far as
    * that reaches. Taken at every moment, also after the lease or the execution has ended. Atomic per item; idempotent by
-   * (budget, execution, `usageKey`) for 24 h. The step that records a breach also writes its event. Item errors:
-   * `budget_not_found`, `unknown_dimension`, `limit_exceeded` past what can be counted.
+   * (budget, execution, `usageKey`) for 24 h. The step that records a breach also writes its event, and leaves the job that
+   * carries out the budget's rule. Item errors: `budget_not_found`, `unknown_dimension`, `limit_exceeded` past what can be
+   * counted.
    */
   reportUsage(params: ReportUsage): Promise<{ readonly items: readonly ReportUsageOutcome[] }>
 
@@ -61,8 +62,10 @@ export interface BudgetOperations {
 
 export const hardBreachRules = ['block_new', 'cancel_pending', 'fail_running'] as const
 /**
- * Kept with the budget and shown. Whatever the rule, nothing starts past a hard limit; what waits is not cancelled and what
- * runs is not failed by the store.
+ * What follows when a hard limit is passed that was not passed before. Whatever the rule, nothing starts past one. For
+ * `cancel_pending` and `fail_running` the step that records the breach also leaves a job of the role `operations`, see
+ * `budget_breach` there, which is made at the latest a second later. It is about what had been accepted when it was made;
+ * what comes after it waits. The rule is the one that the budget had at that step: changing it undoes nothing.
  */
 export type HardBreachRule = (typeof hardBreachRules)[number]
 

@@ -1,10 +1,10 @@
+export { breachJobId, firstProgressText } from './breach-job.js'
 export { createBulkOperations } from './bulk-operations.js'
-export { type FindBudgeted, nothingBudgeted, type OperationParts } from './operation-parts.js'
+export type { OperationParts } from './operation-parts.js'
 export type {
   FindItems,
   FoundItems,
   ItemOutcome,
-  ItemSource,
   OperationDeed,
   OperationName,
   OperationPlace,

@@ -13,20 +13,18 @@ export function deedOf(work: OperationWork): OperationDeed {
 
 /** One bounded look for what comes next. */
 export function lookOn(
-  { targets, budgeted }: OperationParts,
+  { targets }: OperationParts,
   { namespace, definition }: StoredOperation,
   place: string | null,
   max: number,
 ): Promise<FoundItems> {
   const { work, boundsMs } = definition
-  if (work.kind === 'budget_breach') {
-    return budgeted.find({ namespace, budgetId: work.budgetId, boundsMs, place, max })
-  }
   return targets.find({
     namespace,
-    filter: withStates(work),
+    filter: work.kind === 'budget_breach' ? { states: livePublicStates } : withStates(work),
     boundsMs,
     hasEnded: work.kind === 'replay',
+    budgetId: work.kind === 'budget_breach' ? work.budgetId : null,
     place,
     max,
   })

@@ -1,34 +1,17 @@
 import type { Hint } from '../contract/events.js'
 import type { ExecutionOperations } from '../contract/executions.js'
-import type { BudgetId } from '../ids/index.js'
 import type { Namespace } from '../names.js'
 import { makePartitionTag, type PartitionConfig, quotaPartition } from '../partitions/index.js'
-import type {
-  FindItems,
-  FoundItems,
-  ItemSource,
-  OperationName,
-  OperationStore,
-  OperationTargets,
-} from './operation-store.js'
-
-/** Which executions that have not ended carry a budget. */
-export type FindBudgeted = Omit<FindItems, 'filter' | 'hasEnded'> & { readonly budgetId: BudgetId }
+import type { OperationName, OperationStore, OperationTargets } from './operation-store.js'
 
 /** What the role is made of: a store of records, and the store's own executions. */
 export interface OperationParts {
   readonly store: OperationStore
   readonly targets: OperationTargets
-  readonly budgeted: ItemSource<FindBudgeted>
   readonly executions: Pick<ExecutionOperations, 'count'>
   partitions(): Promise<PartitionConfig>
   /** Tells this process, and others where that is possible, that a job may be due earlier. */
   announce(hint: Hint): void
-}
-
-/** Of a store whose executions carry no budgets. */
-export const nothingBudgeted: ItemSource<FindBudgeted> = {
-  find: async (): Promise<FoundItems> => ({ items: [], place: null }),
 }
 
 export async function announceDue(

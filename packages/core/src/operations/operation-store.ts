@@ -1,6 +1,6 @@
 import type { ExecutionFilter } from '../contract/executions.js'
 import type { OperationWork } from '../contract/operations.js'
-import type { OperationId } from '../ids/index.js'
+import type { BudgetId, OperationId } from '../ids/index.js'
 import type { Namespace } from '../names.js'
 import type { OperationItem } from './record.js'
 
@@ -64,6 +64,8 @@ export interface FindItems {
   readonly boundsMs: readonly number[]
   /** Only what had ended by the bound. */
   readonly hasEnded: boolean
+  /** Only what names this budget and has not ended; `null` for any. */
+  readonly budgetId: BudgetId | null
   /** As the look before told it; `null` at the beginning. */
   readonly place: string | null
   readonly max: number
@@ -75,12 +77,6 @@ export interface FoundItems {
   readonly place: string | null
 }
 
-/** A walk over executions: each that was there at the beginning is looked at once, whatever changes meanwhile. */
-export interface ItemSource<Params> {
-  /** One bounded look, which may find nothing and not be at the end. */
-  find(params: Params): Promise<FoundItems>
-}
-
 /** What is to be done to each item of a batch. */
 export type OperationDeed = OperationWork['kind'] | 'budget_breach_running'
 
@@ -89,9 +85,15 @@ export type ItemOutcome =
   { readonly outcome: 'done' | 'unchanged' } | { readonly outcome: 'failed'; readonly code: string }
 
 /** What the role needs of a store's executions. */
-export interface OperationTargets extends ItemSource<FindItems> {
+export interface OperationTargets {
   /** Store time of each flow partition, or one for all of them. */
   clocks(): Promise<readonly number[]>
+
+  /**
+   * One bounded look of a walk, which may find nothing and not be at the end. Each execution that was there at the beginning is
+   * looked at once, whatever changes meanwhile.
+   */
+  find(params: FindItems): Promise<FoundItems>
 
   /**
    * Does it to each item that still is of its generation. Repeatable: what was done by an earlier call counts as done. Throws
