@@ -54,7 +54,7 @@ const projects: Record<string, Project> = {
   // Over the model too, among the unit tests.
   'sdk:store': {
     include: [
-      'test/sdk/{submit-and-run,handler-context,frames,worker-life,schedules,suspensions,calls,budgets}.test.ts',
+      'test/sdk/{submit-and-run,handler-context,frames,limits,worker-life,schedules,suspensions,calls,budgets}.test.ts',
     ],
     usualBackend: 'pglite',
     timeoutMs: 60_000,

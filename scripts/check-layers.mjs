@@ -21,7 +21,7 @@ const mayKnow = {
   'packages/sdk': ['core'],
   'packages/embedded': ['core', 'engine', 'scanners', 'backend-postgres', 'backend-valkey'],
   'apps/server': libraries,
-  test: everything,
+  test: [...everything, 'examples'],
   bench: [...everything, 'test'],
   examples: everything,
 }

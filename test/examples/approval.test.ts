@@ -1,140 +1,194 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { inheritedEnv } from '../support/inherited-env.js'
-import { createStorePlace, type StorePlace } from '../support/store-place.js'
+import { mintBudgetId, mintUuid, SigningSecret } from '@flowfabric/core'
+import { createScreen, type StartedOrder, startModelServer, startOrder } from '@flowfabric/examples/approval'
+import { type Client, createClient } from '@flowfabric/sdk'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { startTestServer, type TestServer } from '../server/support/test-server.js'
+import { until } from '../support/until.js'
 
-const program = fileURLToPath(new URL('../../examples/dist/approval/main.js', import.meta.url))
-
-let folder: string
-let place: StorePlace
-let started: Run[]
-
-beforeEach(async () => {
-  place = await createStorePlace()
-  folder = await mkdtemp(join(tmpdir(), 'flowfabric-approval-'))
-  await place.furnish(folder)
-  started = []
+/** The example's own parts, on the store that the project tests. Its clock stands still until a test moves it. */
+let server: TestServer
+let model: Awaited<ReturnType<typeof startModelServer>>
+beforeAll(async () => {
+  const secret = new SigningSecret('k1', mintUuid())
+  server = await startTestServer({ signingSecrets: [secret] })
+  await server.backend.keyring.add(secret)
+  model = await startModelServer(WORD_MS)
+})
+afterAll(async () => {
+  model.close()
+  await server.stop()
 })
 
+const WORD_MS = 10
+const DAY_MS = 86_400_000
+
+let connect: { readonly url: string; readonly token: string; readonly namespace: string }
+let client: Client
+let budgetId: string
+let started: Run[]
+beforeEach(() => {
+  connect = { url: server.url, token: server.token, namespace: `test-${mintUuid()}` }
+  client = createClient({ connect })
+  budgetId = mintBudgetId()
+  started = []
+})
 afterEach(async () => {
-  for (const run of started) run.process.kill('SIGKILL')
-  await Promise.all(started.map((run) => run.ended))
-  await rm(folder, { recursive: true, force: true })
-  await place.remove()
+  client.close()
+  for (const { order } of started) await order.stop()
 })
 
 interface Run {
-  readonly process: ChildProcess
+  readonly order: StartedOrder
   readonly output: () => string
-  readonly ended: Promise<number | null>
 }
 
-function start({ dayMs }: { readonly dayMs?: number } = {}): Run {
-  const args = [program, '--store', folder, '--order', 'an-order', '--port', '0']
-  const child = spawn(process.execPath, args, {
-    env: {
-      ...inheritedEnv,
-      ...place.env,
-      APPROVAL_PAUSE_MS: '20',
-      ...(dayMs === undefined ? {} : { APPROVAL_DAY_MS: String(dayMs) }),
-    },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+async function start(name = 'an-order'): Promise<Run> {
   let printed = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      printed += text
-    })
-  }
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  const run = { process: child, output: () => printed, ended }
+  const screen = createScreen((text) => {
+    printed += text
+  })
+  const order = await startOrder({
+    connect,
+    name,
+    modelUrl: model.url,
+    budgetId,
+    dayMs: DAY_MS,
+    leaseTtlMs: 4_000,
+    screen,
+  })
+  // Who waits for it is told of an error, and who doesn't has it in the output.
+  order.ended.catch((error: unknown) => screen.line(String(error)))
+  const run = { order, output: () => printed }
   started.push(run)
   return run
 }
 
-async function printed(run: Run, pattern: RegExp): Promise<void> {
-  await expect.poll(run.output, { timeout: 60_000, interval: 20 }).toMatch(pattern)
+const shows = ({ output }: Run, pattern: RegExp) =>
+  expect.poll(output, { timeout: 10_000, interval: 10 }).toMatch(pattern)
+
+/** A day goes by while it waits for people. */
+async function passDay(run: Run, told: RegExp): Promise<void> {
+  await until('it waits', async () => (await run.order.approval.status()).publicState === 'suspended')
+  await server.backend.maintenance.advanceTime({ byMs: DAY_MS })
+  await shows(run, told)
 }
 
 /** What somebody was written to, and answers with. */
-function letterOf(run: Run, person: string): { readonly path: string; readonly token: string } {
+function letterOf({ output }: Run, person: string): Letter {
   const found = new RegExp(
     `✉ to ${person}: Please.*\\n +curl -X POST (\\S+) -H 'FF-Waitpoint-Token: (\\S+)'`,
-  ).exec(run.output())
-  return { path: new URL(found?.[1] ?? '').pathname, token: found?.[2] ?? '' }
+  ).exec(output())
+  return { url: found?.[1] ?? '', token: found?.[2] ?? '' }
 }
 
-const serverOf = (run: Run) => /curl -X POST (http:\/\/[^/]+)/.exec(run.output())?.[1] ?? ''
+interface Letter {
+  readonly url: string
+  readonly token: string
+}
 
-async function answer(
-  letter: { readonly path: string; readonly token: string },
-  server: string,
-  body: object = { name: 'approve' },
-): Promise<unknown> {
-  const response = await fetch(`${server}${letter.path}`, {
+async function answer({ url, token }: Letter, body: object = { name: 'approve' }): Promise<unknown> {
+  const response = await fetch(url, {
     method: 'POST',
-    headers: { 'ff-waitpoint-token': letter.token, 'content-type': 'application/json' },
+    headers: { 'ff-waitpoint-token': token, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
   const { outcome, code } = (await response.json()) as { readonly outcome?: string; readonly code?: string }
   return outcome ?? code
 }
 
-describe('the approval', () => {
+const spending = async () => {
+  const { used, reserved } = await client.budgets.get(budgetId)
+  return { used: used.tokens ?? 0, reserved: reserved.tokens ?? 0, micros: used.usd_micros ?? 0 }
+}
+
+describe('an order', () => {
   test('streams the model’s words, and takes two different people, by their links alone', async () => {
-    const run = start()
+    const run = await start()
     // Live: the first words are there before the last.
-    await printed(run, /✎ An order/)
+    await shows(run, /✎ An order/)
     expect(run.output()).not.toContain('should look at it.')
-    await printed(run, /✉ to cleo.*\n.*curl/)
+    await shows(run, /✉ to cleo.*\n.*curl/)
     expect(run.output()).toMatch(/✎ An order of a printing press for 12000 euros: .* should look at it\./)
-    const server = serverOf(run)
     const [ann, bob] = [letterOf(run, 'ann'), letterOf(run, 'bob')]
-    await expect.poll(() => answer(ann, server)).toBe('accepted')
-    expect(await answer(ann, server)).toBe('buffered')
-    expect(await answer({ ...bob, token: `${bob.token}x` }, server)).toBe('waitpoint_not_found')
-    expect(await answer(bob, server, { name: 'approve', source: 'cleo' })).toBe('unknown_field')
-    expect(await answer(bob, server)).toBe('satisfied')
-    expect(await run.ended, run.output()).toBe(0)
+    await expect.poll(() => answer(ann)).toBe('accepted')
+    expect(await answer(ann)).toBe('buffered')
+    expect(await answer({ ...bob, token: `${bob.token}x` })).toBe('waitpoint_not_found')
+    expect(await answer(bob, { name: 'approve', source: 'cleo' })).toBe('unknown_field')
+    expect(await answer(bob)).toBe('satisfied')
+    await run.order.ended
     expect(run.output()).toContain('● a printing press, on its way')
     expect(run.output()).toContain('The order is approved; approved by ann and bob.')
   })
 
-  test('killed while it waits goes on when it is started again, and nobody is written to twice', async () => {
-    const first = start()
-    await printed(first, /✉ to cleo.*\n.*curl/)
-    const ann = letterOf(first, 'ann')
-    await expect.poll(() => answer(ann, serverOf(first))).toMatch(/accepted|buffered/)
-    first.process.kill('SIGKILL')
-    await first.ended
-
-    const second = start()
-    await printed(second, /Going on with an-order/)
-    expect(second.output()).not.toContain('✉')
-    second.process.stdin?.write('bob approve\n')
-    expect(await second.ended, second.output()).toBe(0)
-    expect(second.output()).toContain('The order is approved; approved by ann and bob.')
-  })
-
   test('reminds after a day, takes answers typed in the terminal, and ends with a refusal', async () => {
-    const run = start({ dayMs: 1_500 })
-    await printed(run, /✉ to ann, bob, cleo: the order still waits/)
-    run.process.stdin?.write('bob reject too dear\n')
-    expect(await run.ended, run.output()).toBe(0)
+    const run = await start()
+    await shows(run, /✉ to cleo.*\n.*curl/)
+    await passDay(run, /✉ to ann, bob, cleo: the order still waits/)
+    expect(await run.order.answer('bob reject too dear')).toMatch(/^bob: reject \((satisfied|buffered)\)$/)
+    await run.order.ended
     expect(run.output()).toContain('The order is rejected; approved by nobody; too dear.')
   })
 
   test('counts what came on an earlier day, escalates, and gives up when its days are over', async () => {
-    const run = start({ dayMs: 1_000 })
-    await printed(run, /✉ to ann.*\n.*curl/)
-    await answer(letterOf(run, 'ann'), serverOf(run))
-    expect(await run.ended, run.output()).toBe(0)
-    expect(run.output()).toMatch(/✉ to ann, bob, cleo: the order still waits[\s\S]*✉ to dora: Please/)
+    const run = await start()
+    await shows(run, /✉ to cleo.*\n.*curl/)
+    await answer(letterOf(run, 'ann'))
+    await passDay(run, /✉ to ann, bob, cleo: the order still waits/)
+    await passDay(run, /✉ to dora: Please/)
     expect(run.output()).toContain('● Day 2 is over, 1 of 2 have approved')
+    await passDay(run, /The order is/)
+    await run.order.ended
     expect(run.output()).toContain('The order is expired; approved by ann.')
   })
 })
+
+describe('the model’s budget', () => {
+  test('is charged for each word, and holds back what is reserved for an order while it speaks', async () => {
+    const run = await start()
+    await shows(run, /✎ An order/)
+    expect((await spending()).reserved).toBeGreaterThan(0)
+    await shows(run, /✉ to cleo/)
+    await until('what was left is given back', async () => (await spending()).reserved === 0)
+    expect(await spending()).toEqual({ used: WORDS, reserved: 0, micros: WORDS * 15 })
+    await run.order.answer('ann reject')
+    await run.order.ended
+    expect(run.output()).toContain(
+      `The model has cost 0.000285 $ today: ${WORDS} of 1000 tokens, 0 reserved.`,
+    )
+  })
+
+  test('gets back what an order had reserved that is cancelled while the model speaks', async () => {
+    const run = await start()
+    await shows(run, /✎ An order/)
+    expect(await run.order.answer('cancel')).toMatch(/^cancel/)
+    await run.order.ended
+    expect(run.output()).toContain('The order is cancelled.')
+    await until('the rest is given back', async () => (await spending()).reserved === 0)
+    // What was said is paid for; nobody was written to.
+    const { used, micros } = await spending()
+    expect(used).toBeGreaterThan(0)
+    expect(used).toBeLessThan(WORDS)
+    expect(micros).toBe(used * 15)
+    expect(run.output()).not.toContain('✉')
+  })
+
+  test('keeps an order waiting that might overspend it, until the next day', async () => {
+    const first = await start('first')
+    await client.budgets.update(budgetId, { limits: { tokens: { soft: null, hard: 50 }, usd_micros: none } })
+    await shows(first, /✉ to cleo.*\n.*curl/)
+    const second = await start('second')
+    const assess = await until('it waits', async () => {
+      const { items } = await client.list({ filter: { states: ['rate_limited'] } })
+      return items[0]
+    })
+    expect(await client.handle(assess.id).explain()).toMatchObject({ dominant: { reason: 'budget' } })
+    expect(second.output()).not.toContain('✎')
+    await passDay(first, /✉ to ann, bob, cleo: the order still waits/)
+    await shows(second, /✉ to cleo.*\n.*curl/)
+    expect(await spending()).toMatchObject({ used: WORDS })
+  })
+})
+
+/** That the model says. */
+const WORDS = 19
+const none = { soft: null, hard: null }

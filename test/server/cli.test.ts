@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mintOperationId } from '@flowfabric/core'
+import { mintOperationId, mintUuid } from '@flowfabric/core'
 import { createWorker, defineTask } from '@flowfabric/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createStorePlace, type StorePlace } from '../support/store-place.js'
@@ -100,6 +100,69 @@ describe('the commands that talk to a server', () => {
     expect(await ask('operations', 'replay', '--lane', 'bulk')).toMatchObject({ code: 2 })
     const all = await ask('operations', 'cancel', '--all', '--state', 'waiting', '--id', mintOperationId())
     expect(all.out).toMatch(/^created /)
+  })
+
+  it('create, list, show, set and reset budgets and quotas', async () => {
+    const made = await ask(
+      ...['budgets', 'create', 'model', '--hard', 'tokens=1000', 'usd_cents=50', '--soft', 'tokens=800'],
+      ...['--every', '1d', '--first-reset', '2126-01-01T00:00:00Z'],
+    )
+    expect(made).toMatchObject({ code: 0 })
+    const id = String(/^created (\S+)$/.exec(made.out)?.[1])
+    expect((await ask('budgets')).out).toMatch(
+      new RegExp(`${id} +model +tokens 0/1000 \\(soft 800\\), usd_cents 0/50 +ok +0 +2126-01-01T`),
+    )
+    expect((await ask('budgets', 'show', id)).out).toMatch(/period +1, since .*\nresets +every 1d0h/)
+    // All limits anew, and nothing else.
+    const set = await ask('budgets', 'set', id, '--hard', 'tokens=2000')
+    expect(set.out).toMatch(/label +model\nspent +tokens 0\/2000\nbreach +ok\nrule +block_new/)
+    expect((await ask('budgets', 'set', id, '--every', 'none', '--label', 'words')).out).toMatch(
+      /label +words\nspent +tokens 0\/2000[\s\S]*resets +never$/,
+    )
+    expect(await ask('budgets', 'reset', id, '--key', 'k', '--reason', 'paid')).toMatchObject({
+      code: 0,
+      out: 'reset',
+    })
+    expect(await ask('budgets', 'reset', id, '--key', 'k')).toMatchObject({ code: 0, out: 'duplicate' })
+    expect(JSON.parse((await ask('budgets', 'show', id, '--json')).out)).toMatchObject({ id, period: 2 })
+
+    const rated = await ask('quotas', 'create', 'mail', '--rate', '100/1m', '--concurrency', '5')
+    const quotaId = String(/^created (\S+)$/.exec(rated.out)?.[1])
+    expect((await ask('quotas')).out).toMatch(new RegExp(`${quotaId} +mail +0/100 in 1m0s +0/5 +queue +0`))
+    const changed = await ask('quotas', 'set', quotaId, '--rate', 'none', '--strategy', 'drop_new')
+    expect(changed.out).toMatch(/rate +-\nslots +0\/5\nfull +drop_new/)
+    expect((await ask('quotas', 'show', quotaId, '--key', 'ann')).out).toMatch(/key +ann\n/)
+  })
+
+  it('refuse budgets and quotas that are none', async () => {
+    const id = mintUuid()
+    for (const args of [
+      ['budgets', 'create', 'no limit'],
+      ['budgets', 'create', 'no amount', '--hard', 'tokens=many'],
+      ['budgets', 'create', 'negative', '--hard', 'tokens=-1'],
+      ['budgets', 'create', 'too large', '--hard', 'tokens=99999999999999999999'],
+      ['budgets', 'create', 'the wrong way round', '--hard', 'tokens=1', '--soft', 'tokens=2'],
+      ['budgets', 'create', 'too often', '--hard', 'tokens=1', '--every', '0s'],
+      ['budgets', 'create', 'no rule', '--hard', 'tokens=1', '--on-breach', 'shout'],
+      ['budgets', 'show', 'x'],
+      ['quotas', 'create', 'no rate', '--rate', '100'],
+      ['quotas', 'create', 'no slots', '--concurrency', '0'],
+      ['quotas', 'create', 'no number', '--concurrency', 'few'],
+      ['quotas', 'create', 'no strategy', '--strategy', 'shout'],
+    ])
+      expect([args, (await ask(...args)).code]).toEqual([args, 2])
+    for (const args of [
+      ['budgets', 'show', id],
+      ['budgets', 'set', id, '--label', 'x'],
+      ['budgets', 'reset', id],
+      ['quotas', 'show', id],
+      ['quotas', 'set', id, '--concurrency', '1'],
+    ])
+      expect([args, (await ask(...args)).code]).toEqual([args, 4])
+    await ask('budgets', 'create', 'one', '--hard', 'tokens=1', '--id', id)
+    expect(await ask('budgets', 'create', 'two', '--hard', 'tokens=1', '--id', id)).toMatchObject({ code: 1 })
+    await ask('quotas', 'create', 'one', '--concurrency', '1', '--id', id)
+    expect(await ask('quotas', 'create', 'two', '--concurrency', '1', '--id', id)).toMatchObject({ code: 1 })
   })
 
   it('submit, list, show, explain, cancel and replay an execution', async () => {

@@ -1,5 +1,6 @@
-import { defineTask, type HandlerContext, type OpenWaitpoint, type } from '@flowfabric/sdk'
-import { assess } from './assess.js'
+import type { BudgetId } from '@flowfabric/core'
+import { allOf, defineFlow, defineTask, type HandlerContext, type OpenWaitpoint, type } from '@flowfabric/sdk'
+import { defineAssessment, estimate } from './assess.js'
 import type { Post } from './post.js'
 
 export interface Order {
@@ -16,6 +17,8 @@ export interface OrderEnd {
 export interface Surroundings {
   readonly post: Post
   readonly modelUrl: string
+  /** What the model may cost. */
+  readonly budgetId: BudgetId
   /** How long a day is: less in a demonstration. */
   readonly dayMs: number
 }
@@ -26,10 +29,8 @@ const approvers = ['ann', 'bob', 'cleo'] as const
 /** Is asked too, when the second day has passed. */
 const superior = 'dora'
 
-type OrderContext = HandlerContext<Order>
-
 /** What an approved order leads to: a child, which could as well be another team's. */
-export const ship = defineTask({
+const ship = defineTask({
   kind: 'ship',
   lane: 'orders',
   input: type<Order>(),
@@ -37,23 +38,26 @@ export const ship = defineTask({
 })
 
 /**
- * An order that two different people have to approve within three days. Between their answers it costs nothing: the handler
- * has ended, and its process may be stopped. What it does outside is in steps, so that going on from its top repeats nothing.
+ * An order that a model looks at, and that two different people then have to approve within three days. Between their answers
+ * it costs nothing: the handler has ended, and its process may be stopped. What it does outside is in steps, so that going on
+ * from its top repeats nothing.
  */
-export function defineOrder({ post, modelUrl, dayMs }: Surroundings) {
-  return defineTask({
-    kind: 'order',
+export function defineOrder({ post, modelUrl, budgetId, dayMs }: Surroundings) {
+  const assess = defineAssessment(modelUrl)
+  const approve = defineTask({
+    kind: 'approve',
     lane: 'orders',
     input: type<Order>(),
+    upstream: { opinion: assess },
     async handler(ctx): Promise<OrderEnd> {
-      const { input, step, waitpoint, call, emit } = ctx
-      await step('assess', () => assess(ctx, modelUrl, input))
+      const { input, upstream, step, waitpoint, call, emit } = ctx
       const approval = await waitpoint('approval')
       const beganAtMs = await step('began', () => ctx.now())
-      await step('invite', () => invite(post, approval, approvers, input))
+      const letter = { order: input, opinion: upstream.opinion.result ?? 'none' }
+      await step('invite', () => invite(post, approval, approvers, letter))
       const end = await decide(ctx, approval, (day) => beganAtMs + day * dayMs, {
         remind: () => post.remind(approvers),
-        escalate: () => invite(post, approval, [superior], input),
+        escalate: () => invite(post, approval, [superior], letter),
       })
       if (end.outcome === 'approved') {
         const shipped = await call('ship', ship, input)
@@ -62,6 +66,12 @@ export function defineOrder({ post, modelUrl, dayMs }: Surroundings) {
       return end
     },
   })
+  const flow = defineFlow('order', (f, order: Order) => {
+    // The budget is the model's: people may take their days while it is spent.
+    const opinion = f.node(assess, order, { name: 'assess', budgets: [{ budgetId, estimate }] })
+    return { end: f.after(allOf({ opinion })).node(approve, order, { name: 'approve' }) }
+  })
+  return { flow, tasks: [assess, approve, ship] }
 }
 
 /** Everybody gets a link of their own: whose it is, is signed into its token. */
@@ -69,11 +79,12 @@ async function invite(
   post: Post,
   approval: OpenWaitpoint,
   people: readonly string[],
-  { item, euros }: Order,
+  { order: { item, euros }, opinion }: { readonly order: Order; readonly opinion: string },
 ): Promise<void> {
+  const text = `Please approve ${item} for ${euros} €. The model says: ${opinion}`
   for (const person of people) {
     const token = await approval.tokenFor(person)
-    post.invite({ to: person, text: `Please approve ${item} for ${euros} €`, url: approval.url, token })
+    post.invite({ to: person, text, url: approval.url, token })
   }
 }
 
@@ -84,7 +95,7 @@ interface Reactions {
 
 /** Waits day by day. What somebody answered counts on; the same person twice is one person. */
 async function decide(
-  { suspend, step, now, emit }: OrderContext,
+  { suspend, step, now, emit }: Pick<HandlerContext<Order>, 'suspend' | 'step' | 'now' | 'emit'>,
   approval: OpenWaitpoint,
   endOfDay: (day: number) => number,
   { remind, escalate }: Reactions,

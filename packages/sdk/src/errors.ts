@@ -73,6 +73,8 @@ export class RetryAtError extends Error {
 /** Thrown by `ctx.spend`: a hard limit of the budget is passed. What was spent is charged. */
 export class BudgetExceeded extends Error {
   override readonly name = 'BudgetExceeded'
+  /** Of the failure that is recorded of a handler which does not catch it. */
+  readonly category = 'budget_exceeded'
   readonly budgetId: BudgetId
   /** In this period, by all. */
   readonly used: Amounts

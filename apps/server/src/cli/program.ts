@@ -2,8 +2,10 @@ import { isEngineError } from '@flowfabric/core'
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
 import { addAdministration } from './commands/administration.js'
+import { addBudgets } from './commands/budgets.js'
 import { addBulk } from './commands/bulk.js'
 import { addListing } from './commands/listing.js'
+import { addQuotas } from './commands/quotas.js'
 import { addScheduling } from './commands/scheduling.js'
 import { addServing } from './commands/serving.js'
 import { addShowing } from './commands/showing.js'
@@ -56,6 +58,8 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addSignalling(program, terminal)
   addScheduling(program, terminal)
   addBulk(program, terminal)
+  addBudgets(program, terminal)
+  addQuotas(program, terminal)
   addTailing(program, terminal)
   addAdministration(program, terminal)
   addStreaming(program, terminal)

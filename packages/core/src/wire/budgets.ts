@@ -14,7 +14,7 @@ import {
 import type { Page } from '../contract/conventions.js'
 import { deriveUuid } from '../ids/derive-uuid.js'
 import { type BudgetId, mintBudgetId, parseBudgetId } from '../ids/index.js'
-import { amountsSchema, budgetSettingsFields } from './demands.js'
+import { amountsSchema, budgetSettingsFields, statedBudgetFields } from './demands.js'
 import { pageQuery, reasonField } from './executions.js'
 import type { WireCall, WireOperation } from './operation.js'
 import { readReply, readWire } from './read.js'
@@ -43,7 +43,7 @@ const budgetSchema: z.ZodType<Budget> = z.object({
 })
 
 const createFields = {
-  ...budgetSettingsFields,
+  ...statedBudgetFields,
   firstResetAtMs: timeMs.optional().describe('Default: a period from now.'),
 } as const
 const putBody = z.strictObject(createFields)
@@ -128,7 +128,7 @@ export const listBudgets: WireOperation<ListBudgets, Page<Budget>> = {
   readAnswer: (json) => readReply(pageOf(budgetSchema), json),
 }
 
-const settingsBody = z.strictObject(budgetSettingsFields).partial()
+const settingsBody = z.strictObject(statedBudgetFields).partial()
 const updateSchema = z.object({ outcome: z.literal('updated'), budget: budgetSchema })
 
 export const updateBudget: WireOperation<

@@ -42,10 +42,8 @@ export const quotaDemandSchema: z.ZodType<QuotaDemand> = z.object({
   cost: z.number(),
 })
 
-const limitSchema: z.ZodType<BudgetLimit> = z.object({
-  soft: z.number().nullable(),
-  hard: z.number().nullable(),
-})
+const limitFields = { soft: z.number().nullable(), hard: z.number().nullable() } as const
+const limitSchema: z.ZodType<BudgetLimit> = z.object(limitFields)
 
 export const budgetSettingsFields = {
   label: z.string(),
@@ -54,16 +52,29 @@ export const budgetSettingsFields = {
   resetPeriodMs: z.number().nullable().describe('Null: what is spent is never reset by time.'),
 } as const satisfies Record<keyof BudgetSettings, z.ZodType>
 
-const rateSchema = z.object({
+/** As a caller states them: what is unknown is refused. */
+export const statedBudgetFields = {
+  ...budgetSettingsFields,
+  limits: z.record(z.string(), z.strictObject(limitFields)).describe('By dimension; null is no limit.'),
+} as const satisfies Record<keyof BudgetSettings, z.ZodType>
+
+const rateFields = {
   units: whole(1, limits.quotaUnitsMax, 'In any stretch of time of this length.'),
   windowMs: whole(1, limits.durationMsMax),
-})
+} as const
+const rateSchema = z.object(rateFields)
 
 export const quotaSettingsFields = {
   label: z.string(),
   rate: rateSchema.nullable(),
   concurrency: z.number().nullable().describe('Slots; null is no limit.'),
   strategy: z.enum(quotaStrategies).describe('What happens at admission when it is full.'),
+} as const satisfies Record<keyof QuotaSettings, z.ZodType>
+
+/** As a caller states them: what is unknown is refused. */
+export const statedQuotaFields = {
+  ...quotaSettingsFields,
+  rate: z.strictObject(rateFields).nullable(),
 } as const satisfies Record<keyof QuotaSettings, z.ZodType>
 
 const quotaFactsSchema: z.ZodType<QuotaFacts> = z.object({

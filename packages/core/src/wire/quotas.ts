@@ -15,7 +15,7 @@ import type {
 import { deriveUuid } from '../ids/derive-uuid.js'
 import { mintQuotaId, parseQuotaId, type QuotaId } from '../ids/index.js'
 import { limits } from '../limits.js'
-import { quotaKey, quotaSettingsFields } from './demands.js'
+import { quotaKey, quotaSettingsFields, statedQuotaFields } from './demands.js'
 import { pageQuery } from './executions.js'
 import { fencingSchemas } from './leases.js'
 import type { WireCall, WireOperation } from './operation.js'
@@ -45,9 +45,9 @@ const quotaSchema: z.ZodType<Quota> = z.object({
   retryAtMs: timeMs.nullable().describe('When the rate has room again; null when it has.'),
 })
 
-const putBody = z.strictObject(quotaSettingsFields)
+const putBody = z.strictObject(statedQuotaFields)
 const createBody = z.strictObject({
-  ...quotaSettingsFields,
+  ...statedQuotaFields,
   quotaId: quotaId.optional().describe('Minted by the server when absent.'),
   idempotencyKey: z.string().optional().describe('A repeat under the same key means the same quota.'),
 })
@@ -128,7 +128,7 @@ export const listQuotas: WireOperation<ListQuotas, Page<Quota>> = {
   readAnswer: (json) => readReply(pageOf(quotaSchema), json),
 }
 
-const settingsBody = z.strictObject(quotaSettingsFields).partial()
+const settingsBody = z.strictObject(statedQuotaFields).partial()
 const updateSchema = z.object({ outcome: z.literal('updated'), quota: quotaSchema })
 
 export const updateQuota: WireOperation<UpdateQuota, { readonly outcome: 'updated'; readonly quota: Quota }> =
