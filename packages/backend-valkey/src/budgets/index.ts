@@ -40,7 +40,6 @@ export function createBudgets(ctx: ValkeyContext): BudgetOperations {
           [namespace, 0, content, label, packed, onHardBreach, resetPeriodMs ?? 0],
           firstResetAtMs ?? FOLLOWS_FROM_PERIOD,
         ],
-        brings: ['submit'],
       })
       const [isNew, told] = reply
       const stored = found(told, budgetId)

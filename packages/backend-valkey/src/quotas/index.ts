@@ -36,7 +36,6 @@ export function createQuotas(ctx: ValkeyContext): QuotaOperations {
         name: 'quotas_create',
         tag: await homeOfQuota(ctx, quotaId),
         args: [quotaId, packSettings(params, namespace, content)],
-        brings: ['submit'],
       })
       const [isNew, told] = reply
       const row = told as unknown as QuotaRow
