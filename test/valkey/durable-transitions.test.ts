@@ -36,6 +36,15 @@ describe('what waits until it is durable', () => {
 
   let namespaces = 0
 
+  /** As much of a store under test as the drivers ask for. */
+  const openedAs = (backend: ValkeyBackend) => ({
+    name: 'valkey',
+    backend,
+    partitionCounts: counts,
+    partitions: flowPartitions(counts.flow),
+    inside: { keyPrefix: 'ff', send: async () => null, keys: async () => [] },
+  })
+
   /** The same store by two backends: one that waits for nothing, to prepare what is needed, and one that waits for `transition`. */
   async function open(
     transition: Transition,
@@ -52,7 +61,7 @@ describe('what waits until it is durable', () => {
     const namespace = parseNamespace(`durable-${namespaces}`)
     const [quick, durable] = backends.map((backend) =>
       inNamespace(
-        { backend, partitionCounts: counts, partitions: flowPartitions(counts.flow) } as never,
+        openedAs(backend) as never,
         namespace,
       ),
     ) as [TestStore, TestStore]
