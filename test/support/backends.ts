@@ -11,7 +11,15 @@ import { flowPartitions } from './drive.js'
 import type { PostgresMajor } from './servers/postgres.js'
 import { createTestDatabase } from './servers/test-database.js'
 
-const backendNames = ['model', 'pglite', 'postgres18', 'postgres15', 'valkey', 'valkeyCluster'] as const
+const backendNames = [
+  'model',
+  'pglite',
+  'postgres18',
+  'postgres15',
+  'pgbouncer',
+  'valkey',
+  'valkeyCluster',
+] as const
 export type BackendName = (typeof backendNames)[number]
 
 /** The store that the running project tests; the model where a project names none. */
@@ -110,14 +118,16 @@ function openModel(options: TestBackendOptions, partitions: PartitionConfig): Op
 }
 
 async function openPostgres(
-  name: 'pglite' | 'postgres18' | 'postgres15',
+  name: 'pglite' | 'postgres18' | 'postgres15' | 'pgbouncer',
   options: TestBackendOptions,
   partitions: PartitionConfig,
 ): Promise<Opened> {
   const { createPostgresBackend } = await import('@flowfabric/backend-postgres')
   const { inlineResolveEdges, hopMaxEdges } = options
   const place =
-    name === 'pglite' ? await openPglite() : await openServer(name === 'postgres18' ? 18 : 15, partitions)
+    name === 'pglite'
+      ? await openPglite()
+      : await openServer(name === 'postgres15' ? 15 : 18, partitions, name === 'pgbouncer')
   const opened: FoundationBackend[] = []
   const settings = {
     ...place.options,
@@ -220,7 +230,7 @@ async function openPglite() {
 }
 
 /** A database for each store, on the run's shared server. */
-async function openServer(major: PostgresMajor, partitions: PartitionConfig) {
+async function openServer(major: PostgresMajor, partitions: PartitionConfig, isPooled: boolean) {
   const { default: pg } = await import('pg')
   const schema = 'flowfabric'
   const database = await createTestDatabase(major, {
@@ -235,7 +245,17 @@ async function openServer(major: PostgresMajor, partitions: PartitionConfig) {
     await database.drop()
   }
   const { url } = database
-  return { options: { connectionString: url, schema }, pool: toSqlPool(pool), schema, url, close }
+  const access = isPooled ? await throughPooler(url) : { connectionString: url }
+  return { options: { ...access, schema }, pool: toSqlPool(pool), schema, url, close }
+}
+
+/** What is listened to goes past the pooler, as it has to. */
+async function throughPooler(url: string) {
+  const [{ inject }, { urlThrough }] = await Promise.all([import('vitest'), import('./servers/pgbouncer.js')])
+  const port = inject('pgbouncerPort')
+  if (port === undefined)
+    throw new Error('this project has no PgBouncer: name it in support/servers/global-setup.ts')
+  return { connectionString: urlThrough(port, url), pooler: true, listenConnectionString: url }
 }
 
 async function prepareStore(url: string, schema: string, partitions: PartitionConfig): Promise<void> {
