@@ -38,6 +38,13 @@ const projects: Record<string, Project> = {
   'conformance:pglite': { include: ['test/conformance/**/*.test.ts'], backend: 'pglite' },
   'conformance:postgres18': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres18' },
   'conformance:postgres15': { include: ['test/conformance/**/*.test.ts'], backend: 'postgres15' },
+  // Behind a transaction pooler, where sessions are shared: what leaves a session to another is seen at once. All in a soak.
+  'conformance:pgbouncer': {
+    include: isSoak
+      ? ['test/conformance/**/*.test.ts']
+      : ['test/conformance/{leases,workers}/*.test.ts', 'test/conformance/{executions,flows}/submit*.test.ts'],
+    backend: 'pgbouncer',
+  },
   'conformance:valkey': { include: ['test/conformance/**/*.test.ts'], backend: 'valkey' },
   'conformance:valkeyCluster': { include: ['test/conformance/**/*.test.ts'], backend: 'valkeyCluster' },
   // What only that store has: plans, migrations, its own API.

@@ -1,10 +1,12 @@
 /**
- * Writes the tables of the documents that follow from code: the state machine, the error codes and the settings. With
+ * Writes the tables of the documents that follow from code: the state machine, the error codes, the settings and
+ * the list of operations. With
  * `--check` it writes nothing, and fails when a document is not what the code says. Needs what `build` makes.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { readContract, readStore, stores } from './operations.mjs'
 import { root } from './workspace.mjs'
 
 const core = await load('packages/core/dist/index.js')
@@ -14,6 +16,7 @@ const documents = {
   'docs/state-machine.md': describeStateMachine(),
   'docs/errors.md': describeErrors(),
   'docs/configuration.md': describeConfiguration(),
+  'docs/operations.md': describeOperations(),
 }
 
 const isCheck = process.argv.includes('--check')
@@ -134,6 +137,36 @@ masked. Secrets have no flag, since a process list would show it; they may be re
     table(['setting', 'environment', 'flag', 'default', 'meaning'], rows),
     `The commands that talk to a server read \`FF_URL\`, \`FF_TOKEN\` and \`FF_NAMESPACE\`.`,
   )
+}
+
+function describeOperations() {
+  const columns = Object.entries(stores).map(([store, place]) => [store, readStore(place)])
+  const sections = readContract().flatMap(({ role, operations }) => [
+    `## ${role}`,
+    table(
+      ['operation', ...columns.map(([store]) => store)],
+      operations.map((operation) => [
+        `\`${operation}\``,
+        ...columns.map(([, found]) => describePlace(found.get(`${role}.${operation}`))),
+      ]),
+    ),
+  ])
+  return page(
+    'Operations of the contract',
+    'packages/core/src/contract and the composition of each store',
+    `What each operation promises stands in its doc comment (\`packages/core/src/contract\`). These are the files that carry
+it out: in the reference model (\`test/model\`), on Postgres (\`packages/backend-postgres/src\`) and on Valkey
+(\`packages/backend-valkey/src\`). *core* marks what one function of core decides for both stores, from records that they
+keep. \`node scripts/list-operations.mjs\` prints the same and fails when one is missing; a dash is one that no store has yet.`,
+    ...sections,
+  )
+}
+
+function describePlace(place) {
+  if (place === undefined) return '–'
+  const name = place.file.replace(/^(test\/model|packages\/[^/]+\/src)\//, '')
+  const link = `[${name}](../${place.file})`
+  return place.core === undefined ? link : `${link}, [core](../${place.core})`
 }
 
 function page(title, source, ...parts) {

@@ -16,6 +16,7 @@ const cachedChecks = [
   'check:unused',
   'check:schema',
   'check:library',
+  'check:operations',
   'check:tables',
   'check:docs',
   'check:packages',

@@ -25,6 +25,8 @@ create type eligibility_state as enum ('eligible_now', 'not_eligible_until_time'
 
 create type ended_by as enum ('holder', 'lease_expiry', 'revocation', 'attempt_timeout', 'suspension_timeout', 'deadline', 'cancel', 'skip');
 
+create type fault as (code text, message text);
+
 create type finished as (ord integer, outcome text, late boolean, retry_at bigint, partition_key integer, id uuid, lane_id integer, flow_id uuid, is_terminal boolean, is_eligible boolean, due_at bigint, refusal text, ended_by ended_by, terminal_outcome terminal_outcome, answer jsonb);
 
 create type flow_state as enum ('draft', 'open', 'cancelling', 'replaying', 'completed', 'failed', 'cancelled');
@@ -1329,6 +1331,28 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.capabilities_fault(p_capabilities jsonb)
+ RETURNS fault
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v record;
+begin
+  if p_capabilities is null then return null; end if;
+  if jsonb_typeof(p_capabilities) <> 'array' then return row('invalid_params', 'capabilities: must be a list')::fault; end if;
+  for v in select value #>> '{}' as text, jsonb_typeof(value) as type from jsonb_array_elements(p_capabilities) loop
+    if v.type <> 'string' or v.text !~ '^[^[:cntrl:][:space:],]+$' then
+      return row('invalid_capability', format('not a capability: %s', left(v.text, 128)))::fault;
+    end if;
+  end loop;
+  if (select count(distinct value) > 256 or sum(octet_length(value) + 1) > 4097 from jsonb_array_elements_text(p_capabilities)) then
+    return row('too_many_capabilities', 'at most 256 capabilities, of 4096 bytes')::fault;
+  end if;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.carries_ends()
  RETURNS boolean
  LANGUAGE sql
@@ -1645,6 +1669,24 @@ begin
   end if;
   update replay_member m set stage = 2 where m.partition_key = p_partition and m.flow_id = p_flow and m.execution_id = any(v_ids);
   return cardinality(v_ids);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.crc16(p_bytes bytea)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+declare
+  v_crc integer := 0;
+  x integer;
+begin
+  for i in 0 .. length(p_bytes) - 1 loop
+    x := ((v_crc >> 8) # get_byte(p_bytes, i)) & 255;
+    x := x # (x >> 4);
+    v_crc := ((v_crc << 8) # (x << 12) # (x << 5) # x) & 65535;
+  end loop;
+  return v_crc;
 end $function$
 ;
 
@@ -3144,11 +3186,25 @@ CREATE OR REPLACE FUNCTION flowfabric.is_eligible(p_deps boolean, p_held boolean
 RETURN ((NOT p_deps) AND (NOT p_held) AND COALESCE((p_not_before <= p_now), true))
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.is_inside()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN COALESCE((current_setting('flowfabric.inside'::text, true) = 'on'::text), false)
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.is_known_policy(p_kind text, p_k integer, p_on_decided text, p_run_on text, p_n integer)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((COALESCE(p_kind, 'all_of'::text) = ANY (ARRAY['all_of'::text, 'any_of'::text, 'quorum'::text])) AND (COALESCE(p_on_decided, 'let_run'::text) = ANY (ARRAY['cancel_remaining'::text, 'let_run'::text])) AND (p_run_on = ANY (ARRAY['groupSatisfied'::text, 'groupImpossible'::text, 'always'::text])) AND ((COALESCE(p_kind, 'all_of'::text) <> 'quorum'::text) OR ((COALESCE(p_k, 1) >= 1) AND (COALESCE(p_k, 1) <= p_n))))
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.is_name(p_text text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN COALESCE((p_text ~ '^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$'::text), false)
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.is_needed(p_partition integer, p_id uuid)
@@ -3652,6 +3708,12 @@ begin
     order by f.attempt_index, f.frame_number;
   end if;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.mint_uuid()
+ RETURNS uuid
+ LANGUAGE sql
+RETURN (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send((floor((date_part('epoch'::text, clock_timestamp()) * (1000)::double precision)))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.next_sequence(p_partition integer, p_id uuid)
@@ -4862,6 +4924,44 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.retry_fault(p_retry jsonb)
+ RETURNS fault
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_backoff jsonb := p_retry -> 'backoff';
+  v_fault fault;
+begin
+  if p_retry is null then return null; end if;
+  if jsonb_typeof(p_retry) <> 'object' then return row('invalid_policy', 'retry must be an object')::fault; end if;
+  v_fault := whole_fault(coalesce(p_retry -> 'maxAttempts', 'null'), 'retry.maxAttempts', 1, 1000, 'invalid_policy', 'invalid_policy');
+  if v_fault is not null then return v_fault; end if;
+  if jsonb_typeof(v_backoff) is distinct from 'object' or coalesce(v_backoff ->> 'kind', '') not in ('fixed', 'exponential') then
+    return row('invalid_policy', 'retry.backoff.kind must be fixed or exponential')::fault;
+  end if;
+  v_fault := coalesce(
+    whole_fault(coalesce(v_backoff -> 'initialMs', 'null'), 'retry.backoff.initialMs', 0, 315576000000, 'invalid_policy', 'invalid_policy'),
+    whole_fault(coalesce(v_backoff -> 'maxMs', 'null'), 'retry.backoff.maxMs', 0, 315576000000, 'invalid_policy', 'invalid_policy'));
+  if v_fault is not null then return v_fault; end if;
+  if (v_backoff ->> 'maxMs')::numeric < (v_backoff ->> 'initialMs')::numeric then
+    return row('invalid_policy', 'retry.backoff.maxMs is below initialMs')::fault;
+  end if;
+  if jsonb_typeof(v_backoff -> 'multiplier') is distinct from 'number' or (v_backoff ->> 'multiplier')::numeric not between 1 and 1000 then
+    return row('invalid_policy', 'retry.backoff.multiplier must be a number of 1…1000')::fault;
+  end if;
+  if jsonb_typeof(v_backoff -> 'jitter') is distinct from 'boolean' then
+    return row('invalid_policy', 'retry.backoff.jitter must be true or false')::fault;
+  end if;
+  if jsonb_typeof(p_retry -> 'nonRetryable') is distinct from 'array' or jsonb_array_length(p_retry -> 'nonRetryable') > 100
+    or exists (select 1 from jsonb_array_elements(p_retry -> 'nonRetryable') c
+      where jsonb_typeof(c) <> 'string' or c #>> '{}' !~ '^[^[:cntrl:]]{1,128}$') then
+    return row('invalid_policy', 'retry.nonRetryable must be a list of at most 100 categories')::fault;
+  end if;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.room_of(p_lanes integer[], p_caps integer[], p_max integer)
  RETURNS bigint[]
  LANGUAGE plpgsql
@@ -5033,6 +5133,18 @@ CREATE OR REPLACE FUNCTION flowfabric.signal_entry(s signal, p_bytes boolean)
 RETURN json_build_object('sequence', (s).sequence, 'id', (s).id, 'waitpoint', (s).waitpoint_id, 'name', (s).name, 'payload', CASE WHEN p_bytes THEN encode((s).payload, 'base64'::text) ELSE NULL::text END, 'source', (s).source, 'receivedAtMs', (s).received_at, 'suspension', (s).suspension_id)
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.solo_partition(p_namespace text, p_lane text, p_uuid uuid)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select (crc16(convert_to(p_namespace || '/' || p_lane, 'UTF8')) + case when l.shards > 1 then crc16(uuid_send(p_uuid)) % l.shards else 0 end)
+    % d.flow_partitions
+  from deployment d left join lane l on l.namespace = p_namespace and l.name = p_lane
+$function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.stop_children(p_partition integer, p_parent uuid, p_namespace text, p_generation integer, p_max integer)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -5075,6 +5187,106 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.submission_fault(p_namespace text, p_lane text, p_kind text, p_input bytea, o jsonb)
+ RETURNS fault
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare
+  v_name text;
+begin
+  if not is_name(p_namespace) then return row('invalid_namespace', format('not a namespace: %s', left(p_namespace, 128)))::fault; end if;
+  if jsonb_typeof(o) <> 'object' then return row('invalid_params', 'options: must be an object')::fault; end if;
+  select k into v_name from jsonb_object_keys(o) k where k <> all (array['id', 'inputHash', 'priority', 'capabilities', 'tags', 'retry',
+    'timeouts', 'startAtMs', 'delayMs', 'retentionMs', 'maxReclaims', 'traceContext', 'idempotencyKey', 'idempotencyTtlMs']) limit 1;
+  if found then return row('unknown_field', format('options has no %s', left(v_name, 128)))::fault; end if;
+  if o ? 'id' and coalesce(o ->> 'id' !~ '^\{fp:(0|[1-9][0-9]{0,4})\}:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$', true) then
+    return row('invalid_execution_id', format('not an execution id: %s', left(o ->> 'id', 128)))::fault;
+  end if;
+  if o ? 'id' and split_part(substr(o ->> 'id', 5), '}', 1)::integer >= (select flow_partitions from deployment) then
+    return row('partition_out_of_range', format('no such partition: %s', o ->> 'id'))::fault;
+  end if;
+  if not is_name(split_part(p_kind, '@', 1)) or length(p_kind) > 128 or p_kind like '%@%@%' or (p_kind like '%@%' and not is_name(split_part(p_kind, '@', 2))) then
+    return row('invalid_kind', format('not a kind: %s', left(p_kind, 128)))::fault;
+  end if;
+  if not is_name(p_lane) then return row('invalid_lane_id', format('not a lane: %s', left(p_lane, 128)))::fault; end if;
+  if length(p_input) > 1048576 then
+    return row('payload_too_large', format('input has %s bytes, at most %s', length(p_input), 1048576))::fault;
+  end if;
+  if o ? 'inputHash' and coalesce(o ->> 'inputHash' !~ '^[A-Za-z0-9+/=_:.-]{1,128}$', true) then
+    return row('invalid_params', 'inputHash: must be 1…128 characters of a-z, A-Z, 0-9 and + / = _ : . -')::fault;
+  end if;
+  if o ? 'startAtMs' and o ? 'delayMs' then return row('invalid_params', 'delayMs: excludes startAtMs')::fault; end if;
+  return coalesce(
+    whole_fault(o -> 'priority', 'priority', 0, 9000, 'invalid_priority', 'invalid_priority'),
+    capabilities_fault(o -> 'capabilities'), tags_fault(o -> 'tags'), retry_fault(o -> 'retry'), timeouts_fault(o -> 'timeouts'),
+    whole_fault(o -> 'startAtMs', 'startAtMs', 0, 253402300799999, 'invalid_params', 'limit_exceeded'),
+    whole_fault(o -> 'delayMs', 'delayMs', 0, 315576000000, 'invalid_params', 'limit_exceeded'),
+    whole_fault(o -> 'retentionMs', 'retentionMs', 0, 315576000000, 'invalid_params', 'limit_exceeded'),
+    whole_fault(o -> 'maxReclaims', 'maxReclaims', 0, 1000, 'invalid_params', 'limit_exceeded'),
+    text_fault(o -> 'traceContext', 'traceContext', 0, 1024),
+    text_fault(o -> 'idempotencyKey', 'idempotencyKey', 1, 512),
+    whole_fault(o -> 'idempotencyTtlMs', 'idempotencyTtlMs', 1, 315576000000, 'invalid_params', 'limit_exceeded'));
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.submit(namespace text, lane text, kind text, input jsonb DEFAULT NULL::jsonb, options jsonb DEFAULT '{}'::jsonb, OUT outcome text, OUT id text, OUT error text, OUT message text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+  o jsonb := jsonb_strip_nulls(coalesce(submit.options, '{}'));
+  v_input bytea := convert_to(submit.input::text, 'UTF8');
+  v_fault fault;
+  v_partition integer;
+  v_uuid uuid;
+  v_route integer;
+  v_known jsonb;
+  v_answer jsonb;
+  v_state text;
+begin
+  v_fault := submission_fault(submit.namespace, submit.lane, submit.kind, v_input, o);
+  if v_fault is not null then
+    outcome := 'error';
+    error := v_fault.code;
+    message := v_fault.message;
+    return;
+  end if;
+  v_uuid := coalesce(right(o ->> 'id', 36)::uuid, mint_uuid());
+  v_partition := coalesce(split_part(substr(o ->> 'id', 5), '}', 1)::integer, solo_partition(submit.namespace, submit.lane, v_uuid));
+  begin
+    v_route := ensure_route(submit.namespace, submit.lane, submit.kind,
+      array(select distinct c collate "C" from jsonb_array_elements_text(o -> 'capabilities') c order by 1), false, 1024);
+    if v_route is null then
+      outcome := 'too_many_routes';
+      return;
+    end if;
+    v_known := (o - '{id,inputHash,capabilities,timeouts,idempotencyKey,idempotencyTtlMs}'::text[]) || coalesce(o -> 'timeouts', '{}');
+    v_answer := submit_inside(submit.namespace, array[v_partition], array[v_uuid], array[v_route],
+      array[coalesce(o ->> 'inputHash', encode(sha256(coalesce(v_input, 'null')), 'hex'))], array[v_input],
+      array[nullif(v_known, '{}')], case when o ? 'idempotencyKey' then array[o ->> 'idempotencyKey'] end,
+      array[coalesce((o ->> 'idempotencyTtlMs')::bigint, 86400000)]);
+    v_state := v_answer ->> 'state';
+    message := v_answer ->> 'message';
+  exception when others then
+    get stacked diagnostics v_state = returned_sqlstate, message = message_text;
+  end;
+  if v_state is not null then
+    outcome := 'error';
+    error := case when v_state in ('40001', '40P01', '55P03') then 'contention' else 'internal_error' end;
+    return;
+  end if;
+  outcome := v_answer -> 0 ->> 'outcome';
+  if outcome in ('accepted', 'duplicate') then
+    id := format('{fp:%s}:%s', v_answer -> 0 ->> 'partition_key', v_answer -> 0 ->> 'id');
+  end if;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.submit_executions(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[])
  RETURNS SETOF submitted
  LANGUAGE plpgsql
@@ -5089,7 +5301,8 @@ declare
   v_now bigint;
   v_made uuid[];
 begin
-  perform pg_advisory_xact_lock_shared(barrier_key());
+  -- A caller's transaction may stay open for long: whoever closes a lane does not wait for it.
+  if not is_inside() then perform pg_advisory_xact_lock_shared(barrier_key()); end if;
   v_now := now_ms();
 
   -- The info first: its key says whose the id is.
@@ -5144,6 +5357,24 @@ begin
     join route r on r.id = i.route_id join lane l on l.id = r.lane_id
     where v_made is null or i.id <> all (v_made);
   end if;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.submit_flow_inside(p_flow json, p_nodes json, p_edges json, p_hints json, OUT answer json)
+ RETURNS json
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare
+  v_state text;
+  v_message text;
+begin
+  select row_to_json(s) into answer from submit_flows(json_build_array(p_flow), p_nodes, p_edges) s;
+  if answer ->> 'outcome' = 'accepted' then perform tell_at_commit(p_hints); end if;
+exception when others then
+  get stacked diagnostics v_state = returned_sqlstate, v_message = message_text;
+  answer := json_build_object('state', v_state, 'message', v_message);
 end $function$
 ;
 
@@ -5210,6 +5441,45 @@ begin
     return next;
   end loop;
   perform insert_members(v_partitions, v_accepted, v_namespaces, array_fill(false, array[v_count]), p_nodes, p_edges, v_now);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.submit_inside(p_namespace text, p_partitions integer[], p_ids uuid[], p_routes integer[], p_hashes text[], p_inputs bytea[], p_options jsonb[], p_keys text[], p_ttls bigint[], OUT answer json)
+ RETURNS json
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+  v_rows submitted[];
+  v_state text;
+  v_message text;
+begin
+  perform set_config('flowfabric.inside', 'on', true);
+  if p_keys is null then
+    select array_agg(s order by s.ord) into v_rows
+      from submit_executions(p_namespace, p_partitions, p_ids, p_routes, p_hashes, p_inputs, p_options) s;
+  else
+    select array_agg(s order by s.ord) into v_rows
+      from submit_keyed(p_namespace, p_partitions, p_ids, p_routes, p_hashes, p_inputs, p_options, p_keys, p_ttls) s;
+  end if;
+  perform set_config('flowfabric.inside', '', true);
+  -- A route that is younger than the caller's snapshot.
+  if coalesce(cardinality(v_rows), 0) < cardinality(p_ids) then
+    raise exception 'a route was made after the snapshot of this transaction' using errcode = '40001';
+  end if;
+  perform tell_at_commit(coalesce(json_agg(h.hint), '[]')) from (
+    select json_build_object('type', 'ready', 'namespace', p_namespace, 'lane', l.name, 'count', count(*)) as hint
+      from unnest(v_rows) r join lane l on l.id = r.lane_id where r.outcome = 'accepted' and r.eligible group by l.name
+    union all
+    select json_build_object('type', 'due', 'partition', format('{fp:%s}', r.partition_key), 'dueAtMs', min(r.due_at))
+      from unnest(v_rows) r where r.outcome = 'accepted' and r.due_at is not null group by r.partition_key
+  ) h;
+  answer := array_to_json(v_rows);
+exception when others then
+  get stacked diagnostics v_state = returned_sqlstate, v_message = message_text;
+  answer := json_build_object('state', v_state, 'message', v_message);
 end $function$
 ;
 
@@ -5500,6 +5770,27 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.tags_fault(p_tags jsonb)
+ RETURNS fault
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v record;
+begin
+  if p_tags is null then return null; end if;
+  if jsonb_typeof(p_tags) <> 'object' then return row('invalid_params', 'tags: must be an object')::fault; end if;
+  if (select count(*) from jsonb_object_keys(p_tags)) > 32 then return row('too_many_tags', 'at most 32 tags')::fault; end if;
+  for v in select key, value, value #>> '{}' as text from jsonb_each(p_tags) loop
+    if length(v.key) > 128 or octet_length(v.text) > 256 then return row('tag_too_long', format('tag %s', left(v.key, 128)))::fault; end if;
+    if v.key !~ '^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$' or v.key ~ '^ff[.]' or jsonb_typeof(v.value) <> 'string' then
+      return row('invalid_tag', format('not a tag: %s', v.key))::fault;
+    end if;
+  end loop;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.take_demands(p_partitions integer[], p_ids uuid[], p_granted integer[], p_begins boolean[], p_now bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -5534,6 +5825,22 @@ begin
     join execution e on e.partition_key = p_partitions[g.i] and e.id = p_ids[g.i]
     cross join lateral jsonb_array_elements(i.demands -> 'b') d
     cross join lateral jsonb_each_text(d.value -> 1) a;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.tell_at_commit(p_hints json)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+begin
+  if json_array_length(p_hints) = 0 or not exists (select 1 from pg_locks l
+    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+      and l.database = (select oid from pg_database where datname = current_database())
+      and (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('flowfabric/hints/' || current_schema(), 0)) then
+    return;
+  end if;
+  perform pg_notify(current_schema() || '_hints', 'transaction [' || h || ']') from json_array_elements_text(p_hints) h;
 end $function$
 ;
 
@@ -5575,6 +5882,24 @@ AS $function$
     from execution e join lane l on l.id = e.lane_id
     where e.partition_key = p_partition and e.id = p_id and (e.flow_id is not null or l.event_level = 'all')
 $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.text_fault(p_value jsonb, p_path text, p_min integer, p_max integer)
+ RETURNS fault
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_text text := p_value #>> '{}';
+begin
+  if p_value is null then return null; end if;
+  if jsonb_typeof(p_value) <> 'string' then return row('invalid_params', p_path || ': must be a text')::fault; end if;
+  if octet_length(v_text) < p_min then return row('invalid_params', p_path || ': must not be empty')::fault; end if;
+  if octet_length(v_text) > p_max then
+    return row('limit_exceeded', format('%s is %s, at most %s', p_path, octet_length(v_text), p_max))::fault;
+  end if;
+  return null;
+end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.time_out_suspensions(p_partition integer, p_ids uuid[], p_now bigint)
@@ -5622,6 +5947,28 @@ CREATE OR REPLACE FUNCTION flowfabric.timeout_of(p_partition integer, p_id uuid)
 AS $function$
   select s.times_out_at from suspension s where s.partition_key = p_partition and s.execution_id = p_id and not s.escalated limit 1
 $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.timeouts_fault(p_timeouts jsonb)
+ RETURNS fault
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_name text;
+  v_fault fault;
+begin
+  if p_timeouts is null then return null; end if;
+  if jsonb_typeof(p_timeouts) <> 'object' then return row('invalid_policy', 'timeouts must be an object')::fault; end if;
+  for v_name in select jsonb_object_keys(p_timeouts) loop
+    if v_name not in ('deadlineMs', 'attemptTimeoutMs', 'queueTtlMs') then
+      return row('unknown_field', format('timeouts has no %s', left(v_name, 128)))::fault;
+    end if;
+    v_fault := whole_fault(p_timeouts -> v_name, 'timeouts.' || v_name, 1, 315576000000, 'invalid_policy', 'invalid_policy');
+    if v_fault is not null then return v_fault; end if;
+  end loop;
+  return null;
+end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.to_judge(s suspension)
@@ -6047,6 +6394,21 @@ begin
   end if;
   if v_generation <> p_generation then return null; end if;
   return array(select w.watcher from child_watcher w where w.child = p_child and w.partition_key = p_partition order by w.watcher limit p_max);
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.whole_fault(p_value jsonb, p_path text, p_min numeric, p_max numeric, p_low text, p_high text)
+ RETURNS fault
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if p_value is null then return null; end if;
+  if jsonb_typeof(p_value) <> 'number' or p_value::numeric % 1 <> 0 or p_value::numeric < p_min then
+    return row(p_low, format('%s: must be a whole number of %s…%s', p_path, p_min, p_max))::fault;
+  end if;
+  if p_value::numeric > p_max then return row(p_high, format('%s is %s, at most %s', p_path, p_value, p_max))::fault; end if;
+  return null;
 end $function$
 ;
 

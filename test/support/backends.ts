@@ -11,7 +11,15 @@ import type { DyingClaimers } from './dying-claimers.js'
 import type { PostgresMajor } from './servers/postgres.js'
 import { createTestDatabase } from './servers/test-database.js'
 
-const backendNames = ['model', 'pglite', 'postgres18', 'postgres15', 'valkey', 'valkeyCluster'] as const
+const backendNames = [
+  'model',
+  'pglite',
+  'postgres18',
+  'postgres15',
+  'pgbouncer',
+  'valkey',
+  'valkeyCluster',
+] as const
 export type BackendName = (typeof backendNames)[number]
 
 /** The store that the running project tests; the model where a project names none. */
@@ -116,7 +124,7 @@ function openModel(options: TestBackendOptions, partitions: PartitionConfig): Op
 }
 
 async function openPostgres(
-  name: 'pglite' | 'postgres18' | 'postgres15',
+  name: 'pglite' | 'postgres18' | 'postgres15' | 'pgbouncer',
   options: TestBackendOptions,
   partitions: PartitionConfig,
 ): Promise<Opened> {
@@ -125,7 +133,7 @@ async function openPostgres(
   const place =
     name === 'pglite'
       ? await openPglite(partitions, options.virtualTime !== false)
-      : await openServer(name === 'postgres18' ? 18 : 15, partitions)
+      : await openServer(name === 'postgres15' ? 15 : 18, partitions, name === 'pgbouncer')
   const opened: FoundationBackend[] = []
   const settings = {
     ...place.options,
@@ -237,7 +245,7 @@ async function openPglite(partitions: PartitionConfig, hasVirtualTime: boolean) 
 }
 
 /** A database for each store, on the run's shared server. */
-async function openServer(major: PostgresMajor, partitions: PartitionConfig) {
+async function openServer(major: PostgresMajor, partitions: PartitionConfig, isPooled: boolean) {
   const { default: pg } = await import('pg')
   const schema = 'flowfabric'
   const database = await createTestDatabase(major, {
@@ -252,7 +260,17 @@ async function openServer(major: PostgresMajor, partitions: PartitionConfig) {
     await database.drop()
   }
   const { url } = database
-  return { options: { connectionString: url, schema }, pool: toSqlPool(pool), schema, url, close }
+  const access = isPooled ? await throughPooler(url) : { connectionString: url }
+  return { options: { ...access, schema }, pool: toSqlPool(pool), schema, url, close }
+}
+
+/** What is listened to goes past the pooler, as it has to. */
+async function throughPooler(url: string) {
+  const [{ inject }, { urlThrough }] = await Promise.all([import('vitest'), import('./servers/pgbouncer.js')])
+  const port = inject('pgbouncerPort')
+  if (port === undefined)
+    throw new Error('this project has no PgBouncer: name it in support/servers/global-setup.ts')
+  return { connectionString: urlThrough(port, url), pooler: true, listenConnectionString: url }
 }
 
 async function prepareStore(url: string, schema: string, partitions: PartitionConfig): Promise<void> {

@@ -64,6 +64,7 @@ export function storeOptionsOf(settings: Settings) {
     store: storeOf(settings),
     schema: settings.postgresSchema,
     pooler: settings.postgresPooler,
+    listenUrl: settings.postgresListenUrl,
     valkey: {
       cluster: settings.valkeyCluster,
       keyPrefix: settings.valkeyKeyPrefix,
@@ -84,7 +85,7 @@ const waits = {
 
 function valkeyDurabilityOf({ valkeyWaitFor, valkeyWaitTimeoutMs }: Settings) {
   const wait = waits[valkeyWaitFor]
-  return wait && { for: ['submit', 'terminal'] as const, ...wait, timeoutMs: valkeyWaitTimeoutMs }
+  return wait && { for: ['submit', 'terminal', 'record'] as const, ...wait, timeoutMs: valkeyWaitTimeoutMs }
 }
 
 function storeOf({ backend, folder, postgresUrl, valkeyUrl }: Settings): string {

@@ -27,10 +27,12 @@ export interface PostgresBackendOptions {
    * `inlineResolveEdges` is 0).
    */
   readonly dispatchInProcess?: boolean | undefined
-  /** Behind a transaction pooler: no named prepared statements. */
+  /** Behind a transaction pooler: no named prepared statements, and hints are only sent. */
   readonly pooler?: boolean | undefined
-  /** Keep one connection that listens to other processes' hints (default: with a server and no pooler). */
+  /** Keep one connection that listens to other processes' hints (default: with a server, unless a pooler stands between). */
   readonly listen?: boolean | undefined
+  /** Where that connection goes (default `connectionString`): past the pooler, or beside a pool of the caller's. */
+  readonly listenConnectionString?: string | undefined
   /** Connections of the own pool (default 10). */
   readonly connectionsMax?: number | undefined
   /** Shown by the server's activity view (default `flowfabric`). */
@@ -47,6 +49,8 @@ export interface PostgresSettings {
   readonly dispatchInProcess: boolean
   readonly pooler: boolean
   readonly listen: boolean
+  /** Whether other processes are told. */
+  readonly tells: boolean
   readonly connectionsMax: number
   readonly applicationName: string
 }
@@ -67,6 +71,14 @@ export function readSettings(options: PostgresBackendOptions): PostgresSettings 
     )
   }
   const isPglite = options.pglite !== undefined
+  const { pooler = false, listenConnectionString } = options
+  if (pooler && options.listen === true && listenConnectionString === undefined) {
+    throw engineError(
+      'invalid_configuration',
+      'No transaction pooler lets a connection listen: give listenConnectionString, which goes past it',
+    )
+  }
+  const listen = !isPglite && (options.listen ?? (!pooler || listenConnectionString !== undefined))
   return {
     schema,
     partitions: options.partitions,
@@ -74,8 +86,9 @@ export function readSettings(options: PostgresBackendOptions): PostgresSettings 
     hopMaxEdges: requireCount('hopMaxEdges', options.hopMaxEdges ?? limits.hopMaxEdges),
     callMaxEdges: requireCount('callMaxEdges', options.callMaxEdges ?? limits.callMaxEdges),
     dispatchInProcess: options.dispatchInProcess ?? options.inlineResolveEdges !== 0,
-    pooler: options.pooler ?? false,
-    listen: !isPglite && (options.listen ?? !options.pooler),
+    pooler,
+    listen,
+    tells: listen || (pooler && !isPglite),
     connectionsMax: requireCount('connectionsMax', options.connectionsMax ?? 10),
     applicationName: options.applicationName ?? 'flowfabric',
   }

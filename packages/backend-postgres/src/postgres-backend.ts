@@ -34,10 +34,14 @@ import { createResolution } from './resolution/index.js'
 import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
 import { createSuspensions } from './suspensions/index.js'
+import { createTransactions, type TransactionOperations } from './transactions/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
-export interface PostgresBackend extends FoundationBackend, Pick<EngineBackend, 'budgets' | 'quotas'> {
+export interface PostgresBackend
+  extends FoundationBackend,
+    Pick<EngineBackend, 'budgets' | 'quotas'>,
+    TransactionOperations {
   /** All rows of an execution, whatever its namespace, for people. Throws `execution_not_found` when there are none. */
   inspect(id: ExecutionId): Promise<InspectedExecution>
 }
@@ -73,6 +77,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     audit: createAudit(ctx),
     maintenance: createMaintenance(ctx, close),
     inspect: (id) => inspectExecution(ctx, id),
+    ...createTransactions(ctx),
   }
 }
 
@@ -88,7 +93,9 @@ export function createContext(options: PostgresBackendOptions): {
   // Every call that waits listens to it.
   setMaxListeners(0, closing.signal)
   let partitions: Promise<PartitionConfig> | undefined
-  const remote: RemoteHints | undefined = settings.listen ? startRemoteHints(db, hints, options) : undefined
+  const remote: RemoteHints | undefined = settings.tells
+    ? startRemoteHints(db, hints, settings.listen ? options : {})
+    : undefined
   const ctx: PostgresContext = {
     db,
     settings,
@@ -98,6 +105,7 @@ export function createContext(options: PostgresBackendOptions): {
     waker: createWaker(() => ctx),
     isPglite: options.pglite !== undefined,
     partitions() {
+      db.refuseInside()
       partitions ??= readPartitions(db).catch((fault) => {
         // A store that isn't prepared yet may be at the next call.
         partitions = undefined

@@ -58,6 +58,15 @@ export const readOnlyFunctions: ReadonlySet<string> = new Set(${JSON.stringify(
 export const requestFunctions: ReadonlySet<string> = new Set(${JSON.stringify(
     functions.filter(({ repeat }) => repeat === 'request').map(({ name }) => name),
   )})
+
+/** What each function may bring about that its caller is told of; absent where that is nothing. */
+export const broughtBy: Readonly<Partial<Record<keyof LibraryFunctions, 'submit' | 'terminal' | 'record'>>> = ${JSON.stringify(
+    Object.fromEntries(
+      functions
+        .filter(({ brings }) => ['submit', 'terminal', 'record'].includes(brings))
+        .map(({ name, brings }) => [name, brings]),
+    ),
+  )}
 `,
   'layouts.ts': `/** Made by \`scripts/build-library.mjs\` of \`lua/layouts.mjs\`: the place of each field in a record. */
 ${Object.entries(layouts)

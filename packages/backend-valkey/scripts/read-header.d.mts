@@ -2,6 +2,8 @@ export interface Header {
   readonly file: string
   readonly name: string
   readonly flags: readonly string[]
+  /** Of writing functions. */
+  readonly brings: 'submit' | 'terminal' | 'record' | 'nothing' | 'caller' | undefined
   readonly repeat: string
   readonly meaning: string
   /** The arguments' types: scalars, lists and tuples, and the same as TypeScript. */

@@ -3,7 +3,7 @@ import type { ExecutionId, FoundationBackend, PartitionConfig, SigningSecret } f
 import { createEngine, type Engine, type EngineOptions } from '@flowfabric/engine'
 import { type FoundationScannerOptions, foundationScanners } from '@flowfabric/scanners'
 import { addFirstSigningKey } from './first-signing-key.js'
-import { type OpenStore, openStore, type ValkeyStoreOptions } from './open-store.js'
+import { type OpenStore, openStore, type Transactions, type ValkeyStoreOptions } from './open-store.js'
 import { keepSigningSecrets, randomSigningSecrets } from './signing-file.js'
 import { describeAddress, readStoreAddress, type StoreAddress } from './store-address.js'
 
@@ -18,6 +18,8 @@ export interface EmbeddedOptions {
   readonly connectionsMax?: number | undefined
   /** Behind a transaction pooler. */
   readonly pooler?: boolean | undefined
+  /** Where the connection that listens to other processes goes, past the pooler. */
+  readonly listenUrl?: string | undefined
   /** What of an embedded store survives: a killed process (default), or a power failure too, more slowly. */
   readonly durability?: 'process-death' | 'power-loss' | undefined
   /** Of a Valkey store. */
@@ -47,6 +49,8 @@ export interface Embedded {
    * any promise. Throws `execution_not_found`.
    */
   inspect(id: ExecutionId): Promise<object>
+  /** Transactions of your own, with submits that are part of them; `undefined` on Valkey, which has none. */
+  readonly transactions: Transactions | undefined
   readonly info: EmbeddedInfo
   /** Tells a second process that wants the same folder where this one can be reached. */
   announce(url: string): void
@@ -93,6 +97,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     explain: (params) => engine.explain(params),
     waitpoints: engine.waitpoints,
     inspect: (id) => store.backend.inspect(id),
+    transactions: store.transactions,
     info: { kind: address.kind, store: describeAddress(address) },
     announce: (url) => store.announce(url),
     start() {

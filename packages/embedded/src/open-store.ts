@@ -1,4 +1,11 @@
-import { type ExecutionId, engineError, type FoundationBackend, type PartitionConfig } from '@flowfabric/core'
+import type { TransactionClient, TransactionOperations } from '@flowfabric/backend-postgres'
+import {
+  type ExecutionId,
+  engineError,
+  type FoundationBackend,
+  type PartitionConfig,
+  type SubmitterBackend,
+} from '@flowfabric/core'
 import type { StoreAddress } from './store-address.js'
 
 /** Every backend lets people look at what it has stored; in which form is its own. */
@@ -6,9 +13,30 @@ export interface InspectableBackend extends FoundationBackend {
   inspect(id: ExecutionId): Promise<object>
 }
 
+/** A transaction of the user's: its own statements, and submits that are part of it. */
+export interface EmbeddedTransaction extends SubmitterBackend {
+  query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: readonly Row[]; readonly rowCount: number | null }>
+}
+
+/** What a store with SQL has beyond the contract, see `@flowfabric/backend-postgres`. */
+export interface Transactions {
+  /** Runs a function in a transaction, and commits it unless it throws. */
+  transaction<T>(
+    run: (transaction: EmbeddedTransaction) => Promise<T>,
+    options?: { readonly timeoutMs?: number | undefined },
+  ): Promise<T>
+  /** The submits, bound to a transaction that was begun elsewhere: of `pg`, of Kysely. On PGlite there is no elsewhere. */
+  inTransaction(transaction: object): SubmitterBackend
+}
+
 /** An open store, prepared for use. */
 export interface OpenStore {
   readonly backend: InspectableBackend
+  /** `undefined` on Valkey. */
+  readonly transactions: Transactions | undefined
   /** Tells a second process that wants the folder where this one can be reached. */
   announce(url: string): void
   close(): Promise<void>
@@ -23,7 +51,7 @@ export interface ValkeyStoreOptions {
   /** Answers that wait until what they tell cannot be lost with one server, see the package's README. */
   readonly durability?:
     | {
-        readonly for: readonly ('submit' | 'terminal')[]
+        readonly for: readonly ('submit' | 'terminal' | 'record')[]
         readonly aof?: { readonly local: 0 | 1; readonly replicas: number } | undefined
         readonly replicas?: number | undefined
         readonly timeoutMs: number
@@ -36,6 +64,7 @@ export interface OpenStoreOptions {
   readonly schema?: string | undefined
   readonly connectionsMax?: number | undefined
   readonly pooler?: boolean | undefined
+  readonly listenUrl?: string | undefined
   readonly durability?: 'process-death' | 'power-loss' | undefined
   readonly valkey?: ValkeyStoreOptions | undefined
 }
@@ -49,14 +78,21 @@ export async function openStore(address: StoreAddress, options: OpenStoreOptions
   if (address.kind === 'valkey') {
     const { createValkeyBackend } = await load(() => import('@flowfabric/backend-valkey'))
     const backend = createValkeyBackend({ url: address.url, partitions, ...options.valkey })
-    return prepared(standing(backend), partitions)
+    return prepared(standing(backend, undefined), partitions)
   }
-  const { schema, connectionsMax, pooler, durability } = options
+  const { schema, connectionsMax, pooler, listenUrl, durability } = options
   if (address.kind === 'postgres') {
     const { createPostgresBackend } = await load(() => import('@flowfabric/backend-postgres'))
     const { connectionString } = address
-    const backend = createPostgresBackend({ connectionString, schema, partitions, connectionsMax, pooler })
-    return prepared(standing(backend), partitions)
+    const backend = createPostgresBackend({
+      connectionString,
+      schema,
+      partitions,
+      connectionsMax,
+      pooler,
+      listenConnectionString: listenUrl,
+    })
+    return prepared(standing(backend, toTransactions(backend)), partitions)
   }
   await load(() => import('@electric-sql/pglite'))
   const { createPostgresBackend, openPglite } = await load(() => import('@flowfabric/backend-postgres'))
@@ -65,6 +101,7 @@ export async function openStore(address: StoreAddress, options: OpenStoreOptions
   return prepared(
     {
       backend,
+      transactions: toTransactions(backend),
       announce: (url) => opened.announce(url),
       async close() {
         await backend.maintenance.close()
@@ -76,8 +113,12 @@ export async function openStore(address: StoreAddress, options: OpenStoreOptions
 }
 
 /** A store on a server: any process may have it too. */
-function standing(backend: InspectableBackend): OpenStore {
-  return { backend, announce() {}, close: () => backend.maintenance.close() }
+function standing(backend: InspectableBackend, transactions: Transactions | undefined): OpenStore {
+  return { backend, transactions, announce() {}, close: () => backend.maintenance.close() }
+}
+
+function toTransactions({ transaction, inTransaction }: TransactionOperations): Transactions {
+  return { transaction, inTransaction: (theirs) => inTransaction(theirs as TransactionClient) }
 }
 
 /** A store that cannot be prepared is closed again, so that its folder isn't held by who cannot use it. */

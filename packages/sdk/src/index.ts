@@ -1,4 +1,10 @@
-export { type Client, type ClientOptions, createClient, type Submitted } from './client/create-client.js'
+export {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Submitted,
+  type TransactionClient,
+} from './client/create-client.js'
 export type { ExecutionEnd, FlowEnd } from './client/ends.js'
 export type { ExecutionHandle, ResultOptions, Summary } from './client/execution-handle.js'
 export type { CancelFlowOptions, FlowHandle, ReplayFlowOptions } from './client/flow-handle.js'

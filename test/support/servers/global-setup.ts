@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { must } from '@flowfabric/core'
 import type { TestProject } from 'vitest/node'
+import { startPgBouncer } from './pgbouncer.js'
 import { makePgliteData, type PgliteData } from './pglite-data.js'
 import { type PostgresMajor, startPostgres } from './postgres.js'
 import { startValkey } from './valkey.js'
@@ -12,6 +14,8 @@ declare module 'vitest' {
     pgliteData: PgliteData | undefined
     /** Address of the run's one server of that major; absent likewise. */
     postgresUrls: Partial<Record<PostgresMajor, string>>
+    /** Where the run's PgBouncer listens, in front of PostgreSQL 18; absent likewise. */
+    pgbouncerPort: number | undefined
     /** Address of the run's one standalone Valkey, without a database; absent likewise. */
     valkeyUrl: string | undefined
     /** Where the nodes of the run's one Cluster listen; absent likewise. */
@@ -21,11 +25,12 @@ declare module 'vitest' {
   }
 }
 
-type Shared = 'pglite' | PostgresMajor | 'valkey' | 'valkeyCluster'
+type Shared = 'pglite' | PostgresMajor | 'pgbouncer' | 'valkey' | 'valkeyCluster'
 
 /** What projects use of what a run shares, beside that of the store that they test. */
 const sharedOf: Record<string, Shared[]> = {
-  postgres: [15],
+  postgres: [15, 'pglite', 'pgbouncer'],
+  'conformance:pgbouncer': [18],
   valkey: ['valkey', 'valkeyCluster'],
   differential: ['pglite', 18, 'valkey', 'valkeyCluster'],
 }
@@ -35,6 +40,7 @@ const sharedOfStore: Record<string, Shared> = {
   pglite: 'pglite',
   postgres18: 18,
   postgres15: 15,
+  pgbouncer: 'pgbouncer',
   valkey: 'valkey',
   valkeyCluster: 'valkeyCluster',
 }
@@ -69,7 +75,11 @@ export default async function setup(root: TestProject): Promise<() => Promise<vo
     start('pglite', makePgliteData).then((data) =>
       root.provide('pgliteData', data && { folder: data.folder, file: data.file }),
     ),
-    startPostgresMajors().then((urls) => root.provide('postgresUrls', urls)),
+    startPostgresMajors().then(async (urls) => {
+      root.provide('postgresUrls', urls)
+      const pooler = await start('pgbouncer', () => startPgBouncer(must(urls[18], 'a PostgreSQL 18')))
+      root.provide('pgbouncerPort', pooler?.port)
+    }),
     start('valkey', startValkey).then((server) => root.provide('valkeyUrl', server?.url)),
     start('valkeyCluster', startValkeyCluster).then((cluster) =>
       root.provide('valkeyClusterAddresses', cluster?.addresses),

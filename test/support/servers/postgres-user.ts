@@ -12,8 +12,8 @@ export interface Launcher {
   identity: { uid?: number; gid?: number }
 }
 
-const nobody = { uid: 65534, gid: 65534 }
-const inUserNamespace = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--']
+export const nobody = { uid: 65534, gid: 65534 }
+export const inUserNamespace = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--']
 
 /**
  * PostgreSQL refuses root. A user namespace makes root look like someone else and needs neither copy nor

@@ -29,6 +29,14 @@ export const settingsSchema = z.strictObject({
   postgresSchema: z.string().default('flowfabric').describe('Schema that holds all tables.'),
   postgresConnectionsMax: wholeNumber(1, 1_000).default(10).describe('Connections to the Postgres server.'),
   postgresPooler: onOff.default(false).describe('Whether a transaction pooler stands between.'),
+  postgresListenUrl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Where the one connection that listens to other processes goes, past the pooler. Without it, work that another process submits is found by looking.',
+    )
+    .meta({ secret: true }),
   valkeyUrl: z
     .string()
     .min(1)
@@ -43,7 +51,7 @@ export const settingsSchema = z.strictObject({
     .enum(['nothing', 'replica', 'disk', 'replica-disk', 'disk-and-replica-disk'])
     .default('nothing')
     .describe(
-      'What has to have a submission or an end before it is answered: a replica’s memory (`WAIT`), or the log on the primary’s disk, on a replica’s, or on both (`WAITAOF`).',
+      'What has to have a submission, an end or whatever else is kept before it is answered: a replica’s memory (`WAIT`), or the log on the primary’s disk, on a replica’s, or on both (`WAITAOF`).',
     ),
   valkeyWaitTimeoutMs: wholeNumber(1, 600_000)
     .default(5_000)

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { engineError, isEngineError, limits } from '@flowfabric/core'
@@ -26,9 +27,14 @@ export interface Executor {
   script(text: string): Promise<void>
 }
 
+/** A transaction of a user's own: its statements are theirs, and nothing is put into their texts. */
+export interface UserExecutor extends Executor {
+  plain(text: string, values?: readonly unknown[]): Promise<pg.QueryResult>
+}
+
 export interface TransactionOptions {
-  /** How long to wait for a lock before it counts as contention (default 2 s). */
-  readonly lockTimeoutMs?: number | undefined
+  /** How long to wait for a lock before it counts as contention (default 2 s); `null`: as the role has it. */
+  readonly lockTimeoutMs?: number | null | undefined
   /** Snapshot over all statements, for reads that must agree with each other. */
   readonly isolation?: 'read committed' | 'repeatable read' | undefined
 }
@@ -38,6 +44,13 @@ export interface Database extends Executor {
   readonly schema: string
   /** Read committed; contention is tried three times in all, then it is `retry_exhausted`. */
   transaction<T>(run: (tx: Executor) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /**
+   * A user's own code, carried out once, with the lock timeout that its role has. While it runs on PGlite, whose only
+   * session it holds, other calls made by it are refused as `inside_transaction`: they would wait for it for ever.
+   */
+  userTransaction<T>(run: (tx: UserExecutor) => Promise<T>): Promise<T>
+  /** Throws `inside_transaction` where a call would wait for the caller's own transaction. */
+  refuseInside(): void
   /** As `query` outside a transaction, tried again on contention: for functions that carry their own lock timeout. */
   call<Row extends object>(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
   close(): Promise<void>
@@ -49,17 +62,29 @@ export interface DatabaseOptions {
   readonly pool: Promise<pg.Pool>
   /** Whether `close` ends the pool. */
   readonly isOwner: boolean
+  /** PGlite: whoever holds the session holds up all others. */
+  readonly isOneSession: boolean
 }
 
-export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOptions): Database {
+export function createDatabase({ schema, pooler, pool, isOwner, isOneSession }: DatabaseOptions): Database {
   const statements = new StatementTexts(schema, pooler)
   // An unused failed pool must not end the process; whoever uses it sees the failure.
   pool.catch(() => {})
   let closing: Promise<void> | undefined
   let connections: Promise<Connections> | undefined
+  const inside = new AsyncLocalStorage<true>()
+
+  const refuseInside = (): void => {
+    if (inside.getStore() !== true) return
+    throw engineError(
+      'inside_transaction',
+      'This call is not bound to the transaction that it was made in, and would wait for it for ever',
+    )
+  }
 
   const open = async (): Promise<Connections> => {
     if (closing !== undefined) throw engineError('closed', 'The backend was closed')
+    refuseInside()
     connections ??= pool.then((opened) => createConnections(opened))
     return connections.catch((fault) => {
       throw toEngineError(fault, false)
@@ -76,6 +101,16 @@ export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOption
     async script(text) {
       await runOnPool(await open(), { text: statements.resolve(text) })
     },
+    async userTransaction(body) {
+      const opened = await open()
+      return runTransaction(
+        opened,
+        statements,
+        (tx) => (isOneSession ? inside.run(true, () => body(tx)) : body(tx)),
+        { lockTimeoutMs: null },
+      )
+    },
+    refuseInside,
     transaction: (body, options) =>
       withTries(async () => runTransaction(await open(), statements, body, options ?? {})),
     close() {
@@ -95,7 +130,7 @@ export function createDatabase({ schema, pooler, pool, isOwner }: DatabaseOption
 async function runTransaction<T>(
   connections: Connections,
   statements: StatementTexts,
-  body: (tx: Executor) => Promise<T>,
+  body: (tx: UserExecutor) => Promise<T>,
   { lockTimeoutMs = 2_000, isolation = 'read committed' }: TransactionOptions,
 ): Promise<T> {
   const client = await connections.lend().catch((fault) => {
@@ -105,7 +140,12 @@ async function runTransaction<T>(
   try {
     await run(
       client,
-      { text: `begin isolation level ${isolation}; set local lock_timeout = ${lockTimeoutMs}` },
+      {
+        text:
+          lockTimeoutMs === null
+            ? 'begin'
+            : `begin isolation level ${isolation}; set local lock_timeout = ${lockTimeoutMs}`,
+      },
       false,
     )
     const answer = await body({
@@ -113,8 +153,9 @@ async function runTransaction<T>(
       async script(text) {
         await run(client, { text: statements.resolve(text) }, false)
       },
+      plain: (text, values) => client.query({ text, values: [...(values ?? [])] }),
     })
-    await run(client, { text: 'commit' }, true)
+    await commit(client)
     return answer
   } catch (fault) {
     // After a lost connection there is nothing to roll back; the pool drops the client.
@@ -125,6 +166,18 @@ async function runTransaction<T>(
   } finally {
     connections.giveBack(client, broken)
   }
+}
+
+/** After a failed statement a commit is carried out as a rollback, and does not say so but by its name. */
+async function commit(client: pg.PoolClient): Promise<void> {
+  const { command } = await client.query('commit').catch((fault) => {
+    throw toEngineError(fault, true)
+  })
+  if (command !== 'ROLLBACK') return
+  throw engineError(
+    'internal_error',
+    'A statement of the transaction failed, so that all of it was rolled back',
+  )
 }
 
 interface StatementConfig {
@@ -226,7 +279,8 @@ class StatementTexts {
   }
 }
 
-function toParameter(value: SqlValue): unknown {
+/** As `pg` takes it. */
+export function toParameter(value: SqlValue): unknown {
   if (value instanceof Uint8Array) return asBuffer(value)
   if (Array.isArray(value)) return value.map(toParameter)
   return value

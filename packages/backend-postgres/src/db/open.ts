@@ -19,13 +19,20 @@ export function openDatabase(options: PostgresBackendOptions, settings: Postgres
       pooler,
       pool: Promise.resolve(withParsers(options.pool)),
       isOwner: false,
+      isOneSession: false,
     })
   }
   const pool =
     options.pglite === undefined
       ? openServerPool(options.connectionString ?? '', settings)
       : openPglitePool(options.pglite)
-  return createDatabase({ schema, pooler, pool, isOwner: true })
+  return createDatabase({
+    schema,
+    pooler,
+    pool,
+    isOwner: true,
+    isOneSession: options.pglite !== undefined,
+  })
 }
 
 async function openServerPool(connectionString: string, settings: PostgresSettings): Promise<pg.Pool> {

@@ -35,7 +35,11 @@ const remoteTypes: ReadonlySet<Hint['type']> = new Set([
  * Sends this process's hints after their commit, never inside it, and hears those of others on a connection of its own.
  * Both begin with the first listener: a process that waits for nothing pays nothing.
  */
-export function startRemoteHints(db: Database, hub: HintHub, options: PostgresBackendOptions): RemoteHints {
+export function startRemoteHints(
+  db: Database,
+  hub: HintHub,
+  options: Pick<PostgresBackendOptions, 'connectionString' | 'listenConnectionString'>,
+): RemoteHints {
   const stopping = new AbortController()
   const line: Line = {
     schema: db.schema,
@@ -46,8 +50,8 @@ export function startRemoteHints(db: Database, hub: HintHub, options: PostgresBa
     isListening: false,
   }
   hub.forward(createSender(db, line))
-  const { connectionString } = options
-  // A pool of the caller's gives no connection that could be kept: it only sends.
+  const connectionString = options.listenConnectionString ?? options.connectionString
+  // A pool of the caller's, and a pooler, give no connection that could be kept: then it only sends.
   const hearing = connectionString === undefined ? Promise.resolve() : hear(connectionString, line)
   return {
     async stop() {

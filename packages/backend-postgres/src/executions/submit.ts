@@ -1,20 +1,13 @@
 import {
   checkSubmitExecutions,
   type ExecutionSubmission,
-  hashInput,
-  isEngineError,
-  limits,
-  makeExecutionId,
   makePartitionTag,
   must,
-  partitionIndexOf,
   type SubmitExecutionOutcome,
   type SubmitExecutions,
   type SubmitExecutionsResult,
-  uuidOf,
 } from '@flowfabric/core'
-import { namesDemands, storedDemandsOf } from '../admission/demands.js'
-import type { RouteEntry } from '../db/catalog.js'
+import { storedDemandsOf } from '../admission/demands.js'
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
 import { groupsByKey } from '../db/group-commit.js'
@@ -23,7 +16,8 @@ import { callWithClaims, type StoreFunction } from '../leases/call-with-claims.j
 import type { Claimer } from '../leases/claim.js'
 import { createGroupWithClaims, type GroupWithClaims } from '../leases/group-with-claims.js'
 import { kickDispatch } from '../resolution/dispatch.js'
-import { optionsOf, type Routed, type SubmittedRow } from './submission-row.js'
+import { columnsOf, keyColumnsOf, readSettled, routeItems, toOutcome } from './routed-items.js'
+import type { Routed, SubmittedRow } from './submission-row.js'
 import { startsAtOnce, submitToClaim } from './submit-to-claim.js'
 
 type Submit = (params: SubmitExecutions) => Promise<SubmitExecutionsResult>
@@ -60,11 +54,7 @@ const keyedWay: Way = {
   fn: { name: 'submit_keyed', types: [...types, 'text[]', 'bigint[]'], columns },
   canHand: false,
   keyOf: ({ item }) => must(item.idempotencyKey, 'a key'),
-  columnsOf: (items) => [
-    ...columnsOf(items),
-    items.map(({ item }) => item.idempotencyKey),
-    items.map(({ item }) => item.idempotencyTtlMs ?? limits.idempotencyTtlMs),
-  ],
+  columnsOf: (items) => [...columnsOf(items), ...keyColumnsOf(items)],
 }
 
 /** For whatever has a parent, with a key or without. */
@@ -74,8 +64,7 @@ const linkedWay: Way = {
   keyOf: ({ item }) => item.idempotencyKey ?? item.id,
   columnsOf: (items) => [
     ...columnsOf(items),
-    items.map(({ item }) => item.idempotencyKey ?? null),
-    items.map(({ item }) => item.idempotencyTtlMs ?? limits.idempotencyTtlMs),
+    ...keyColumnsOf(items),
     items.map(({ item }) => JSON.stringify(must(item.parent, 'a parent'))),
   ],
 }
@@ -95,15 +84,7 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
       if (item?.parent !== undefined) return linked(namespace)
       return item?.idempotencyKey === undefined ? plain(namespace) : keyed(namespace)
     }
-    const routes = await Promise.allSettled(
-      items.map(async (item, index) => {
-        if (errors[index] !== undefined) throw errors[index]
-        const { lane, kind, capabilities = [] } = item
-        const keyed = namesDemands(item)
-        if (keyed) await ctx.demands.require(namespace, [item])
-        return ctx.catalog.ensureRoute({ namespace, lane, kind, capabilities, keyed })
-      }),
-    )
+    const routes = await routeItems(ctx, params, errors)
     const outcomes = items.map(async (item, index): Promise<SubmitExecutionOutcome> => {
       const routed = must(routes[index], 'a route')
       if (routed.status === 'rejected') throw routed.reason
@@ -118,16 +99,7 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
     const early = next === undefined || inGroups.size > 1 ? undefined : group?.claim(next).catch(() => [])
     const [settled, carried] = await Promise.all([Promise.allSettled(outcomes), early])
     const claimed = carried ?? (next === undefined ? [] : await claimer.look(next).catch(() => []))
-    return {
-      items: settled.map((each) => {
-        if (each.status === 'fulfilled') return each.value
-        if (isEngineError(each.reason) && ['validation', 'not_found'].includes(each.reason.kind)) {
-          return { outcome: 'error', error: each.reason }
-        }
-        throw each.reason
-      }),
-      claimed,
-    }
+    return { items: settled.map(readSettled), claimed }
   }
 }
 
@@ -159,33 +131,6 @@ function createGroups(
       },
     }),
   )
-}
-
-function columnsOf(items: readonly Routed[]): SqlValue[] {
-  return [
-    items.map(({ item }) => partitionIndexOf(item.id)),
-    items.map(({ item }) => uuidOf(item.id)),
-    items.map(({ route }) => route.id),
-    items.map(({ item }) => item.inputHash ?? hashInput(item.input)),
-    items.map(({ item }) => item.input),
-    items.map(({ item, keyed }) => optionsOf(item, keyed)),
-  ]
-}
-
-function toOutcome(row: SubmittedRow, { lane }: RouteEntry): SubmitExecutionOutcome {
-  switch (row.outcome) {
-    case 'accepted':
-    case 'duplicate':
-      return { outcome: row.outcome, id: makeExecutionId(row.partition_key, row.id) }
-    case 'lane_not_accepting':
-      return {
-        outcome: row.outcome,
-        lane: lane.name,
-        laneState: must(row.lane_state, 'the state of a closed lane'),
-      }
-    default:
-      return { outcome: row.outcome }
-  }
 }
 
 function announce(

@@ -70,7 +70,7 @@ export interface GraphRows {
 
 /** Interns lanes and routes, and names the lane that has no room for another route. */
 export async function toGraphRows(
-  ctx: PostgresContext,
+  ctx: Pick<PostgresContext, 'catalog' | 'partitions'>,
   namespace: Namespace,
   nodes: readonly FlowNode[],
   edges: readonly FlowEdge[],

@@ -3,6 +3,7 @@ import {
   checkGraph,
   checkSubmitFlow,
   type FlowId,
+  type Hint,
   hashGraph,
   isEngineError,
   type LaneState,
@@ -13,13 +14,14 @@ import {
   type SubmitFlow,
   type SubmitFlowOutcome,
 } from '@flowfabric/core'
+import type { Catalog } from '../db/catalog.js'
 import type { PostgresContext } from '../db/context.js'
 import { sqlStateOf } from '../db/fault.js'
 import { createGroup, type Group } from '../db/group-commit.js'
 import { kickDispatch } from '../resolution/dispatch.js'
 import { type GraphRows, toGraphRows } from './node-rows.js'
 
-interface VerdictRow {
+export interface VerdictRow {
   readonly outcome: 'accepted' | 'duplicate' | 'flow_conflict' | 'idempotency_conflict' | 'lane_not_accepting'
   readonly flow_id: FlowId
   readonly lane_id: number | null
@@ -31,7 +33,7 @@ interface Submission {
   readonly rows: GraphRows
 }
 
-const UNIQUE_VIOLATION = '23505'
+export const UNIQUE_VIOLATION = '23505'
 /** Flows of one statement. */
 const FLOWS_MAX = 64
 
@@ -61,9 +63,21 @@ async function submitFlow(
   const rows = await toGraphRows(ctx, namespace, params.nodes, params.edges)
   if ('crowdedLane' in rows) return { outcome: 'too_many_routes', lane: rows.crowdedLane }
   const verdict = await group.add({ flow: describeFlow(params, partition, rows), rows })
+  if (verdict.outcome === 'accepted') {
+    if (params.parent !== undefined) kickDispatch(ctx, [partition])
+    if (ctx.hints.hasListeners) for (const hint of hintsOf(params, partition, rows)) ctx.hints.emit(hint)
+  }
+  return toOutcome(ctx.catalog, flowId, verdict)
+}
+
+export async function toOutcome(
+  catalog: Catalog,
+  flowId: FlowId,
+  verdict: VerdictRow,
+): Promise<SubmitFlowOutcome> {
   switch (verdict.outcome) {
     case 'lane_not_accepting': {
-      const lane = await ctx.catalog.lane(must(verdict.lane_id, 'a closed lane'))
+      const lane = await catalog.lane(must(verdict.lane_id, 'a closed lane'))
       return {
         outcome: 'lane_not_accepting',
         lane: lane.name,
@@ -73,15 +87,14 @@ async function submitFlow(
     case 'duplicate':
       return { outcome: 'duplicate', flowId: verdict.flow_id }
     case 'accepted':
-      if (params.parent !== undefined) kickDispatch(ctx, [partition])
-      if (ctx.hints.hasListeners) tellAccepted(ctx, params, partition, rows)
       return { outcome: 'accepted', flowId, graphRevision: 1 }
     default:
       return { outcome: verdict.outcome }
   }
 }
 
-function describeFlow(params: SubmitFlow, partition: number, rows: GraphRows) {
+/** As `submit_flows` reads it. */
+export function describeFlow(params: SubmitFlow, partition: number, rows: GraphRows) {
   const content = hashGraph(params)
   return {
     i: 1,
@@ -136,11 +149,17 @@ function placeIn<Row extends { f: number }>(rows: readonly Row[], flow: number):
   return rows
 }
 
-function tellAccepted(ctx: PostgresContext, params: SubmitFlow, partition: number, rows: GraphRows): void {
+/** What its acceptance means for those who wait. */
+export function hintsOf(params: SubmitFlow, partition: number, rows: GraphRows): readonly Hint[] {
   const { namespace, nodes, deadlineMs } = params
   const tag = makePartitionTag('flow', partition)
-  for (const [lane, count] of rows.readyLanes) ctx.hints.emit({ type: 'ready', namespace, lane, count })
-  ctx.hints.emit({ type: 'events', partition: tag })
+  const hints: Hint[] = [...rows.readyLanes].map(([lane, count]) => ({
+    type: 'ready',
+    namespace,
+    lane,
+    count,
+  }))
+  hints.push({ type: 'events', partition: tag })
   const due = [
     deadlineMs,
     ...nodes.flatMap(({ delayMs, timeouts }) => [delayMs, timeouts?.queueTtlMs, timeouts?.deadlineMs]),
@@ -151,7 +170,8 @@ function tellAccepted(ctx: PostgresContext, params: SubmitFlow, partition: numbe
     Date.now() + soonestMs,
     ...nodes.map(({ startAtMs }) => startAtMs ?? Number.POSITIVE_INFINITY),
   )
-  if (Number.isFinite(dueAtMs)) ctx.hints.emit({ type: 'due', partition: tag, dueAtMs })
+  if (Number.isFinite(dueAtMs)) hints.push({ type: 'due', partition: tag, dueAtMs })
+  return hints
 }
 
 /** By flow id a repeat brings the same ids too; by idempotency key they may have been minted anew. */

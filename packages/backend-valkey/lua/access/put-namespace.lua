@@ -1,6 +1,7 @@
 --- Records a namespace's settings. Answers 'created', 'changed', 'unchanged', or 'full'.
 -- @flags
 -- @repeat request
+-- @brings record
 -- @args namespace: string, label: string, accepting: boolean
 -- @reply string
 -- @errors corruption schema_mismatch

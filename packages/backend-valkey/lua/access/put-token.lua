@@ -1,6 +1,7 @@
 --- Creates a token, or changes what it may do: `text`. `expiresMs` -1 is never. A token keeps its hash; a revoked one stays as it is.
 -- @flags
 -- @repeat request
+-- @brings record
 -- @args token: string, hash: string, text: string, expiresMs: number
 -- @reply string
 -- @errors corruption schema_mismatch

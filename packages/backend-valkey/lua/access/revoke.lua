@@ -1,6 +1,7 @@
 --- Revokes a token for ever. Answers 'revoked', 'already_revoked', or 'none'.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args token: string
 -- @reply string
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- Cancels the holder of a quota's slot that is to make room, if it still runs under that lease.
 -- @flags allow-oom
+-- @brings terminal
 -- @args namespace: string, execution: string, lease: string
 -- @reply string
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- Entries of an index of the partition that were carried out: holders that were asked to go, or what followed from budgets.
 -- @flags allow-oom
+-- @brings nothing
 -- @args index: string, members: string[]
 -- @reply string
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,6 +1,7 @@
 --- Gives back what a lease held of quotas and budgets of the partition, with its units where no attempt began; and takes out waiters
 -- that wait no more. Each is applied once. Answers whether somebody may be woken.
 -- @flags allow-oom
+-- @brings nothing
 -- @args items: [name: string, holder: string, withUnits: boolean, waiter: string, token: string][]
 -- @reply boolean
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Of each whether the execution runs under that lease. Where it does not, it cannot begin to: an offer that would lease it so is
 -- withdrawn.
 -- @flags allow-oom
+-- @brings nothing
 -- @args items: [execution: string, lease: string][]
 -- @reply boolean[]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Counts resources of the partition again, those that were not for longest, and sets right what is not what its entries add up to.
 -- Answers which were, and the holders of all of them that are not tentative.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int, againMs: int
 -- @reply [drift: [name: string, finding: string][], holders: [name: string, holder: string][], more: boolean]
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- What was found out about holders: those that run hold what they took, what others took is given back. Answers which were given back.
 -- @flags allow-oom
+-- @brings nothing
 -- @args items: [name: string, holder: string, runs: boolean][]
 -- @reply boolean[]
 -- @errors corruption schema_mismatch

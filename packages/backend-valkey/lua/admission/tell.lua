@@ -1,6 +1,7 @@
 --- Tells the feed what became of budgets: [number, budget, change, period, namespace] each, of a budget in their order. What was told
 -- is not told again.
 -- @flags allow-oom
+-- @brings nothing
 -- @args items: [number: int, budget: string, change: string, period: int, namespace: string][]
 -- @reply string
 -- @errors corruption schema_mismatch

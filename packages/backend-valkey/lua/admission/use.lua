@@ -1,6 +1,7 @@
 --- Notes that attempts take slots of quotas by hand, before they do; or only looks whether they may. An item that passes is
 -- answered `held`, with its namespace.
 -- @flags allow-oom
+-- @brings record
 -- @args namespaces: string[], items: [execution: string, attempt: int, lease: string, epoch: int, quota: string, key: string, takes: boolean][]
 -- @reply unknown[][]
 -- @errors corruption schema_mismatch

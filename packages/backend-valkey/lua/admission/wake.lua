@@ -1,5 +1,6 @@
 --- There may be room for the heads of these lines: their executions are claimable again.
 -- @flags allow-oom
+-- @brings nothing
 -- @args lines: string[]
 -- @reply string
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,6 +1,7 @@
 --- Who of those that wait for something of the partition can be admitted together now, those that wait longest first. They wait until
 -- they are said to be woken.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int
 -- @reply [names: [name: string, waiters: [waiter: string, token: string][]][], more: boolean]
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- These do not wait any more.
 -- @flags allow-oom
+-- @brings nothing
 -- @args names: [name: string, waiters: [waiter: string, token: string][]][]
 -- @reply string
 -- @errors corruption schema_mismatch

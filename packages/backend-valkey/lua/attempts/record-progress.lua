@@ -1,5 +1,6 @@
 --- Records how far attempts have come; the last one wins. A message is a text, or false for none.
 -- @flags allow-oom
+-- @brings record
 -- @args namespaces: string[], items: [execution: string, attempt: int, lease: string, epoch: int, percent: number, message: unknown][]
 -- @reply unknown[][]
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- Appends to journals. A name that is there already is answered with its entry, or with its type where that is another one.
 -- @flags
+-- @brings record
 -- @args namespaces: string[], items: [execution: string, attempt: int, lease: string, epoch: int, name: string, type: string, result: int][]
 -- @reply unknown[][]
 -- @errors corruption schema_mismatch

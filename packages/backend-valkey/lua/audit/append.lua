@@ -2,6 +2,7 @@
 -- or 'duplicate'.
 -- @flags
 -- @repeat request
+-- @brings record
 -- @args action: string, namespace: string, actor: string, operation: string, subjects: string[], hasReason: boolean, reason: string, outcome: string
 -- @reply string
 -- @errors corruption schema_mismatch

@@ -1,4 +1,5 @@
 --- Makes a budget. Answers whether the id is taken, and what stands under it; `nextMs` is -1 where it follows from the period.
+-- @brings submit
 -- @args id: string, record: [ns: string, created: int, content: string, label: string, limits: [dimension: string, soft: number, hard: number][], rule: string, everyMs: int], nextMs: number
 -- @reply [isNew: boolean, budget: unknown[]]
 -- @errors corruption schema_mismatch

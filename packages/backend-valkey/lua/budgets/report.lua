@@ -1,6 +1,7 @@
 --- Charges what was spent, each once within a day. Answers of each [word, breach, used]: ok, duplicate, not_found, unknown_dimension or
 -- too_much with the dimension, and what it would come to; and what follows elsewhere.
 -- @flags allow-oom
+-- @brings record
 -- @args items: [budget: string, namespace: string, execution: string, lease: string, key: string, amounts: unknown[]][], sumMax: number
 -- @reply [answers: unknown[][], announcements: string[]]
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,5 +1,6 @@
 --- Reserves the estimates of executions of one line, in their order, up to the first that there is no room for. Its line is registered
 -- as a waiter in this step. `flags` as in `quotas/reserve`.
+-- @brings nothing
 -- @args id: string, waiter: string, token: string, items: [holder: string, begins: boolean, estimate: unknown[]][]
 -- @reply [namespace: string, flags: string]
 -- @errors corruption schema_mismatch

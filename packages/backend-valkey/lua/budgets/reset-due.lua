@@ -1,6 +1,7 @@
 --- Begins the periods that are due: one for each budget, however many were missed. Answers [id, next reset] of each, whether there are
 -- more, when the next is due (0: none), and what follows elsewhere.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int
 -- @reply [reset: [id: string, nextMs: number][], more: boolean, nextDueMs: number, announcements: string[]]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Begins a new period, once for each key within a day. Answers whether it did, the budget or nothing, and what follows elsewhere.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args id: string, namespace: string, key: string, rememberMs: int
 -- @reply [isNew: boolean, budget: unknown[], announcement: string]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Changes a budget, as far as its settings are stated. Answers it, or nothing, and what follows elsewhere, or ''.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args id: string, namespace: string, stated: string[], label: string, limits: [dimension: string, soft: number, hard: number][], rule: string, everyMs: int
 -- @reply [budget: unknown[], announcement: string]
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- An engine lives, or goes. Answers who was seen within so many ms; who was not seen for a day is forgotten.
 -- @flags allow-oom
+-- @brings nothing
 -- @args engine: string, label: string, goes: boolean, aliveMs: int
 -- @reply [nowMs: int, engines: [engine: string, label: string, startedMs: int, seenMs: int][]]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Ends an execution as cancelled; one that runs is asked first when there is a grace.
 -- @flags allow-oom
 -- @repeat request
+-- @brings terminal
 -- @args namespace: string, id: string, graceMs: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found

@@ -1,6 +1,7 @@
 --- Changes the priority of what is not terminal.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args namespace: string, id: string, priority: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found invalid_arguments

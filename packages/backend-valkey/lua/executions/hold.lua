@@ -1,6 +1,7 @@
 --- Puts an operator's block on an execution that does not run.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args namespace: string, id: string
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found

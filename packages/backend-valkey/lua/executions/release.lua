@@ -1,6 +1,7 @@
 --- Lifts an operator's block. Other blocks stay.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args namespace: string, id: string
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found

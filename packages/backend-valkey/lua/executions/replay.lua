@@ -2,6 +2,7 @@
 -- it was submitted with. A member is its flow's to replay: answered with the flow's id.
 -- @flags
 -- @repeat request
+-- @brings submit
 -- @args namespace: string, id: string, hasInput: boolean, input: int, hash: string, replaysMax: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found

@@ -2,6 +2,7 @@
 -- the new ones out and comes again with what it saw, until nobody was faster.
 -- @flags
 -- @repeat request
+-- @brings record
 -- @args namespace: string, id: string, seen: string, tags: string
 -- @reply [isDone: boolean, tags: string, spec: string]
 -- @errors corruption schema_mismatch not_found invalid_arguments

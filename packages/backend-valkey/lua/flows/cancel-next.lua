@@ -1,6 +1,7 @@
 --- Ends the next members of a flow that is being ended in several steps. Answers how many, how many are open, and
 -- whether that is done.
 -- @flags allow-oom
+-- @brings terminal
 -- @args flow: string, max: int
 -- @reply [ended: number, open: number, isDone: boolean]
 -- @errors corruption schema_mismatch

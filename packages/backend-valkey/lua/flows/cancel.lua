@@ -3,6 +3,7 @@
 -- carried on, as far as they can be. Answers what became of it, or what is to be done before the caller comes again.
 -- @flags allow-oom
 -- @repeat request
+-- @brings terminal
 -- @args namespace: string, flow: string, policy: string, finalisers: boolean, isJudged: boolean, change: int, frozen: int, max: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found invalid_arguments

@@ -2,6 +2,7 @@
 -- members in.
 -- @flags
 -- @repeat request
+-- @brings submit
 -- @args id: string, hash: string, total: int, lanes: string[]
 -- @reply unknown[]
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- Begins a graph that is filled piece by piece and then sealed.
 -- @flags
+-- @brings submit
 -- @args head: [id: string, ns: string, name: string, tags: string, deadlineMs: int, shape: string, ids: string, parent: string], ttlMs: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch invalid_arguments

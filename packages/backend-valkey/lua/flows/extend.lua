@@ -3,6 +3,7 @@
 -- their place in `ids`, which begin with those of the new nodes. Nodes that came in parts are named by the hash of these.
 -- @flags
 -- @repeat request
+-- @brings submit
 -- @args namespace: string, id: string, revision: int, handle: [execution: string, attempt: int, lease: string, epoch:
 --   int][], hash: string, total: int, lanes: string[], routes: [rid: string, text: string, lane: string][], ids:
 --   string[], nodes: [route: int, priority: int, startMs: int, delayMs: int, policy: unknown, spec: string, hash:

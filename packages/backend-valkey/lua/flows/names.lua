@@ -1,6 +1,7 @@
 --- Which of these names members have already. Names are gathered before it can be said, some members a call: an answer that
 -- is not final is asked for again.
 -- @flags
+-- @brings nothing
 -- @args namespace: string, id: string, names: string[], max: int
 -- @reply [isFinal: boolean, taken: string[]]
 -- @errors corruption schema_mismatch not_found

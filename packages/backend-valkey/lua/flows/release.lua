@@ -1,5 +1,6 @@
 --- Goes on letting members go, after a seal or the commit of a staged graph. Answers whether that is done.
 -- @flags allow-oom
+-- @brings nothing
 -- @args id: string, max: int
 -- @reply boolean
 -- @errors corruption schema_mismatch

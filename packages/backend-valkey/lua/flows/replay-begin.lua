@@ -4,6 +4,7 @@
 -- at the place; then `hash` is the old input's.
 -- @flags
 -- @repeat request
+-- @brings submit
 -- @args namespace: string, flow: string, revision: int, generation: int, change: int, isStrict: boolean, rows: [id: string, outcome: string, how: string, place: int, hash: string][], isStaged: boolean, hasInputs: boolean
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found invalid_arguments

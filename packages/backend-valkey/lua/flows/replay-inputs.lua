@@ -1,6 +1,7 @@
 --- Brings new inputs for a replay that was begun under that name. With the last of them it goes on. Answers whether
 -- it still stands.
 -- @flags
+-- @brings submit
 -- @args flow: string, name: string, items: [id: string, how: string, place: int, hash: string][], isLast: boolean
 -- @reply boolean
 -- @errors corruption schema_mismatch invalid_arguments

@@ -2,6 +2,7 @@
 -- are not as they were. Answers too how many members this step reset, and the flow's generation. `entry` goes where
 -- there is nothing to do for it, or ''.
 -- @flags allow-oom
+-- @brings submit
 -- @args flow: string, max: int, entry: string
 -- @reply [outcome: string, members: number, generation: number]
 -- @errors corruption schema_mismatch

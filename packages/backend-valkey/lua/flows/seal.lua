@@ -1,6 +1,7 @@
 --- Opens a draft, and lets its first roots go. The answer says whether that were all: else `flows_release` goes on.
 -- @flags allow-oom
 -- @repeat request
+-- @brings submit
 -- @args namespace: string, id: string, max: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found

@@ -2,6 +2,7 @@
 -- `from` says how many nodes came before it; the answer says how many are there, so that a repeat goes on where it was.
 -- The first ids are those of the part's nodes, others are of nodes that their edges name.
 -- @flags
+-- @brings submit
 -- @args kind: string, head: [id: string, ns: string, name: string, tags: string, deadlineMs: int, shape: string, ids:
 --   string, parent: string], notAfterMs: int, hash: string, from: int, routes: [rid: string, text: string, lane: string][], ids:
 --   string[], nodes: [route: int, priority: int, startMs: int, delayMs: int, policy: unknown, spec: string, hash:

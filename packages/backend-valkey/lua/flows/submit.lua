@@ -1,6 +1,7 @@
 --- Accepts whole graphs that are small enough for one call, each all or nothing. A graph's ids are those of its nodes, in
 -- order; for the form of a node see `shared/graph.lua`.
 -- @flags
+-- @brings submit
 -- @args routes: [rid: string, text: string, lane: string][], flows: [head: [id: string, ns: string, name: string, tags:
 --   string, deadlineMs: int, shape: string, ids: string, parent: string], notAfterMs: int, ids: string[], nodes: [route: int, priority:
 --   int, startMs: int, delayMs: int, policy: unknown, spec: string, hash: string, input: int, name: string, join:

@@ -2,6 +2,7 @@
 -- time of its entry on the wheel. `kept` is the end of its members' retention, where the caller has looked it up, and
 -- `change` the flow's as of then; 0 both where the flow itself knows. `stays`: it is not to go, or not yet.
 -- @flags allow-oom
+-- @brings nothing
 -- @args flow: string, atMs: int, kept: int, change: int
 -- @reply string
 -- @errors corruption schema_mismatch

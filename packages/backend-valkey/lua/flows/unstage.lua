@@ -1,6 +1,7 @@
 --- Removes parts that will not be committed, a bounded number a call: those of this growth, or any whose time is over.
 -- Answers how many are left, or -1 where they are not to be removed.
 -- @flags allow-oom
+-- @brings nothing
 -- @args id: string, hash: string
 -- @reply number
 -- @errors corruption schema_mismatch

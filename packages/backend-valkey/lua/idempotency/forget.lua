@@ -1,6 +1,7 @@
 --- Takes back what `reserve` counted, of submissions that were refused.
 -- @flags allow-oom
 -- @repeat request
+-- @brings nothing
 -- @args items: [name: string, target: string, reservedMs: int][]
 -- @reply boolean
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Lets a key stand for another target, unless somebody else was faster.
 -- @flags
 -- @repeat request
+-- @brings submit
 -- @args name: string, seenTarget: string, seenReservedMs: int, target: string, ttlMs: int
 -- @reply boolean
 -- @errors corruption schema_mismatch

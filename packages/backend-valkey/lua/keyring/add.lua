@@ -1,6 +1,7 @@
 --- Records a signing key; one that is there stays as it is. `signsFromMs` -1 is now. Answers what is recorded, or 'full'.
 -- @flags
 -- @repeat request
+-- @brings record
 -- @args key: string, fingerprint: string, signsFromMs: number
 -- @reply [word: string, record: unknown[]]
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- Retires a signing key for ever: the time until which it verifies can only come nearer. An empty answer: there is none.
 -- @flags allow-oom
+-- @brings record
 -- @args key: string, verifyUntilMs: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Brings the partition's copy of a lane up to its home record, unless it is there already or beyond. Answers what the copy is
 -- at then, by which change, and how many executions of a capped lane run here.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespace: string, lane: string, record: unknown
 -- @reply [version: int, change: string, epoch: int, active: int]
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,5 +1,6 @@
 --- Notes that a lane is being changed, or that its copies are all there: so that somebody finishes it if its caller dies.
 -- @flags allow-oom
+-- @brings nothing
 -- @args note: string, isBegun: boolean
 -- @reply boolean
 -- @errors schema_mismatch

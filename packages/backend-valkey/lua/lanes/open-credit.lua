@@ -1,5 +1,6 @@
 --- Begins to lend the slots of a cap, once every copy has its epoch and has told what runs there.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespace: string, lane: string, epoch: int, actives: [partition: int, active: int][]
 -- @reply boolean
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Lends slots of a capped lane to partitions that have work for them, after what others gave back. Where none is free, and it
 -- may, it asks all that it reckons with for what they do not use.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespace: string, lane: string, lowered: [partition: int, seq: int, active: int][], wants: [partition: int, want: int][], mayLower: boolean
 -- @reply [epoch: int, grants: [partition: int, credit: int, seq: int][], lowers: [partition: int, seq: int][]]
 -- @errors corruption schema_mismatch

@@ -2,6 +2,7 @@
 -- raised unless the cap only grows: until every copy has told what runs there, nothing more is lent.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args namespace: string, lane: string, request: string, state: string, shards: number, concurrency: number, ageing: number, weight: number, retention: number, events: string, above: int
 -- @reply [previous: string, record: unknown[]]
 -- @errors corruption schema_mismatch invalid_arguments

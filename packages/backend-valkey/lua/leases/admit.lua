@@ -2,6 +2,7 @@
 -- end, and the first that was refused parks the line, unless room was made meanwhile. Answers of each of the first whether it is
 -- leased, what was handed out, and whether the line is parked. `asked` are holders that are to make room, as [execution, lease, quota, key].
 -- @flags allow-oom
+-- @brings nothing
 -- @args line: string, offer: string, claim: [instance: string, worker: string, claim: string, ttlMs: int], admitted: [execution: string, lease: string][], dropped: string[], refused: [execution: string, kind: string, id: string, key: string, waiter: string][], asked: [namespace: string, execution: string, lease: string, quota: string, key: string][]
 -- @reply [leased: boolean[], handed: unknown[][], parked: boolean]
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,5 +1,6 @@
 --- Gives leases back and keeps their attempts until a time.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespaces: string[], items: [execution: string, attempt: int, lease: string, epoch: int, untilMs: int][]
 -- @reply unknown[][]
 -- @errors corruption schema_mismatch

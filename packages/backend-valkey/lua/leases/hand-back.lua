@@ -1,6 +1,7 @@
 --- Takes back what an instance holds, as if its leases had run out now: at most so many, from a place among them on. What does not
 -- decode is left.
 -- @flags allow-oom
+-- @brings nothing
 -- @args instance: string, from: int, max: int
 -- @reply [handedBack: int, left: int, more: boolean]
 -- @errors corruption schema_mismatch invalid_arguments

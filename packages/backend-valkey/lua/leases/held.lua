@@ -2,6 +2,7 @@
 -- anything here, the last ones. With `adopts` this process alone serves the instance here from now on; with `tells` every other
 -- process hears of it.
 -- @flags allow-oom
+-- @brings nothing
 -- @args instance: string, claim: string, adopts: boolean, tells: boolean
 -- @reply [leases: unknown[][], claims: string[]]
 -- @errors corruption schema_mismatch

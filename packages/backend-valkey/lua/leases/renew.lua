@@ -1,5 +1,6 @@
 --- Extends leases; never shortens one.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespaces: string[], items: [execution: string, attempt: int, lease: string, epoch: int, ttlMs: int][]
 -- @reply unknown[][]
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- An operator takes a lease away, as if it had expired now.
 -- @flags allow-oom
+-- @brings record
 -- @args namespace: string, id: string
 -- @reply unknown[]
 -- @errors corruption schema_mismatch not_found

@@ -1,5 +1,6 @@
 --- Hands back work that was not started: as if its claim had not been, but for the epoch.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespaces: string[], items: [execution: string, attempt: int, lease: string, epoch: int][]
 -- @reply unknown[][]
 -- @errors corruption schema_mismatch

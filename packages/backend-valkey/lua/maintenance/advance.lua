@@ -1,6 +1,7 @@
 --- Moves the clock of a partition that was made for tests.
 -- @flags allow-oom
 -- @repeat request
+-- @brings nothing
 -- @args byMs: int
 -- @reply [isVirtual: boolean, nowMs: number]
 -- @errors schema_mismatch

@@ -1,6 +1,7 @@
 --- Fixes at the first boot what is fixed for the deployment: the counts of partitions, and where its clock stood still at first (0:
 -- it runs). A clock that runs may be stopped later, which the partitions were asked for by then.
 -- @flags allow-oom
+-- @brings record
 -- @args flow: int, budget: int, quota: int, stoppedMs: int, isStopped: boolean
 -- @reply [flow: string, budget: string, quota: string, stoppedMs: string]
 -- @errors schema_mismatch

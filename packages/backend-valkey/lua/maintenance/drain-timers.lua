@@ -2,6 +2,7 @@
 -- up by the instance that holds them. `skip` names executions that had theirs already. A careful step works on one entry, and puts
 -- it off when something that it leads to does not decode.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int, skip: string[], isCareful: boolean
 -- @reply [items: [outcome: string, kind: string, id: string, dueMs: number, isDueAgain: boolean][], more: boolean, nextDueMs: number]
 -- @errors corruption schema_mismatch

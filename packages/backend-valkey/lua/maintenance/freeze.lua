@@ -1,5 +1,6 @@
 --- Stops the clock of a partition that holds nothing, for tests; with a time of 0 it only answers whether that could be done.
 -- @flags allow-oom
+-- @brings nothing
 -- @args timeMs: int
 -- @reply boolean
 -- @errors schema_mismatch

@@ -1,6 +1,7 @@
 --- Changes something in the partition, so that there is a write to wait for: what was answered before it lies before it in the
 -- node's history.
 -- @flags allow-oom
+-- @brings nothing
 -- @args
 -- @reply boolean
 -- @errors

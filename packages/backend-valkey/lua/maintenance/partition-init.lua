@@ -1,5 +1,6 @@
 --- Makes a partition ready for use, once. With a time its clock stands still from the beginning, which is for tests alone.
 -- @flags allow-oom
+-- @brings nothing
 -- @args layout: int, timeMs: int
 -- @reply string
 -- @errors invalid_arguments

@@ -1,6 +1,7 @@
 --- Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited
 -- longer than that. Such a route is announced again, in case the first message was lost.
 -- @flags allow-oom
+-- @brings nothing
 -- @args waitingMs: int, feedAgeMs: int
 -- @reply [pending: string[], nextDueMs: number, waiting: [rid: string, readyMs: number][]]
 -- @errors corruption schema_mismatch

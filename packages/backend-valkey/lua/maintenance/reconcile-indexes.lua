@@ -2,6 +2,7 @@
 -- is found is set right, or named. `vectors` are the states of the executions it looked at. `index` is '' after the last, and
 -- `cursor` '' after the last entry of one.
 -- @flags allow-oom
+-- @brings nothing
 -- @args index: string, cursor: string, max: int
 -- @reply [findings: [word: string, kind: string, id: string, finding: string][], vectors: [id: string, letters: string][], index: string, cursor: string, looked: int]
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,6 +1,7 @@
 --- Removes up to `max` tokens that ended so long ago, and as many entries of the audit log that are so old. -1: that could not be
 -- read.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int, tokenKeptMs: int, auditAgeMs: int
 -- @reply [tokens: number, entries: number]
 -- @errors corruption schema_mismatch

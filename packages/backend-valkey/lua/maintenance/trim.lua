@@ -3,6 +3,7 @@
 -- are. `unreadable` are records that do not decode: they are looked at again later. `more`: something was done, and more is
 -- due.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int, keep: int, ageMs: int
 -- @reply [executions: int, flows: [id: string, atMs: number][], unreadable: string[], more: boolean, events: int, isOld: boolean]
 -- @errors corruption schema_mismatch

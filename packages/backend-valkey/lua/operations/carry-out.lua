@@ -2,6 +2,7 @@
 -- an earlier call, `unchanged`, or why not.
 -- @flags allow-oom
 -- @repeat request
+-- @brings terminal
 -- @args namespace: string, deed: string, items: [id: string, generation: int][], replaysMax: int
 -- @reply string[]
 -- @errors corruption schema_mismatch invalid_arguments

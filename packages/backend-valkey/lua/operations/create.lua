@@ -1,5 +1,6 @@
 --- Makes a bulk operation unless it is there. Answers whether it did.
 -- @repeat request
+-- @brings record
 -- @args name: string, createdMs: number, dueMs: number, definition: string, progress: string
 -- @reply boolean
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,6 +1,7 @@
 --- Bulk operations that are due, the longest due first, and when the next of the others is (0: none). One that cannot be read is
 -- told of without its texts, and is not due again for a while.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int, brokenAgainMs: int
 -- @reply [rows: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string][], nextDueMs: number]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Writes how far a bulk operation has come if it is at that version, which it raises. Answers whether it did.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args name: string, expected: int, dueMs: number, progress: string
 -- @reply boolean
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,4 +1,5 @@
 --- Takes a slot and units by hand. Answers the word for it, `unknown` where the settings have no copy here, and when there is room.
+-- @brings nothing
 -- @args items: [id: string, key: string, namespace: string, holder: string, hand: string, cost: int][]
 -- @reply [word: string, retryMs: number][]
 -- @errors corruption schema_mismatch

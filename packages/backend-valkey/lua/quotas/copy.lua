@@ -1,4 +1,5 @@
 --- Brings a quota's settings to a partition where they count keys, unless a later version is there. Those who wait for its keys there are looked at.
+-- @brings nothing
 -- @args id: string, settings: [version: int, ns: string, created: int, content: string, label: string, units: int, window: int, concurrency: int, strategy: string, past: string]
 -- @reply string
 -- @errors corruption schema_mismatch

@@ -1,4 +1,5 @@
 --- Makes a quota, in the partition of its empty key. Answers whether the id is taken, and what stands under it.
+-- @brings submit
 -- @args id: string, settings: [version: int, ns: string, created: int, content: string, label: string, units: int, window: int, concurrency: int, strategy: string, past: string]
 -- @reply [isNew: boolean, settings: unknown[]]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Gives back slots that were taken by hand. Answers of each whether it was held.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args items: [id: string, key: string, holder: string, hand: string][]
 -- @reply boolean[]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Takes slots and units of a key for executions of one line, in their order, up to the first that it has no room for. That one's
 -- line is registered as a waiter in this step. A quota that drops what is new refuses each for itself. `flags` is a letter for each:
 -- t taken, d to be dropped, r refused, and - what was not looked at.
+-- @brings nothing
 -- @args id: string, key: string, waiter: string, token: string, items: [holder: string, cost: int, begins: boolean][]
 -- @reply [word: string, flags: string, asked: string]
 -- @errors corruption schema_mismatch

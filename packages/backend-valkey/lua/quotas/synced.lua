@@ -1,5 +1,6 @@
 --- All copies have this version.
 -- @flags allow-oom
+-- @brings nothing
 -- @args id: string, version: int
 -- @reply string
 -- @errors corruption schema_mismatch

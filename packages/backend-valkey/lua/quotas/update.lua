@@ -1,6 +1,7 @@
 --- Changes a quota at its home; what is not stated is -1, or ''. Its copies are to follow: it is noted that they may be old.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args id: string, namespace: string, stated: string[], settings: [version: int, ns: string, created: int, content: string, label: string, units: int, window: int, concurrency: int, strategy: string, past: string], laterMs: int
 -- @reply unknown[]
 -- @errors corruption schema_mismatch

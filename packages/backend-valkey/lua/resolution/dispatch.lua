@@ -2,6 +2,7 @@
 -- that take a whole graph, are only named in `others`. `more`: some are due after it. `cancels`: losers of races are
 -- to be cancelled.
 -- @flags allow-oom
+-- @brings nothing
 -- @args entries: string[], max: int, edges: int
 -- @reply [items: unknown[][], others: [kind: string, entry: string, flow: string][], more: boolean, cancels: boolean]
 -- @errors corruption schema_mismatch invalid_arguments

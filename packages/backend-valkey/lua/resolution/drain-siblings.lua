@@ -1,6 +1,7 @@
 --- Carries out the sibling cancel of one fired group, with at most so many members that it ends: `drained`, or
 -- `partial` when some are left. `replaying` and `ending`: the flow is to be gone on with first.
 -- @flags allow-oom
+-- @brings nothing
 -- @args flow: string, node: string, max: int
 -- @reply [outcome: string, siblings: [id: string, disposition: string, via: string][]]
 -- @errors corruption schema_mismatch

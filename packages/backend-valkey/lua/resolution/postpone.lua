@@ -1,5 +1,6 @@
 --- Puts off an entry of the outbox that could not be carried out. Answers how often that has happened.
 -- @flags allow-oom
+-- @brings nothing
 -- @args entry: string
 -- @reply number
 -- @errors schema_mismatch

@@ -1,6 +1,7 @@
 --- Writes summaries, by place, or 0 where it is as it was. A flow that has changed since it was counted is counted
 -- again; `counts` are written where the recount found others. Answers of each `written`, or `gone`.
 -- @flags allow-oom
+-- @brings nothing
 -- @args items: [flow: string, change: int, summary: int, counts: unknown][]
 -- @reply string[]
 -- @errors corruption schema_mismatch invalid_arguments

@@ -3,6 +3,7 @@
 -- member to begin with. Answers what was found, and where to go on: place of the flow in the list and of its member,
 -- or 0 when all were looked at.
 -- @flags allow-oom
+-- @brings nothing
 -- @args flows: string[], from: int, max: int
 -- @reply [items: [flow: string, outcome: string, node: string][], flow: int, from: int]
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,6 +1,7 @@
 --- Looks at a sample of pending sibling cancels for what a crash left behind: of each its tuple and what it came to.
 -- One with a sibling that still runs is the dispatcher's.
 -- @flags allow-oom
+-- @brings nothing
 -- @args max: int
 -- @reply [tuple: string, outcome: string][]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- The next batch of members that a seal, or the commit of a staged graph, left to let go. Answers how many records
 -- it changed.
 -- @flags allow-oom
+-- @brings nothing
 -- @args entry: string, max: int
 -- @reply number
 -- @errors corruption schema_mismatch

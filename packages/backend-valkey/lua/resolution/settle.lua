@@ -2,6 +2,7 @@
 -- then, '' where there is nothing to settle any more, and `moved` when it is to be read again. An entry goes with
 -- either of the first two.
 -- @flags allow-oom
+-- @brings nothing
 -- @args flow: string, entry: string, generation: int, revision: int, change: int, state: string
 -- @reply string
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,5 +1,6 @@
 --- Makes a schedule unless it is there. Answers whether it did.
 -- @repeat request
+-- @brings record
 -- @args name: string, dueMs: number, progress: string, label: string, definition: string, work: string
 -- @reply boolean
 -- @errors corruption schema_mismatch invalid_arguments

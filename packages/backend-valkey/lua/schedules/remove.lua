@@ -1,6 +1,7 @@
 --- Removes a schedule if it is at that version. Answers whether it did.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args name: string, expected: int
 -- @reply boolean
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,6 +1,7 @@
 --- Writes a schedule if it is at that version, which it raises. What is '' stays. Answers whether it did.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args name: string, expected: int, dueMs: number, progress: string, label: string, definition: string, work: string
 -- @reply boolean
 -- @errors corruption schema_mismatch invalid_arguments

@@ -2,6 +2,7 @@
 -- the place of its document. `head` is what it becomes: number of the next, base of the lease, durable frames and bytes,
 -- patches. Frames are [number, mode, type or false, place]; `bounds` are those of capped ones: how many, bytes, ms.
 -- @flags
+-- @brings record
 -- @args namespaces: string[], items: [execution: string, attempt: int, lease: string, epoch: int, expected: [number: int, at: int], head: [next: int, base: int, durable: int, durableBytes: int, patches: int], document: int, frames: [number: int, mode: string, type: unknown, place: int][]][], bounds: [frames: int, bytes: int, ageMs: int]
 -- @reply unknown[][]
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- Has a waitpoint take no more signals. Answers the letter of its state before.
 -- @flags allow-oom
 -- @repeat request
+-- @brings record
 -- @args namespace: string, id: string
 -- @reply string
 -- @errors corruption schema_mismatch not_found

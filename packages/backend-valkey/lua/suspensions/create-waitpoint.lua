@@ -1,6 +1,7 @@
 --- Names a point to wait on: for whoever holds the lease where a handle is given, else for any execution that has not ended.
 -- @flags
 -- @repeat request
+-- @brings record
 -- @args namespace: string, execution: string, handle: [execution: string, attempt: int, lease: string, epoch: int][], waitpoint: [id: string, name: string, expiresMs: int]
 -- @reply unknown[]
 -- @errors corruption schema_mismatch invalid_arguments not_found

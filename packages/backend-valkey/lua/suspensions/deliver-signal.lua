@@ -2,6 +2,7 @@
 -- n not needed; then the revision, the sequence of the signal, the state that it leads to, whether the condition holds by it, and
 -- what has counted.
 -- @flags
+-- @brings record
 -- @args namespace: string, waitpoint: string, signal: [id: string, name: string, key: string, payload: int, source: unknown], verdict: [word: string, revision: int, sequence: int, state: string, holds: boolean, signals: int[], ends: [id: string, generation: int, outcome: string][]]
 -- @reply unknown[]
 -- @errors corruption schema_mismatch invalid_arguments not_found

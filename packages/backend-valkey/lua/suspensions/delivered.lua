@@ -1,5 +1,6 @@
 --- These receivers of an entry of the outbox were told. Answers whether others are left; else the entry goes.
 -- @flags allow-oom
+-- @brings nothing
 -- @args entry: string, receivers: string[]
 -- @reply boolean
 -- @errors corruption schema_mismatch

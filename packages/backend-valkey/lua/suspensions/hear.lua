@@ -1,6 +1,7 @@
 --- Tells an execution how a child has ended. Where it waits for that, the condition and its state come along, to be judged first:
 -- `verdict` is the revision, or 0, the state that it leads to, whether the condition holds by it, and what has counted.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespace: string, execution: string, child: string, generation: int, outcome: string, verdict: [revision: int, state: string, holds: boolean, signals: int[], ends: [id: string, generation: int, outcome: string][]]
 -- @reply unknown[]
 -- @errors corruption schema_mismatch

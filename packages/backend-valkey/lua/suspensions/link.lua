@@ -1,5 +1,6 @@
 --- Tells an execution of a child that names it as its parent.
 -- @flags allow-oom
+-- @brings submit
 -- @args namespace: string, execution: string, child: string, isDetached: boolean
 -- @reply string
 -- @errors corruption schema_mismatch

@@ -1,5 +1,6 @@
 --- Cancels an execution whose parent was stopped, unless it has ended or is gone.
 -- @flags allow-oom
+-- @brings terminal
 -- @args namespace: string, execution: string
 -- @reply string
 -- @errors corruption schema_mismatch

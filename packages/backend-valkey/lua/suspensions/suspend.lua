@@ -3,6 +3,7 @@
 -- and `children` whole ids in the condition. `judged`: sequence up to which it was judged, how many ends, whether it holds, its
 -- state, sequences and ends that have counted.
 -- @flags allow-oom
+-- @brings terminal
 -- @args namespaces: string[], handle: [execution: string, attempt: int, lease: string, epoch: int], id: string, wait: [reason: string, behaviour: string, timeout: int, delayMs: int, closes: boolean], waitpoints: [id: string, name: string, expiresMs: int][], named: string[], children: string[], withPayloads: boolean, condition: int, judged: [upTo: int, ends: int, holds: boolean, state: string, signals: int[], by: [id: string, generation: int, outcome: string][]]
 -- @reply unknown[]
 -- @errors corruption schema_mismatch invalid_arguments

@@ -1,5 +1,6 @@
 --- Asks an execution or a flow of the partition to tell somebody of its end. Answers whether there is anything to wait for.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespace: string, child: string, watcher: string
 -- @reply boolean
 -- @errors corruption schema_mismatch

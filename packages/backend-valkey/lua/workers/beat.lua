@@ -1,5 +1,6 @@
 --- An instance lives, and so many attempts run on it. Answers whether it is known in these namespaces, and whether it is to drain.
 -- @flags allow-oom
+-- @brings nothing
 -- @args instance: string, namespaces: string[], active: int
 -- @reply [isKnown: boolean, draining: boolean]
 -- @errors corruption schema_mismatch

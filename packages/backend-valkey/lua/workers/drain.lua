@@ -1,5 +1,6 @@
 --- Asks an instance to stop claiming. Answers whether there is such a one in the namespace.
 -- @flags allow-oom
+-- @brings nothing
 -- @args namespace: string, instance: string
 -- @reply boolean
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- An instance says goodbye: nobody is told of it any more, and it goes when its leases were handed back. `seenMs` names this
 -- goodbye for `settle`.
 -- @flags allow-oom
+-- @brings nothing
 -- @args instance: string, namespaces: string[]
 -- @reply [isKnown: boolean, draining: boolean, seenMs: int]
 -- @errors corruption schema_mismatch

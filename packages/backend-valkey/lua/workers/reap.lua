@@ -1,6 +1,7 @@
 --- Removes instances that were silent for so long, in the order of their ids. Those that owe leases are only named: they go when
 -- these were handed back.
 -- @flags allow-oom
+-- @brings nothing
 -- @args silentMs: int, max: int
 -- @reply [removed: string[], owing: [instance: string, owes: int, seenMs: int][], more: boolean]
 -- @errors corruption schema_mismatch

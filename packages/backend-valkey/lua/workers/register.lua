@@ -1,5 +1,6 @@
 --- Announces a worker instance. One that is known owes the leases that it held until they were handed back: the answer says so.
 -- @flags
+-- @brings nothing
 -- @args instance: string, namespaces: string[], text: string
 -- @reply boolean
 -- @errors corruption schema_mismatch

@@ -1,6 +1,7 @@
 --- What an instance owed was handed back: it stays without debts, or goes. Does nothing when it owes something else by now, or,
 -- where `seenMs` is given, was seen since.
 -- @flags allow-oom
+-- @brings nothing
 -- @args instance: string, owes: int, seenMs: int, goes: boolean
 -- @reply boolean
 -- @errors corruption schema_mismatch

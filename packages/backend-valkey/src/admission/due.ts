@@ -89,6 +89,5 @@ export async function cancelHolder(ctx: ValkeyContext, namespace: string, holder
     name: 'admission_cancel',
     tag,
     args: [namespace, uuid, lease],
-    brings: ['terminal'],
   })
 }

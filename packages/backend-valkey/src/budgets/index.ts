@@ -41,7 +41,6 @@ export function createBudgets(ctx: ValkeyContext, jobs: JobMaker): BudgetOperati
           [namespace, 0, content, label, packed, onHardBreach, resetPeriodMs ?? 0],
           firstResetAtMs ?? FOLLOWS_FROM_PERIOD,
         ],
-        brings: ['submit'],
       })
       const [isNew, told] = reply
       const stored = found(told, budgetId)

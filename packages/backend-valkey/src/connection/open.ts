@@ -7,7 +7,12 @@ import type { Command, Reply } from './command.js'
 import { createSettler, type MarkCommand } from './durability.js'
 import { createListener, type Listener } from './listener.js'
 import { createNodes, type Node } from './node.js'
-import { type ConnectionOptions, type ConnectionSettings, readConnectionSettings } from './options.js'
+import {
+  type ConnectionOptions,
+  type ConnectionSettings,
+  type DurabilityOptions,
+  readConnectionSettings,
+} from './options.js'
 import { slotOf } from './slots.js'
 import { createStandalone } from './standalone.js'
 import type { Topology } from './topology.js'
@@ -31,7 +36,7 @@ export interface Connection extends Pick<Listener, 'listen' | 'barrier'> {
   /** The primaries as they are known now. */
   primaries(): readonly Primary[]
   /** What is asked for in `durability.for`; empty without the option. */
-  readonly durable: ReadonlySet<'submit' | 'terminal'>
+  readonly durable: ReadonlySet<DurabilityOptions['for'][number]>
   /** Lets calls that are under way end, but not try again; others are refused as `closed`. */
   close(): Promise<void>
 }

@@ -5,8 +5,11 @@ import { readUrl } from './url.js'
 
 /** Answers that wait until what they tell cannot be lost with one server. */
 export interface DurabilityOptions {
-  /** Which transitions wait: submissions, terminal outcomes, or both. */
-  readonly for: readonly ('submit' | 'terminal')[]
+  /**
+   * Which transitions wait: accepted work (`submit`), ends (`terminal`), and whatever else is kept for whoever asked (`record`):
+   * journals, frames, signals, waitpoints, schedules, bulk operations, what is spent, settings, tokens, keys, the audit log.
+   */
+  readonly for: readonly ('submit' | 'terminal' | 'record')[]
   /** `WAITAOF`: the append-only files of the primary (`local`) and of so many replicas must have been fsynced. */
   readonly aof?: { readonly local: 0 | 1; readonly replicas: number } | undefined
   /** `WAIT`: so many replicas must have received it. */
@@ -55,6 +58,7 @@ export interface ConnectionSettings {
   readonly durability: DurabilityOptions | undefined
 }
 
+const durableTransitions: ReadonlySet<string> = new Set(['submit', 'terminal', 'record'])
 const DB_MAX = 1_000_000
 /** What a timer of node can hold. */
 const TIMEOUT_MAX_MS = 2_147_483_647
@@ -100,8 +104,8 @@ function readNodes(nodes: readonly (string | Address)[]): readonly [Address, ...
 function readDurability(durability: DurabilityOptions | undefined): DurabilityOptions | undefined {
   if (durability === undefined) return undefined
   const { for: transitions, aof, replicas, timeoutMs } = durability
-  if (transitions.length === 0 || transitions.some((each) => each !== 'submit' && each !== 'terminal')) {
-    refuse("durability.for names what waits: 'submit', 'terminal' or both")
+  if (transitions.length === 0 || transitions.some((each) => !durableTransitions.has(each))) {
+    refuse("durability.for names what waits: 'submit', 'terminal' and 'record', or some of them")
   }
   if (aof === undefined && replicas === undefined) refuse('durability needs aof, replicas or both')
   if (aof !== undefined) {

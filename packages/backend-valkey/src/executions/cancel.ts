@@ -10,7 +10,6 @@ export async function cancelExecution(
   const { reply } = await operate(ctx, params, {
     name: 'executions_cancel',
     args: [params.namespace, addressOf(params.id).uuid, params.graceMs ?? 0],
-    brings: ['terminal'],
   })
   const [outcome, graceEndsAtMs] = reply
   if (outcome === 'cancelling') return { outcome, graceEndsAtMs: Number(graceEndsAtMs) }

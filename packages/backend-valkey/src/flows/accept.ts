@@ -79,7 +79,6 @@ async function callSubmit(
     tag,
     args: [parts.routes, flows],
     bytes: parts.bytes,
-    brings: ['submit'],
   })
   return asList(reply)
 }
@@ -96,7 +95,6 @@ async function acceptStaged(ctx: ValkeyContext, submission: FlowSubmission): Pro
       name: 'flows_commit',
       tag,
       args: [flowId, hash, nodes.length, lanes],
-      brings: ['submit'],
     })
     switch (reply[0]) {
       case 'a':

@@ -84,7 +84,6 @@ async function cancelOnce(
         MEMBERS_PER_STEP,
       ],
       bytes: frozen === undefined ? [] : [frozen.bytes],
-      brings: ['terminal'],
     }),
   )
   return reply

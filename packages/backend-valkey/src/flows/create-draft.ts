@@ -41,7 +41,6 @@ async function create(ctx: ValkeyContext, params: CreateDraft, flowId: FlowId): 
     name: 'flows_create_draft',
     tag,
     args: [headOf({ ...params, flowId }, null), params.draftTtlMs ?? limits.draftTtlMs],
-    brings: ['submit'],
   })
   const [word, namespace, shape] = reply
   if (word === 'a') return { outcome: 'created', flowId }

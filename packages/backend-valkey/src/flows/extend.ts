@@ -125,7 +125,6 @@ async function callExtend(
         packed.upstreams,
       ],
       bytes: parts.bytes,
-      brings: ['submit'],
     }),
   )
   if (reply[0] === 'e' && reply[2] !== true) await letIn(ctx, place.tag, flowId)

@@ -15,7 +15,6 @@ export async function sealFlow(ctx: ValkeyContext, params: SealFlow): Promise<Se
       name: 'flows_seal',
       tag,
       args: [namespace, flowId, nodesOfCallMax],
-      brings: ['submit'],
     }),
   )
   const [word, detail, isDone] = reply

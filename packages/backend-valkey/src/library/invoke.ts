@@ -5,7 +5,7 @@ import { FUNCTION_NOT_FOUND } from '../connection/fault.js'
 import { FunctionFault } from '../connection/function-fault.js'
 import type { Connection } from '../connection/open.js'
 import { slotOf } from '../connection/slots.js'
-import { type LibraryFunctions, requestFunctions } from '../generated/functions.js'
+import { broughtBy, type LibraryFunctions, requestFunctions } from '../generated/functions.js'
 import { library } from '../generated/library.js'
 import { pack, unpack } from '../records/packing.js'
 import { loadLibrary } from './load.js'
@@ -29,7 +29,10 @@ export interface Invocation<Name extends FunctionName> {
   readonly args: LibraryFunctions[Name]['args']
   /** Bytes that go along, to which the arguments point by place from 1. */
   readonly bytes?: readonly Uint8Array[] | undefined
-  /** What it may bring about: where `durability` asks for it, the answer waits until it is durable. */
+  /**
+   * What it may bring about, where its header leaves that to the caller: where `durability` asks for it, the answer waits until it
+   * is durable.
+   */
   readonly brings?: readonly Durable[] | undefined
   /**
    * Whether carrying it out twice does what once does (default: it does). Otherwise the call ends with `connection_lost` where
@@ -44,7 +47,7 @@ export type ItemArg<
   Place extends number,
 > = LibraryFunctions[Name]['args'][Place] extends readonly (infer Item)[] ? Item : never
 
-export type Durable = 'submit' | 'terminal'
+export type Durable = 'submit' | 'terminal' | 'record'
 
 export type Invoke = <Name extends FunctionName>(invocation: Invocation<Name>) => Promise<Answer<Name>>
 
@@ -75,7 +78,7 @@ const ABSENT = 'absent'
 
 /** Calls functions of the library over a connection: again after a lost answer, unless the call says otherwise. */
 export function createInvoke(connect: () => Promise<Connection>, settings: InvokeSettings): Invoke {
-  return async ({ name, tag, args, bytes = [], brings = [], repeatable = true }) => {
+  return async ({ name, tag, args, bytes = [], brings, repeatable = true }) => {
     const connection = await connect()
     const key = `${settings.keyPrefix}:idx:{${tag}}:meta`
     const header = [
@@ -94,7 +97,9 @@ export function createInvoke(connect: () => Promise<Connection>, settings: Invok
     const command: Command = ['FCALL', `${library.prefix}${name}`, keys.length, ...keys, packed, ...bytes]
     const slot = slotOf(key)
     settings.marks.note(slot, key)
-    const isDurable = brings.some((each) => connection.durable.has(each))
+    const isDurable = (brings ?? [broughtBy[name]]).some(
+      (each) => each !== undefined && connection.durable.has(each),
+    )
     const reply = await callLoaded(connection, slot, command, { isDurable, idempotent: repeatable })
     return readAnswer(name, reply)
   }

@@ -37,7 +37,6 @@ export function createQuotas(ctx: ValkeyContext, jobs: JobMaker): QuotaOperation
         name: 'quotas_create',
         tag: await homeOfQuota(ctx, quotaId),
         args: [quotaId, packSettings(params, namespace, content)],
-        brings: ['submit'],
       })
       const [isNew, told] = reply
       const row = told as unknown as QuotaRow

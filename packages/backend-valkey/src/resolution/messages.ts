@@ -142,7 +142,6 @@ async function stop(ctx: ValkeyContext, namespace: Namespace, child: ChildId): P
       name: 'suspensions_stop',
       tag: `fp:${partitionIndexOf(child)}`,
       args: [namespace, uuidOf(child)],
-      brings: ['terminal'],
     })
     return
   }

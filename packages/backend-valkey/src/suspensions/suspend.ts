@@ -79,7 +79,6 @@ async function suspendOne(
       tag: one.tag,
       args: argsOf(namespaces, one, judged),
       bytes: [Buffer.from(packJson(condition))],
-      brings: ['terminal'],
     })
     if (reply[0] === 'judge') judged = judge(one.item, judged, reply, bytes)
     else if (reply[0] === 'again') judged = start

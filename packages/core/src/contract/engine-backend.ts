@@ -100,3 +100,11 @@ export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>
 }
+
+/** What submitting takes. A store that has transactions offers it inside one of its user's, by its package's own API. */
+export interface SubmitterBackend {
+  readonly executions: Pick<ExecutionOperations, 'submit'>
+  readonly flows: Pick<FlowOperations, 'submit'>
+  readonly lanes: Pick<LaneOperations, 'list'>
+  readonly maintenance: Pick<MaintenanceOperations, 'describe'>
+}

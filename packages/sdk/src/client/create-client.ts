@@ -9,14 +9,16 @@ import {
   type FlowId,
   type ListFlows,
   limits,
+  type Namespace,
   type Page,
   type PageRequest,
   parseExecutionId,
   parseFlowId,
   parseLaneId,
+  type SubmitterBackend,
 } from '@flowfabric/core'
 import { CallBatcher } from '../calls/call-batcher.js'
-import { callSafely } from '../calls/call-safely.js'
+import { callSafely, clientRetryBounds, type RetryBounds } from '../calls/call-safely.js'
 import { type Connect, openConnection } from '../connection/connection.js'
 import type { FlowDefinition } from '../flows/define-flow.js'
 import { type Codec, jsonCodec } from '../payload/codec.js'
@@ -46,6 +48,9 @@ export type Submitted<Output> =
   | { readonly outcome: 'accepted' | 'duplicate'; readonly handle: ExecutionHandle<Output> }
   | { readonly outcome: 'error'; readonly error: EngineError }
 
+/** What a client does inside a transaction of its user's. */
+export type TransactionClient = Pick<Client, 'submit' | 'submitMany'>
+
 /** Submits work and looks after it. */
 export interface Client {
   /** Resolves once the store has accepted it. Throws the refusal's `EngineError`, or `invalid_params` for its input. */
@@ -64,6 +69,12 @@ export interface Client {
     inputs: readonly Input[],
     options?: SubmitOptions | ((input: Input, index: number) => SubmitOptions),
   ): Promise<readonly Submitted<Output>[]>
+
+  /**
+   * The same submits, inside a transaction of your own on a store that has them: what is accepted exists once that commits.
+   * A handle serves after the commit. Nothing is tried again: what failed is yours to decide.
+   */
+  inTransaction(submits: SubmitterBackend): TransactionClient
 
   /** A handle of an execution that somebody submitted; with its task the result has a type. */
   handle<Output = unknown>(id: string, task?: Task<never, Output, never, unknown>): ExecutionHandle<Output>
@@ -110,6 +121,7 @@ export function createClient(options: ClientOptions): Client {
   const { backend, namespace } = connection
   const core: ClientCore = {
     backend,
+    submitter: backend,
     explain: connection.explain,
     namespace,
     subject: connection.subject,
@@ -117,21 +129,12 @@ export function createClient(options: ClientOptions): Client {
     codec: options.codec ?? jsonCodec,
     ends: new Ends(backend, namespace),
     placement: new Placement(backend, namespace),
-    submits: new CallBatcher({
-      send: async (items) => (await backend.executions.submit({ namespace, items })).items,
-      itemsMax: limits.submitBatchMax,
-      // A body stays well below the server's limit.
-      bytesMax: limits.bodyBytesMax / 4,
-      sizeOf: ({ input }) => input?.byteLength ?? 0,
-    }),
+    submits: batchSubmits(backend, namespace),
   }
 
-  const submit = (what: Task | FlowDefinition<unknown, unknown>, input?: unknown, more?: object) =>
-    'plan' in what ? submitFlow(core, what, input, more) : submitExecution(core, what, input, more)
-
   return {
-    submit: submit as unknown as Client['submit'],
-    submitMany: (task, inputs, more) => submitExecutions(core, task, inputs, more as never),
+    ...createSubmits(core),
+    inTransaction: (submits) => createSubmits(bindToTransaction(core, submits)),
     handle: (id) => createExecutionHandle(core, parseExecutionId(id)),
     flow: (id) => createFlowHandle(core, parseFlowId(id) as FlowId),
     list: (params = {}) => callSafely(() => backend.executions.list({ namespace, ...params })),
@@ -152,4 +155,42 @@ export function createClient(options: ClientOptions): Client {
       connection.close()
     },
   }
+}
+
+function createSubmits(core: ClientCore): TransactionClient {
+  const submit = (what: Task | FlowDefinition<unknown, unknown>, input?: unknown, more?: object) =>
+    'plan' in what ? submitFlow(core, what, input, more) : submitExecution(core, what, input, more)
+  return {
+    submit: submit as unknown as Client['submit'],
+    submitMany: (task, inputs, more) => submitExecutions(core, task, inputs, more as never),
+  }
+}
+
+/** Handles stay the client's own; only what submits goes another way. */
+function bindToTransaction(core: ClientCore, submits: SubmitterBackend): ClientCore {
+  return {
+    ...core,
+    submitter: submits,
+    // What this one knows it need not ask, which a transaction may have no way to.
+    placement: core.placement.isKnown ? core.placement : new Placement(submits, core.namespace),
+    submits: batchSubmits(submits, core.namespace, once),
+    bounds: once,
+  }
+}
+
+const once: RetryBounds = { ...clientRetryBounds, tries: 1 }
+
+function batchSubmits(
+  { executions }: SubmitterBackend,
+  namespace: Namespace,
+  bounds?: RetryBounds,
+): ClientCore['submits'] {
+  return new CallBatcher({
+    send: async (items) => (await executions.submit({ namespace, items })).items,
+    itemsMax: limits.submitBatchMax,
+    // A body stays well below the server's limit.
+    bytesMax: limits.bodyBytesMax / 4,
+    sizeOf: ({ input }) => input?.byteLength ?? 0,
+    bounds,
+  })
 }

@@ -1,5 +1,4 @@
 import {
-  type ClientBackend,
   type ExecutionId,
   type FlowId,
   type LaneId,
@@ -7,6 +6,7 @@ import {
   mintSoloExecutionId,
   type Namespace,
   partitionOfFlow,
+  type SubmitterBackend,
 } from '@flowfabric/core'
 
 /** After this a lane's number of shards is looked up again; until then new work goes where it did. */
@@ -19,7 +19,7 @@ const TURN_MS = 5
  * and the number of shards of a lane (a setting; an old value costs balance, never correctness).
  */
 export class Placement {
-  readonly #backend: Pick<ClientBackend, 'maintenance' | 'lanes'>
+  readonly #backend: Pick<SubmitterBackend, 'maintenance' | 'lanes'>
   readonly #namespace: Namespace
   #count: number | undefined
   #shards: ReadonlyMap<LaneId, number> = new Map()
@@ -29,7 +29,7 @@ export class Placement {
   #turn: number | undefined
   #turnEndsAt = 0
 
-  constructor(backend: Pick<ClientBackend, 'maintenance' | 'lanes'>, namespace: Namespace) {
+  constructor(backend: Pick<SubmitterBackend, 'maintenance' | 'lanes'>, namespace: Namespace) {
     this.#backend = backend
     this.#namespace = namespace
   }
@@ -69,6 +69,11 @@ export class Placement {
 
   partitionOfFlow(flowId: FlowId): number {
     return partitionOfFlow(flowId, this.count)
+  }
+
+  /** Whether ids can be minted without asking the store for anything. */
+  get isKnown(): boolean {
+    return this.#count !== undefined && performance.now() < this.#freshUntil
   }
 
   /** How many flow partitions there are. */

@@ -31,7 +31,7 @@ export async function submitFlow<Input, Results>(
   const { nodes, edges } = await materialise(options.id !== undefined || options.idempotencyKey !== undefined)
   const { id: _id, ...rest } = options
   const params = { namespace: core.namespace, flowId, name: definition.name, ...rest, nodes, edges }
-  const answer = await callSafely(() => core.backend.flows.submit(params))
+  const answer = await callSafely(() => core.submitter.flows.submit(params), core.bounds)
   if (answer.outcome === 'accepted' || answer.outcome === 'duplicate') {
     return createFlowHandle(core, answer.flowId, answer.outcome === 'duplicate', graph.results)
   }

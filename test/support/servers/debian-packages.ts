@@ -9,15 +9,15 @@ const run = promisify(execFile)
 const aptWithinMs = 180_000
 
 /**
- * Unpacks Debian's or Ubuntu's packages of the server, with the libraries that this machine lacks, into a
+ * Unpacks Debian's or Ubuntu's package of that name, with the libraries that this machine lacks, into a
  * folder. Nothing is installed, root isn't needed, and apt's own lists and caches aren't touched.
  */
-export async function unpackValkey(target: string): Promise<void> {
+export async function unpackPackage(name: string, target: string): Promise<void> {
   const place = dirname(target)
   await mkdir(place, { recursive: true })
   const work = await mkdtemp(join(place, 'unpacking-'))
   try {
-    const archives = await download(work)
+    const archives = await download(name, work)
     const unpacked = join(work, 'unpacked')
     for (const archive of archives) await run('dpkg-deb', ['--extract', archive, unpacked])
     // At once, so that nobody ever sees half of it.
@@ -28,7 +28,7 @@ export async function unpackValkey(target: string): Promise<void> {
   }
 }
 
-async function download(work: string): Promise<string[]> {
+async function download(packageName: string, work: string): Promise<string[]> {
   const archives = join(work, 'cache', 'archives')
   const parts = join(work, 'parts')
   for (const folder of [join(archives, 'partial'), join(work, 'lists', 'partial'), parts]) {
@@ -41,11 +41,11 @@ async function download(work: string): Promise<string[]> {
   await writeFile(config, aptConfig(work))
   // A release may have no backports, and a mirror may lack a part: what matters is what the next call finds.
   const updated = await apt(config, '-qq', 'update')
-  const install = ['-qq', '-y', '--no-install-recommends', '--download-only', 'install', 'valkey-server']
+  const install = ['-qq', '-y', '--no-install-recommends', '--download-only', 'install', packageName]
   const fetched = await apt(config, ...install)
   const names = (await readdir(archives)).filter((name) => name.endsWith('.deb'))
-  if (!fetched.isGood || !names.some((name) => name.startsWith('valkey-server_'))) {
-    throw new Error(`apt-get has no valkey-server for this release:\n${updated.said}\n${fetched.said}`)
+  if (!fetched.isGood || !names.some((name) => name.startsWith(`${packageName}_`))) {
+    throw new Error(`apt-get has no ${packageName} for this release:\n${updated.said}\n${fetched.said}`)
   }
   return names.map((name) => join(archives, name))
 }
