@@ -19,6 +19,7 @@ import { nextResetIn } from './budgets.js'
 import { flowTagOf } from './feed.js'
 import { laneOf } from './lane-records.js'
 import { nextOperationIn } from './operations.js'
+import { nextWebhookIn } from './webhooks.js'
 import { nextRetryIn, parkedHeadOf, wakeableIn } from './parking.js'
 import { isDispatchable } from './resolution.js'
 import { hasExpired, trimRetention } from './retention.js'
@@ -145,7 +146,11 @@ function pulseOfRecords(
 ): PulseResult['partitions'][number] {
   const due =
     family === 'quota'
-      ? { schedules: nextScheduleIn(model, partition), operations: nextOperationIn(model, partition) }
+      ? {
+          schedules: nextScheduleIn(model, partition),
+          operations: nextOperationIn(model, partition),
+          webhooks: nextWebhookIn(model, partition),
+        }
       : { budget_resets: nextResetIn(model, partition) }
   return recordsPulse(family, index, model.clock.nowMs(), due, {
     isParked: wakeableIn(model, partition).length > 0,

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { version } from '../version.js'
 import { addAdministration } from './commands/administration.js'
 import { addBulk } from './commands/bulk.js'
+import { addHooking } from './commands/hooking.js'
 import { addListing } from './commands/listing.js'
 import { addScheduling } from './commands/scheduling.js'
 import { addServing } from './commands/serving.js'
@@ -56,6 +57,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addSignalling(program, terminal)
   addScheduling(program, terminal)
   addBulk(program, terminal)
+  addHooking(program, terminal)
   addTailing(program, terminal)
   addAdministration(program, terminal)
   addStreaming(program, terminal)

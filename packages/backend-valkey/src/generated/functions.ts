@@ -227,8 +227,8 @@ export interface LibraryFunctions {
   maintenance_pulse_budgets: { args: []; reply: [resetsDueMs: number, isParked: boolean] }
   /** What is pending of what belongs to no partition: whether changes of lanes are unfinished, and whether anything is past its retention. What cannot be read keeps nothing else back: whoever needs it is told. */
   maintenance_pulse_home: { args: [tokenKeptMs: number, auditAgeMs: number]; reply: [laneCopies: boolean, retention: boolean] }
-  /** When the next work of a partition of the quota family is due (0: none): of its schedules, of its bulk operations, and of those who wait for a window; and whether there is room for somebody who waits, or something to look at. */
-  maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number, operationsDueMs: number, wakeMs: number, isParked: boolean] }
+  /** When the next work of a partition of the quota family is due (0: none): of its schedules, of its bulk operations, of its webhooks, and of those who wait for a window; and whether there is room for somebody who waits, or something to look at. */
+  maintenance_pulse_quotas: { args: []; reply: [schedulesDueMs: number, operationsDueMs: number, webhooksDueMs: number, wakeMs: number, isParked: boolean] }
   /** Which kinds of work are pending in the partition, when the next timer is due, and which routes have work whose best has waited longer than that. Such a route is announced again, in case the first message was lost. */
   maintenance_pulse: { args: [waitingMs: number, feedAgeMs: number]; reply: [pending: string[], nextDueMs: number, waiting: [rid: string, readyMs: number][]] }
   /** What a process needs to know before it claims here for the first time: which routes have work, and all routes. */
@@ -245,18 +245,6 @@ export interface LibraryFunctions {
   operations_carry_out: { args: [namespace: string, deed: string, items: [id: string, generation: number][], replaysMax: number]; reply: string[] }
   /** A partition's time, which its reply's news tell: what is there by then was created by then. */
   operations_clock: { args: []; reply: boolean }
-  /** Makes a bulk operation unless it is there. Answers whether it did. */
-  operations_create: { args: [name: string, createdMs: number, dueMs: number, definition: string, progress: string]; reply: boolean }
-  /** Bulk operations that are due, the longest due first, and when the next of the others is (0: none). One that cannot be read is told of without its texts, and is not due again for a while. */
-  operations_due: { args: [max: number, brokenAgainMs: number]; reply: [rows: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string][], nextDueMs: number] }
-  /** A namespace's bulk operations in the partition, newest first, from behind a place on. */
-  operations_list: { args: [namespace: string, beforeMs: number, beforeId: string, limit: number]; reply: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string][] }
-  /** The record of a bulk operation: empty where there is none. */
-  operations_read: { args: [name: string]; reply: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string] | [] }
-  /** Removes a bulk operation if it is at that version. Answers whether it did. */
-  operations_remove: { args: [name: string, expected: number]; reply: boolean }
-  /** Writes how far a bulk operation has come if it is at that version, which it raises. Answers whether it did. */
-  operations_write: { args: [name: string, expected: number, dueMs: number, progress: string]; reply: boolean }
   /** Takes a slot and units by hand. Answers the word for it, `unknown` where the settings have no copy here, and when there is room. */
   quotas_acquire: { args: [items: [id: string, key: string, namespace: string, holder: string, hand: string, cost: number][]]; reply: [word: string, retryMs: number][] }
   /** Brings a quota's settings to a partition where they count keys, unless a later version is there. Those who wait for its keys there are looked at. */
@@ -277,6 +265,18 @@ export interface LibraryFunctions {
   quotas_synced: { args: [id: string, version: number]; reply: string }
   /** Changes a quota at its home; what is not stated is -1, or ''. Its copies are to follow: it is noted that they may be old. */
   quotas_update: { args: [id: string, namespace: string, stated: string[], settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string], laterMs: number]; reply: unknown[] }
+  /** Makes a bulk operation or a webhook unless it is there. Answers whether it did. */
+  records_create: { args: [kind: string, name: string, createdMs: number, dueMs: number, definition: string, progress: string]; reply: boolean }
+  /** Bulk operations or webhooks that are due, or will be within so many ms, the longest due first, and when the next of the others is (0: none). One that cannot be read is told of without its texts, and is not due again for a while. */
+  records_due: { args: [kind: string, max: number, withinMs: number, brokenAgainMs: number]; reply: [rows: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string][], nextDueMs: number] }
+  /** A namespace's bulk operations or webhooks in the partition, newest first, from behind a place on. */
+  records_list: { args: [kind: string, namespace: string, beforeMs: number, beforeId: string, limit: number]; reply: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string][] }
+  /** The record of a bulk operation or a webhook: empty where there is none. */
+  records_read: { args: [kind: string, name: string]; reply: [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string] | [] }
+  /** Removes a bulk operation or a webhook if it is at that version. Answers whether it did. */
+  records_remove: { args: [kind: string, name: string, expected: number]; reply: boolean }
+  /** Writes how far a bulk operation or a webhook has come if it is at that version, which it raises. A definition that is '' stays. Answers whether it did. */
+  records_write: { args: [kind: string, name: string, expected: number, dueMs: number, progress: string, definition: string]; reply: boolean }
   /** Flows whose members are being ended in several steps, those that began first. */
   resolution_backlog: { args: [max: number]; reply: string[] }
   /** Carries out entries of the outbox: these, or those that are due. Entries of other kinds than ends, settlements that take a whole graph, are only named in `others`. `more`: some are due after it. `cancels`: losers of races are to be cancelled. */
@@ -366,7 +366,7 @@ export interface LibraryFunctions {
 }
 
 /** Which functions only read, so that a repeat of a lost call is always the same. */
-export const readOnlyFunctions: ReadonlySet<string> = new Set(["access_get_namespace","access_get_token","access_list_namespaces","access_list_tokens","admission_due","admission_parked","admission_spender","attempts_list","attempts_load_steps","attempts_load_upstream","audit_list","budgets_list","budgets_read","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","keyring_list","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_budgets","maintenance_pulse_home","maintenance_pulse_quotas","maintenance_ready","operations_clock","operations_list","operations_read","quotas_count","quotas_list","quotas_read","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","suspensions_find_waitpoint","suspensions_list_signals","suspensions_list_waitpoints","suspensions_message","workers_list"])
+export const readOnlyFunctions: ReadonlySet<string> = new Set(["access_get_namespace","access_get_token","access_list_namespaces","access_list_tokens","admission_due","admission_parked","admission_spender","attempts_list","attempts_load_steps","attempts_load_upstream","audit_list","budgets_list","budgets_read","engines_list","events_read","executions_count","executions_depth","executions_explain","executions_get_input","executions_get_results","executions_get","executions_inspect","executions_list_members","executions_list","flows_entries","flows_extend_read","flows_facts","flows_fence","flows_get","flows_graph","flows_kept","flows_list","flows_reach","keyring_list","lanes_changes","lanes_depth","lanes_read","maintenance_clock","maintenance_deployment","maintenance_describe","maintenance_has_due","maintenance_libraries","maintenance_pulse_budgets","maintenance_pulse_home","maintenance_pulse_quotas","maintenance_ready","operations_clock","quotas_count","quotas_list","quotas_read","records_list","records_read","resolution_backlog","resolution_due","resolution_live","resolution_pending_cancels","schedules_list","schedules_read","streams_look","streams_summary","suspensions_find_waitpoint","suspensions_list_signals","suspensions_list_waitpoints","suspensions_message","workers_list"])
 
 /** Which functions keep their answers by the id of the request, for a repeat of a lost call. */
-export const requestFunctions: ReadonlySet<string> = new Set(["access_put_namespace","access_put_token","access_revoke","audit_append","budgets_reset","budgets_update","executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","keyring_add","lanes_write","maintenance_advance","operations_carry_out","operations_create","operations_remove","operations_write","quotas_release","quotas_update","schedules_create","schedules_remove","schedules_write","suspensions_close_waitpoint","suspensions_create_waitpoint"])
+export const requestFunctions: ReadonlySet<string> = new Set(["access_put_namespace","access_put_token","access_revoke","audit_append","budgets_reset","budgets_update","executions_cancel","executions_change_priority","executions_hold","executions_release","executions_replay","executions_set_tags","flows_cancel","flows_commit","flows_extend","flows_replay_begin","flows_seal","idempotency_forget","idempotency_replace","keyring_add","lanes_write","maintenance_advance","operations_carry_out","quotas_release","quotas_update","records_create","records_remove","records_write","schedules_create","schedules_remove","schedules_write","suspensions_close_waitpoint","suspensions_create_waitpoint"])

@@ -1,4 +1,10 @@
-import type { ClientBackend, ExecutionSubmission, Namespace, SubmitExecutionOutcome } from '@flowfabric/core'
+import type {
+  ClientBackend,
+  ExecutionSubmission,
+  Namespace,
+  SubmitExecutionOutcome,
+  WebhookKeeper,
+} from '@flowfabric/core'
 import type { CallBatcher } from '../calls/call-batcher.js'
 import type { Explain, Links } from '../connection/connection.js'
 import type { Codec } from '../payload/codec.js'
@@ -13,6 +19,7 @@ export interface ClientCore {
   /** Whose its signals are, where no credentials say so. */
   readonly subject: string | null
   readonly links: Links
+  readonly webhooks: WebhookKeeper | undefined
   readonly codec: Codec
   readonly ends: Ends
   readonly placement: Placement
