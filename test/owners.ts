@@ -224,6 +224,7 @@ export const pendingOwners = {
   upkeep: { scanner: 'store_upkeep', movedBy: 'maintenance.upkeep' },
   schedules: { scanner: 'schedule_runner', movedBy: 'schedules.fireDue' },
   operations: { scanner: 'operation_runner', movedBy: 'operations.advance' },
+  webhooks: { scanner: 'webhook_dispatcher', movedBy: 'webhooks.deliverDue' },
   lane_copies: { scanner: 'lane_sync', movedBy: 'lanes.syncCopies' },
   parked: { scanner: 'admission_unblocker', movedBy: 'quotas.wakeParked' },
   budget_resets: { scanner: 'budget_reset', movedBy: 'budgets.resetDue' },

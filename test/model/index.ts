@@ -20,6 +20,7 @@ import { createSchedules } from './schedules.js'
 import { createStore, type Model, type ModelOptions } from './store.js'
 import { createStreams } from './streams.js'
 import { createSuspensions } from './suspensions.js'
+import { createWebhooks } from './webhooks.js'
 
 /**
  * The reference model: what every store means, in plain maps, without indexes, caches or batches. Where it and a store
@@ -33,6 +34,7 @@ export type ModelBackend = FoundationBackend &
 
 export function createModel(options: ModelOptions = {}): ModelBackend {
   const store = createStore(options)
+  const events = createEvents(store)
   return {
     // The contract names the stores that there are; the model is neither. Nothing may branch on it.
     kind: 'postgres',
@@ -53,7 +55,8 @@ export function createModel(options: ModelOptions = {}): ModelBackend {
     operations: createOperations(store),
     keyring: createKeyring(store),
     access: createAccess(store),
-    events: createEvents(store),
+    events,
+    webhooks: createWebhooks(store, events),
     audit: createAudit(store),
     maintenance: createMaintenance(store),
   }

@@ -25,6 +25,7 @@ import { hasExpired, trimRetention } from './retention.js'
 import { nextScheduleIn } from './schedule-records.js'
 import { type Model, operate } from './store.js'
 import { drainTimers, nextTimerIn } from './timers.js'
+import { nextWebhookIn } from './webhooks.js'
 
 export function createMaintenance(model: Model): MaintenanceOperations {
   return {
@@ -145,7 +146,11 @@ function pulseOfRecords(
 ): PulseResult['partitions'][number] {
   const due =
     family === 'quota'
-      ? { schedules: nextScheduleIn(model, partition), operations: nextOperationIn(model, partition) }
+      ? {
+          schedules: nextScheduleIn(model, partition),
+          operations: nextOperationIn(model, partition),
+          webhooks: nextWebhookIn(model, partition),
+        }
       : { budget_resets: nextResetIn(model, partition) }
   return recordsPulse(family, index, model.clock.nowMs(), due, {
     isParked: wakeableIn(model, partition).length > 0,

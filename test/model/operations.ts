@@ -23,12 +23,12 @@ import {
   type PublicState,
   publicStates,
   quotaPartition,
-  readOperationPlace,
+  readRecordPlace,
   type ScanRequest,
   type ScanResult,
   terminalPublicStates,
   uuidOf,
-  writeOperationPlace,
+  writeRecordPlace,
 } from '@flowfabric/core'
 import { isTerminal } from './facts.js'
 import { hint } from './feed.js'
@@ -71,20 +71,18 @@ export function createOperations(model: Model): BulkOperations {
     list: (params) =>
       operate(model, () => {
         checkListOperations(params)
-        const after = params.cursor === undefined ? undefined : readOperationPlace(params.cursor)
+        const after = params.cursor === undefined ? undefined : readRecordPlace(params.cursor)
         const sorted = [...model.operations.values()]
           .filter(({ namespace }) => namespace === params.namespace)
           .sort((a, b) => (keyOf(a) < keyOf(b) ? 1 : -1))
-        const last = after && keyOf({ createdAtMs: after.createdAtMs, id: after.operationId })
+        const last = after && keyOf({ createdAtMs: after.createdAtMs, id: after.id as OperationId })
         const rest = last === undefined ? sorted : sorted.filter((each) => keyOf(each) < last)
         const page = rest.slice(0, params.limit ?? limits.pageSizeDefault)
         const end = page.at(-1)
         const isLast = end === undefined || page.length === rest.length
         return {
           items: page.map(view),
-          nextCursor: isLast
-            ? null
-            : writeOperationPlace({ createdAtMs: end.createdAtMs, operationId: end.id }),
+          nextCursor: isLast ? null : writeRecordPlace(end),
         }
       }),
 

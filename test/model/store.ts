@@ -1,6 +1,7 @@
 import {
   type AuditEntry,
   type BudgetId,
+  type DueRow,
   type EngineEvent,
   type EngineView,
   type EntryId,
@@ -73,6 +74,7 @@ export interface Model {
   readonly idempotencyKeys: Map<string, IdempotencyRecord>
   readonly schedules: Map<string, ScheduleRecord>
   readonly operations: Map<string, OperationRecord>
+  readonly webhooks: Map<string, DueRow>
   readonly quotas: Map<QuotaId, QuotaRecord>
   readonly budgets: Map<BudgetId, BudgetRecord>
   /** Of each line of equal claims, when it last had its turn. */
@@ -122,6 +124,7 @@ export function createStore(options: ModelOptions): Model {
     idempotencyKeys: new Map(),
     schedules: new Map(),
     operations: new Map(),
+    webhooks: new Map(),
     quotas: new Map(),
     budgets: new Map(),
     turns: new Map(),

@@ -57,6 +57,8 @@ export function contextOf(
       seen.observed[key] = [...(seen.observed[key] ?? []), amount]
     },
     announce: (hint) => seen.hints.push(hint),
+    wake: () => true,
+    sendWebhook: async () => ({ outcome: 'delivered', httpStatus: 200 }),
     log: (level, message) => seen.lines.push({ level, message }),
   }
   return { context, seen }

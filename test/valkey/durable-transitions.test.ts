@@ -60,10 +60,7 @@ describe('what waits until it is durable', () => {
     namespaces += 1
     const namespace = parseNamespace(`durable-${namespaces}`)
     const [quick, durable] = backends.map((backend) =>
-      inNamespace(
-        openedAs(backend) as never,
-        namespace,
-      ),
+      inNamespace(openedAs(backend) as never, namespace),
     ) as [TestStore, TestStore]
     return { quick, durable }
   }

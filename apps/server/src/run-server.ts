@@ -27,7 +27,11 @@ export async function runServer(
     connectionsMax: settings.postgresConnectionsMax,
     scanners: settings.scanners ? {} : false,
     ...(signingSecrets === undefined ? {} : { signingSecrets }),
-    engine: { logger: toEngineLogger(logger), meter: createPrometheusMeter(registry) },
+    engine: {
+      logger: toEngineLogger(logger),
+      meter: createPrometheusMeter(registry),
+      webhooks: { allow: listOf(settings.webhookAllow), allowHttp: settings.webhookHttp },
+    },
   })
   try {
     await embedded.start()
@@ -51,6 +55,11 @@ export async function runServer(
     if (token === undefined) throw engineError('invalid_configuration', 'The API needs a token')
     return startServer({ engine: embedded.engine, token, host, port, logger, registry, bodyBytesMax })
   }
+}
+
+/** What commas or spaces separate. */
+function listOf(text: string): readonly string[] {
+  return text.split(/[\s,]+/).filter((entry) => entry !== '')
 }
 
 /** Those of the settings; without any an embedded store keeps its own. Throws `invalid_configuration`. */

@@ -35,6 +35,7 @@ import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
 import { createSuspensions } from './suspensions/index.js'
 import { createTransactions, type TransactionOperations } from './transactions/index.js'
+import { createWebhooks } from './webhooks/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -55,6 +56,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
   const claimer = createClaimer(ctx)
   const executions = createExecutions(ctx, claimer)
   const flows = createFlows(ctx)
+  const events = createEvents(ctx)
   return {
     kind: 'postgres',
     executions,
@@ -73,7 +75,8 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     operations: createOperations(ctx, executions),
     keyring: createKeyring(ctx),
     access: createAccess(ctx),
-    events: createEvents(ctx),
+    events,
+    webhooks: createWebhooks(ctx, events),
     audit: createAudit(ctx),
     maintenance: createMaintenance(ctx, close),
     inspect: (id) => inspectExecution(ctx, id),

@@ -39,6 +39,7 @@ import { learnRoutes } from './routes/route-of.js'
 import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
 import { createSuspensions } from './suspensions/index.js'
+import { createWebhooks } from './webhooks/index.js'
 import { createWorkers } from './workers/index.js'
 
 /** The contract, and a look at what is stored. */
@@ -60,6 +61,7 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
   const executions = createExecutions(ctx, claimer)
   const flows = createFlows(ctx)
   const operations = createOperations(ctx, executions)
+  const events = createEvents(ctx)
   return {
     kind: 'valkey',
     executions,
@@ -78,7 +80,8 @@ export function createValkeyBackend(options: ValkeyBackendOptions): ValkeyBacken
     operations,
     keyring: createKeyring(ctx),
     access: createAccess(ctx),
-    events: createEvents(ctx),
+    events,
+    webhooks: createWebhooks(ctx, events),
     audit: createAudit(ctx),
     maintenance: createMaintenance(ctx, close),
     inspect: (id) => inspectExecution(ctx, id),

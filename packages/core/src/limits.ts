@@ -274,6 +274,54 @@ export const limits = {
   /** Writes of one record that lose to others before a call gives up. `contention`. */
   operationTriesMax: 20,
 
+  // Webhooks.
+  /** Webhooks of a namespace. `too_many_records`. */
+  webhooksMax: 100,
+  /** An address. `invalid_webhook_url`. */
+  webhookUrlCharsMax: 2_048,
+  /** Names of events that a webhook's filter lists. */
+  webhookNamesMax: 64,
+  /** Tries of a delivery: by default, and at most. */
+  webhookAttemptsDefault: 12,
+  webhookAttemptsMax: 20,
+  /** Deliveries of a webhook that wait. While there are so many, the feed is not read for it. */
+  webhookPendingMax: 500,
+  /** Events that one look into the feed takes. */
+  webhookEventsPerLook: 100,
+  /** Deliveries of a webhook that are under way at once; one, after so many failures in a row. */
+  webhookInHandMax: 16,
+  webhookFailuresInRow: 5,
+  /** Deliveries that were given up, and that arrived, which a webhook still shows. */
+  webhookFailedKept: 100,
+  webhookDeliveredKept: 20,
+  /** Who was handed a delivery reports within this, or it is handed out again: by default, and at most. */
+  webhookLeaseMsDefault: 60_000,
+  webhookLeaseMsMin: 1_000,
+  webhookLeaseMsMax: 600_000,
+  /** What a receiver has for its answer. */
+  webhookTimeoutMs: 15_000,
+  /** What is read of an answer's body, which is looked at by nobody. */
+  webhookAnswerBytesMax: 65_536,
+  /** The pause after the first failure; three times as long after each, with jitter. */
+  webhookRetryMsMin: 5_000,
+  webhookRetryMsMax: 21_600_000,
+  /** A webhook that fails for so long, without one success, is disabled: 5 days. */
+  webhookFailingMsMax: 432_000_000,
+  /** Between two looks into the feed that found nothing; hints bring the next one forward. */
+  webhookLookMsMin: 1_000,
+  webhookLookMsMax: 5_000,
+  /** Reports of one call. `batch_too_large`. */
+  webhookReportsMax: 1_000,
+  /** Webhooks that one call works on. */
+  webhooksPerCall: 16,
+  /** For how long an earlier secret still signs: by default, and at most 7 days. */
+  webhookOverlapMsDefault: 86_400_000,
+  webhookOverlapMsMax: 604_800_000,
+  /** Secrets of a webhook that sign. `too_many_records`. */
+  webhookSecretsMax: 5,
+  /** Writes of one record that lose to others before a call gives up. `contention`. */
+  webhookTriesMax: 20,
+
   // Signing keys, tokens, namespaces and the audit log.
   /** Signing keys, API tokens and namespaces that a deployment keeps, of each. `too_many_records`. */
   recordsMax: 10_000,

@@ -2,6 +2,7 @@ import type { FoundationBackend } from './contract/engine-backend.js'
 import type { Hint } from './contract/events.js'
 import type { PendingWork, PulseResult } from './contract/maintenance.js'
 import type { PartitionFamily, PartitionTag } from './partitions/index.js'
+import type { SendWebhook } from './webhooks/webhook-keeper.js'
 
 /**
  * A background repair, as data for the supervisor, which owns the loop, the jitter, the back-off and the metrics.
@@ -34,6 +35,10 @@ export interface PartitionScanner extends ScannerTraits {
   /** The interval of an `always` scanner while nothing stirs in the partition and its last pass found nothing. */
   readonly quietIntervalMs?: number | undefined
   scanPartition(context: ScanContext, partition: PartitionTag): Promise<ScanReport>
+  /** Hears every hint, also those of partitions that it does not scan. Does nothing that takes long. */
+  hear?(context: ScanContext, hint: Hint): void
+  /** After the last pass: waits for what its passes began, and records it. The engine's stop waits for it within its grace. */
+  drain?(context: ScanContext): Promise<void>
 }
 
 /** A look at what a pulse answered, without a call of its own. */
@@ -59,6 +64,10 @@ export interface ScanContext {
   observe(metric: ScannerMetric, value: string, amount: number): void
   /** Gives a hint to those who wait in this process. */
   announce(hint: Hint): void
+  /** Asks for another pass of the scanner over a partition, that much later. `false`: this engine does not own it. */
+  wake(partition: PartitionTag, inMs: number): boolean
+  /** Makes the request of a webhook's delivery. */
+  readonly sendWebhook: SendWebhook
   log(level: 'debug' | 'info' | 'warn', message: string, fields?: Readonly<Record<string, unknown>>): void
 }
 

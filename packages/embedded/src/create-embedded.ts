@@ -44,6 +44,8 @@ export interface Embedded {
   readonly explain: Engine['explain']
   /** Tokens of waitpoints, and signals of whoever bears one. */
   readonly waitpoints: Engine['waitpoints']
+  /** Webhooks, with their secrets. */
+  readonly webhooks: Engine['webhooks']
   /**
    * All that the store holds of an execution, whatever its namespace, for people: the form is the store's own and no part of
    * any promise. Throws `execution_not_found`.
@@ -96,6 +98,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     engine,
     explain: (params) => engine.explain(params),
     waitpoints: engine.waitpoints,
+    webhooks: engine.webhooks,
     inspect: (id) => store.backend.inspect(id),
     transactions: store.transactions,
     info: { kind: address.kind, store: describeAddress(address) },

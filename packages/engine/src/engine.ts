@@ -10,6 +10,7 @@ import {
   type PartitionFamily,
   type PartitionTag,
   type WaitpointTokens,
+  type WebhookKeeper,
 } from '@flowfabric/core'
 import { measureBackend } from './backend/measured-backend.js'
 import { serveBackend } from './backend/serve-backend.js'
@@ -30,6 +31,8 @@ import { createSigning, type Signing } from './signing/signing.js'
 import { createWaitpointTokens } from './signing/waitpoint-tokens.js'
 import { Supervisor } from './supervisor/supervisor.js'
 import { WakeupHub } from './wakeups/wakeup-hub.js'
+import { createWebhookKeeper } from './webhooks/webhook-keeper.js'
+import { createWebhookSender } from './webhooks/webhook-sender.js'
 
 /** What makes a store go: claims that wait, completions that are carried on, and everything that is due or left behind. */
 export interface Engine {
@@ -45,6 +48,8 @@ export interface Engine {
   readonly signing: Signing
   /** Tokens of waitpoints, and signals of whoever bears one. */
   readonly waitpoints: WaitpointTokens
+  /** Webhooks, with their secrets. */
+  readonly webhooks: WebhookKeeper
   /** What was measured, unless a meter was given: then it is there. */
   readonly metrics: Pick<MemoryMeter, 'collect' | 'read'>
   /** Why an execution isn't running, or that it runs or ended. One reading of the store, two of what waits. Throws `execution_not_found`. */
@@ -85,6 +90,12 @@ export function createEngine(options: EngineOptions): Engine {
     logger,
     metrics,
   })
+  const signing = createSigning({
+    keyring: backend.keyring,
+    maintenance: backend.maintenance,
+    secrets: settings.signingSecrets,
+    clock,
+  })
   const supervisor = new Supervisor({
     backend,
     scanners,
@@ -98,12 +109,7 @@ export function createEngine(options: EngineOptions): Engine {
     metrics,
     scannerMeter: createScannerMeter(meter),
     announce: (hint) => hub.publish(hint),
-  })
-  const signing = createSigning({
-    keyring: backend.keyring,
-    maintenance: backend.maintenance,
-    secrets: settings.signingSecrets,
-    clock,
+    sendWebhook: createWebhookSender({ ...settings.webhooks, signing }),
   })
   let state: EngineState = 'created'
   let router = options.router
@@ -130,6 +136,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     signing,
     waitpoints: createWaitpointTokens(backend.suspensions, signing),
+    webhooks: createWebhookKeeper(backend.webhooks, signing, settings.webhooks.policy),
     metrics: memory,
     async explain(params) {
       const facts = await backend.executions.explainFacts(params)

@@ -31,3 +31,5 @@ export type {
 export type { EngineOptions } from './options.js'
 export { createPartitionRouter, type PartitionRouter } from './partition-router.js'
 export type { Signing, SigningView } from './signing/signing.js'
+export type { WebhookPolicyOptions } from './webhooks/address-policy.js'
+export type { ResolveName } from './webhooks/post.js'

@@ -2,6 +2,7 @@ import {
   engineError,
   type FoundationBackend,
   type InstanceId,
+  limits,
   mintInstanceId,
   type Scanner,
   type ScannerFilter,
@@ -11,6 +12,16 @@ import { type Clock, systemClock } from './clock.js'
 import { type Logger, silentLogger } from './logger.js'
 import type { Meter } from './metrics/meter.js'
 import type { PartitionRouter } from './partition-router.js'
+import { createAddressPolicy, type WebhookPolicyOptions } from './webhooks/address-policy.js'
+import { type ResolveName, resolveBySystem } from './webhooks/post.js'
+import type { WebhookSenderParts } from './webhooks/webhook-sender.js'
+
+export interface WebhookOptions extends WebhookPolicyOptions {
+  /** What a receiver has for its answer (100…45000, default 15000): less than the lease of a delivery. */
+  readonly timeoutMs?: number | undefined
+  /** By default the system's: what a name resolves to, for each connection. */
+  readonly resolve?: ResolveName | undefined
+}
 
 export interface EngineOptions {
   readonly backend: FoundationBackend
@@ -29,6 +40,8 @@ export interface EngineOptions {
   readonly logger?: Logger | undefined
   /** Secrets of signing keys, which sign and verify the tokens of waitpoints (default: none). */
   readonly signingSecrets?: readonly SigningSecret[] | undefined
+  /** Where webhooks may deliver to, and how. */
+  readonly webhooks?: WebhookOptions | undefined
   /** By default the numbers are kept in memory, see `Engine.metrics`. */
   readonly meter?: Meter | undefined
   /** How often the owned partitions are looked at without a hint (100…60000, default 1000). */
@@ -46,8 +59,10 @@ export interface EngineOptions {
 }
 
 export type EngineSettings = {
-  readonly [Name in keyof Omit<EngineOptions, 'router' | 'meter'>]-?: NonNullable<EngineOptions[Name]>
-}
+  readonly [Name in keyof Omit<EngineOptions, 'router' | 'meter' | 'webhooks'>]-?: NonNullable<
+    EngineOptions[Name]
+  >
+} & { readonly webhooks: Omit<WebhookSenderParts, 'signing'> }
 
 /** Fills in the defaults and refuses what does not hold together. Throws `invalid_configuration`. */
 export function readEngineOptions(options: EngineOptions): EngineSettings {
@@ -70,12 +85,22 @@ export function readEngineOptions(options: EngineOptions): EngineSettings {
     random: options.random ?? Math.random,
     logger: options.logger ?? silentLogger,
     signingSecrets: options.signingSecrets ?? [],
+    webhooks: readWebhookOptions(options.webhooks),
     pulseIntervalMs: inRange('pulseIntervalMs', options.pulseIntervalMs ?? 1_000, 100, 60_000),
     pulseGapMs: inRange('pulseGapMs', options.pulseGapMs ?? 20, 0, 10_000),
     passesMax: inRange('passesMax', options.passesMax ?? 8, 1, 64),
     claimTriesMax: inRange('claimTriesMax', options.claimTriesMax ?? 8, 1, 64),
     heartbeatMs,
     aliveMs,
+  }
+}
+
+function readWebhookOptions(options: WebhookOptions = {}): EngineSettings['webhooks'] {
+  const { timeoutMs = limits.webhookTimeoutMs, resolve = resolveBySystem } = options
+  return {
+    policy: createAddressPolicy(options),
+    resolve,
+    timeoutMs: inRange('webhooks.timeoutMs', timeoutMs, 100, 45_000),
   }
 }
 

@@ -26,6 +26,7 @@ import { retentionTrimmer } from './retention-trimmer.js'
 import { scheduleRunner } from './schedule-runner.js'
 import { storeUpkeep } from './store-upkeep.js'
 import { timers } from './timers.js'
+import { type WebhookDispatcherOptions, webhookDispatcher } from './webhook-dispatcher.js'
 import { type WorkerReaperOptions, workerReaper } from './worker-reaper.js'
 
 interface BatchOptions {
@@ -38,6 +39,7 @@ export interface FoundationScannerOptions {
   readonly completionDispatcher?: BatchOptions | undefined
   readonly scheduleRunner?: BatchOptions | undefined
   readonly operationRunner?: BatchOptions | undefined
+  readonly webhookDispatcher?: WebhookDispatcherOptions | undefined
   readonly admissionUnblocker?: BatchOptions | undefined
   readonly budgetUnblocker?: BatchOptions | undefined
   readonly budgetReset?: BatchOptions | undefined
@@ -57,7 +59,7 @@ export interface FoundationScannerOptions {
 }
 
 /**
- * Every scanner that the executions, leases, flows, lanes, schedules, bulk operations, budgets, quotas and registries need, the
+ * Every scanner that the executions, leases, flows, lanes, schedules, bulk operations, webhooks, budgets, quotas and registries need, the
  * most urgent ones first.
  * Throws `invalid_configuration`, for one when the edge-cancel reconciler would run more often than its dispatcher: it
  * would then judge what the dispatcher has had no time to do.
@@ -83,6 +85,7 @@ export function foundationScanners(options: FoundationScannerOptions = {}): read
     cancelReconciler(options.cancelReconciler),
     laneSync(options.laneSync),
     operationRunner(options.operationRunner),
+    webhookDispatcher(options.webhookDispatcher),
     readyAnnouncer(options.readyAnnouncer),
     storeUpkeep(options.storeUpkeep),
     flowProjector(options.flowProjector),

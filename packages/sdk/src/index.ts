@@ -22,6 +22,7 @@ export type {
 export type { FlowSubmitOptions } from './client/submit-flow.js'
 export type { SubmitOptions, TaskInput, WorkOptions } from './client/submit-options.js'
 export type { SignalOptions, WaitpointBearer } from './client/waitpoints.js'
+export type { CreatedWebhook, WebhookOptions, Webhooks } from './client/webhooks.js'
 export type { Administration } from './connection/administration.js'
 export type {
   Connect,

@@ -1,26 +1,11 @@
 import { parseLaneId } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
-import type { SqlInside, TestBackend, ValkeyInside } from '../../support/backends.js'
+import { replaceProgress } from '../../support/broken-records.js'
 import { codeOf } from '../../support/builders.js'
 import { OperationDriver, submitSolos } from '../../support/operation-driver.js'
 import { useStore } from '../../support/use-store.js'
 
 const lane = parseLaneId('bulk')
-
-/** Puts something else in the place of how far an operation has come. Answers what was there. */
-async function replaceProgress({ inside }: TestBackend, id: string, text: string): Promise<string> {
-  if ('pool' in inside) {
-    const { pool, schema } = inside as SqlInside
-    const { rows } = await pool.query(`select progress from ${schema}.operation where id = $1`, [id])
-    await pool.query(`update ${schema}.operation set progress = $1 where id = $2`, [text, id])
-    return String(rows[0]?.progress)
-  }
-  const { send, keys } = inside as ValkeyInside
-  const key = String((await keys()).find((each) => each.endsWith(`/${id}`)))
-  const before = String(await send('HGET', key, 'progress'))
-  await send('HSET', key, 'progress', text)
-  return before
-}
 
 describe('a bulk operation whose record does not decode', () => {
   const store = useStore()
@@ -32,7 +17,7 @@ describe('a bulk operation whose record does not decode', () => {
       await submitSolos(store(), 2, { lane })
       const broken = await begin()
       const sound = await begin()
-      const whole = await replaceProgress(store().opened, broken.id, text)
+      const whole = await replaceProgress(store().opened, 'operation', broken.id, text)
       const { operations } = store().backend
       const { items } = await operations.advance({ partition: sound.partition, max: 100 })
       expect(items.map(({ operationId, outcome, code }) => [operationId, outcome, code])).toEqual(
@@ -45,7 +30,7 @@ describe('a bulk operation whose record does not decode', () => {
       expect(await codeOf(broken.read())).toBe('corruption')
       expect(await codeOf(operations.pause(broken.name))).toBe('corruption')
       // Once it is mended it goes on by itself.
-      await replaceProgress(store().opened, broken.id, whole)
+      await replaceProgress(store().opened, 'operation', broken.id, whole)
       await store().advance(60_000)
       expect(await broken.run()).toMatchObject({ state: 'completed', total: 0 })
     },

@@ -1,5 +1,5 @@
 import { mintUuid, type PartitionConfig, type SigningSecret } from '@flowfabric/core'
-import { createEngine, type Engine } from '@flowfabric/engine'
+import { createEngine, type Engine, type EngineOptions } from '@flowfabric/engine'
 import { foundationScanners } from '@flowfabric/scanners'
 import { type RunningServer, type ServerOptions, startServer } from '@flowfabric/server'
 import { createTestBackend, type TestBackend } from '../../support/backends.js'
@@ -35,6 +35,7 @@ export async function startTestServer(
     readonly scans?: boolean
     readonly signingSecrets?: readonly SigningSecret[]
     readonly logger?: ServerOptions['logger']
+    readonly webhooks?: EngineOptions['webhooks']
   } = {},
 ): Promise<TestServer> {
   const store = await createTestBackend({ partitions: options.partitions })
@@ -43,6 +44,7 @@ export async function startTestServer(
     scanners: options.scans === false ? [] : foundationScanners(),
     pulseIntervalMs: 100,
     signingSecrets: options.signingSecrets,
+    webhooks: options.webhooks,
   })
   await engine.start()
   const token = mintUuid()

@@ -70,6 +70,8 @@ const subjectFields = [
   'scheduleId',
   'waitpointId',
   'operationId',
+  'webhookId',
+  'deliveryId',
   'tokenId',
   'keyId',
 ] as const

@@ -10,6 +10,7 @@ import { createIdMint } from '../routes/id-mint.js'
 import { serveFrames } from '../routes/stream-routes.js'
 import { serveWaits } from '../routes/waiting-routes.js'
 import { serveWaitpoints } from '../routes/waitpoint-routes.js'
+import { serveWebhooks } from '../routes/webhook-routes.js'
 import { measureHttp } from '../telemetry/http-metrics.js'
 import { version } from '../version.js'
 import { requireAccess } from './access.js'
@@ -70,6 +71,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   serveEvents(app, engine, mint, waits)
   serveFrames(app, engine, mint, waits)
   serveWaitpoints(app, engine, mint)
+  serveWebhooks(app, engine, mint)
   serveAdmin(app, engine, mint)
   serveHealth(app, engine, waits)
   measureHttp(app, registry, waits)

@@ -4,6 +4,7 @@ import { version } from '../version.js'
 import { addAdministration } from './commands/administration.js'
 import { addBudgets } from './commands/budgets.js'
 import { addBulk } from './commands/bulk.js'
+import { addHooking } from './commands/hooking.js'
 import { addListing } from './commands/listing.js'
 import { addQuotas } from './commands/quotas.js'
 import { addScheduling } from './commands/scheduling.js'
@@ -60,6 +61,7 @@ Exit codes: ${exitCodes.ok} done, ${exitCodes.refused} refused, ${exitCodes.usag
   addBulk(program, terminal)
   addBudgets(program, terminal)
   addQuotas(program, terminal)
+  addHooking(program, terminal)
   addTailing(program, terminal)
   addAdministration(program, terminal)
   addStreaming(program, terminal)

@@ -85,6 +85,13 @@ export const settingsSchema = z.strictObject({
       'Secrets of the keys that sign waitpoints’ tokens, `<id>:<secret>`, separated by commas or line breaks; a secret has at least 32 characters. `dev` and embedded stores keep their own.',
     )
     .meta({ secret: true }),
+  webhookAllow: z
+    .string()
+    .default('')
+    .describe(
+      'Networks that webhooks may reach though they are not public, such as `10.1.0.0/16,::1`; default none.',
+    ),
+  webhookHttp: onOff.default(false).describe('Whether webhooks may go to `http:` addresses.'),
   host: z.string().min(1).default(defaultHost).describe('Address to listen on.'),
   port: wholeNumber(0, 65_535).default(defaultPort).describe('Port to listen on; 0 takes any.'),
   api: onOff.default(true).describe('Whether this process serves HTTP.'),

@@ -41,6 +41,7 @@ interface QuotaPulseRow {
   readonly now: number
   readonly schedules_due_at: number | null
   readonly operations_due_at: number | null
+  readonly webhooks_due_at: number | null
   readonly retry_at: number | null
   readonly parked: boolean
 }
@@ -114,7 +115,7 @@ async function pulseOfQuotas(ctx: PostgresContext, asked: readonly Partition[]):
   const indexes = indexesOf(asked, 'quota')
   if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map() }
   const rows = await ctx.db.query<QuotaPulseRow>(
-    `select partition_key, now, schedules_due_at, operations_due_at, retry_at, parked
+    `select partition_key, now, schedules_due_at, operations_due_at, webhooks_due_at, retry_at, parked
      from ff.pulse_of_quotas($1::integer[])`,
     [indexes],
   )
@@ -127,7 +128,11 @@ async function pulseOfQuotas(ctx: PostgresContext, asked: readonly Partition[]):
           'quota',
           row.partition_key,
           row.now,
-          { schedules: row.schedules_due_at, operations: row.operations_due_at },
+          {
+            schedules: row.schedules_due_at,
+            operations: row.operations_due_at,
+            webhooks: row.webhooks_due_at,
+          },
           { isParked: row.parked, retryAtMs: row.retry_at },
         ),
       ]),

@@ -5,9 +5,9 @@ import {
   type OperationParts,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import { createDueRecords } from '../records/due-records.js'
 import { carryOut } from './carry-out.js'
 import { findItems } from './find-items.js'
-import { createOperationRecords } from './operation-records.js'
 
 export function createOperations(ctx: PostgresContext, executions: ExecutionOperations): BulkOperations {
   return createBulkOperations(operationParts(ctx, executions))
@@ -17,7 +17,7 @@ export function createOperations(ctx: PostgresContext, executions: ExecutionOper
 export function operationParts(ctx: PostgresContext, executions: ExecutionOperations): OperationParts {
   return {
     executions,
-    store: createOperationRecords(ctx),
+    store: createDueRecords(ctx, 'operation'),
     targets: {
       clocks: () => readClock(ctx),
       find: (params) => findItems(ctx, params),

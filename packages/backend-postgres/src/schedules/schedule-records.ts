@@ -8,6 +8,7 @@ import {
   type ScheduleWrite,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import { readDueRows } from '../records/due-rows.js'
 
 interface Row {
   readonly namespace: Namespace
@@ -23,7 +24,7 @@ interface FullRow extends Row {
   readonly work: string
 }
 
-const columns = 's.namespace, s.id, s.label, s.version, s.due_at, s.definition, s.progress'
+const columns = 'r.namespace, r.id, r.label, r.version, r.due_at, r.definition, r.progress'
 
 /** Records of schedules, each written on condition of its version. */
 export function createScheduleRecords(ctx: PostgresContext): ScheduleStore {
@@ -31,8 +32,8 @@ export function createScheduleRecords(ctx: PostgresContext): ScheduleStore {
   return {
     async read({ namespace, scheduleId }) {
       const [found] = await db.query<FullRow & { readonly now: number }>(
-        `select t.now, ${columns}, s.work from (select ff.now_ms() as now) t
-         left join ff.schedule s on s.namespace = $1 and s.id = $2`,
+        `select t.now, ${columns}, r.work from (select ff.now_ms() as now) t
+         left join ff.schedule r on r.namespace = $1 and r.id = $2`,
         [namespace, scheduleId],
       )
       const nowMs = found?.now ?? 0
@@ -49,25 +50,17 @@ export function createScheduleRecords(ctx: PostgresContext): ScheduleStore {
       return gone.length > 0
     },
 
-    async due({ partition, max }) {
-      // One more than asked for tells when the next of the others is due.
-      const rows = await db.query<FullRow & { readonly now: number }>(
-        `select t.now, ${columns}, s.work from (select ff.now_ms() as now) t left join lateral (
-           select * from ff.schedule where partition_key = $1 and due_at is not null
-           order by due_at, namespace collate "C", id limit $2) s on true
-         order by s.due_at, s.namespace collate "C", s.id`,
-        [partition, max + 1],
-      )
-      const nowMs = rows[0]?.now ?? 0
-      const due = rows.filter(({ due_at }) => due_at !== null && due_at <= nowMs).slice(0, max)
-      return { nowMs, rows: due.map(toFullRow), nextDueAtMs: rows[due.length]?.due_at ?? null }
+    async due(params) {
+      const full = { table: 'schedule', columns: `${columns}, r.work` }
+      const { nowMs, due, nextDueAtMs } = await readDueRows<FullRow>(ctx, full, params)
+      return { nowMs, rows: due.map(toFullRow), nextDueAtMs }
     },
 
     async list({ namespace, after, limit }) {
       const rows = await db.query<Row>(
-        `select ${columns} from ff.schedule s where s.namespace = $1
-           and ($2::text is null or (s.label, s.id) > ($2::text collate "C", $3::uuid))
-         order by s.label, s.id limit $4`,
+        `select ${columns} from ff.schedule r where r.namespace = $1
+           and ($2::text is null or (r.label, r.id) > ($2::text collate "C", $3::uuid))
+         order by r.label, r.id limit $4`,
         [namespace, after?.label ?? null, after?.scheduleId ?? null, limit],
       )
       return rows.map(toRow)

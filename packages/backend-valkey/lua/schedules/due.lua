@@ -6,16 +6,10 @@
 -- @reply [rows: [name: string, label: string, version: number, dueMs: number, definition: string, progress: string, work: string][], nextDueMs: number]
 -- @errors corruption schema_mismatch
 return function(u, a)
-  local rows = {}
-  local names, next_due = schedules.due(u, a[1])
-  for _, name in ipairs(names) do
-    local is_sound, row = sound.try(schedules.get, u, name)
-    if is_sound and row then
-      rows[#rows + 1] = row
-    else
-      schedules.put_off(u, name, is_sound, a[2])
-      if not is_sound then rows[#rows + 1] = { name, '', 0, u.now, '', '', '' } end
-    end
-  end
+  local rows, next_due = dues.rows(u, schedules.due_index(u), a[1], 0, a[2], function(name)
+    return schedules.get(u, name)
+  end, function(name)
+    return { name, '', 0, u.now, '', '', '' }
+  end)
   return { rows, next_due }
 end

@@ -1,13 +1,11 @@
 -- Schedules, in the partition of the quota family that their names hash to: a hash each, whose texts are written and read by
 -- the processes alone; an index of who is due when, and for each namespace one by label. A name is `<namespace>/<id>`.
 
-local NEVER = -1
-
 local function key_of(u, name)
   return u.key.root .. ':schedule:' .. u.key.tag .. ':' .. name
 end
 
-local function due_index(u)
+function schedules.due_index(u)
   return u.key.idx .. 'schedules_due'
 end
 
@@ -40,7 +38,7 @@ end
 
 -- Writes it at that version; what is '' stays as `known` has it. All keys are asked for their type before the first write.
 function schedules.write(u, name, known, version, due, progress, label, definition, work)
-  redis.call('ZCARD', due_index(u))
+  redis.call('ZCARD', schedules.due_index(u))
   redis.call('ZCARD', label_index(u, (parts_of(name))))
   local key = key_of(u, name)
   if label ~= '' then
@@ -48,42 +46,18 @@ function schedules.write(u, name, known, version, due, progress, label, definiti
   else
     redis.call('HSET', key, 'version', version, 'due', due, 'progress', progress)
   end
-  if due == NEVER then redis.call('ZREM', due_index(u), name) else redis.call('ZADD', due_index(u), due, name) end
+  dues.set(schedules.due_index(u), name, due)
   if label == '' or (known and known[2] == label) then return end
   if known then redis.call('ZREM', label_index(u, (parts_of(name))), label_member(name, known[2])) end
   redis.call('ZADD', label_index(u, (parts_of(name))), 0, label_member(name, label))
 end
 
 function schedules.remove(u, name, known)
-  redis.call('ZCARD', due_index(u))
+  redis.call('ZCARD', schedules.due_index(u))
   redis.call('ZCARD', label_index(u, (parts_of(name))))
   redis.call('UNLINK', key_of(u, name))
-  redis.call('ZREM', due_index(u), name)
+  redis.call('ZREM', schedules.due_index(u), name)
   redis.call('ZREM', label_index(u, (parts_of(name))), label_member(name, known[2]))
-end
-
--- Names of those that are due, the longest due first, and when the one behind them is; 0 if there is none.
-function schedules.due(u, max)
-  local found, names, next_due = redis.call('ZRANGE', due_index(u), 0, max, 'WITHSCORES'), {}, 0
-  for place = 1, #found, 2 do
-    local at = tonumber(found[place + 1])
-    if at > u.now or #names == max then
-      next_due = at
-      break
-    end
-    names[#names + 1] = found[place]
-  end
-  return names, next_due
-end
-
--- When the first is due; 0 if none is.
-function schedules.first(u)
-  return tonumber(redis.call('ZRANGE', due_index(u), 0, 0, 'WITHSCORES')[2] or 0)
-end
-
--- One that cannot be read must not stand before the others for ever; one that is gone is no longer due.
-function schedules.put_off(u, name, is_gone, by_ms)
-  if is_gone then redis.call('ZREM', due_index(u), name) else redis.call('ZADD', due_index(u), u.now + by_ms, name) end
 end
 
 -- Names of the namespace's schedules from behind a place on, by label, then id.

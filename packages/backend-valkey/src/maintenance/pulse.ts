@@ -76,8 +76,12 @@ async function pulseOf(ctx: ValkeyContext, index: number): Promise<PartitionPuls
 /** Of partitions in which no executions live. */
 async function pulseOfQuotas(ctx: ValkeyContext, index: number): Promise<PartitionPulse> {
   const { reply, news } = await ctx.invoke({ name: 'maintenance_pulse_quotas', tag: `q:${index}`, args: [] })
-  const [schedules, operations, retryAt, isParked] = reply
-  const due = { schedules: orNever(schedules), operations: orNever(operations) }
+  const [schedules, operations, webhooks, retryAt, isParked] = reply
+  const due = {
+    schedules: orNever(schedules),
+    operations: orNever(operations),
+    webhooks: orNever(webhooks),
+  }
   const parked = { isParked, retryAtMs: orNever(retryAt) }
   return { ...recordsPulse('quota', index, news.nowMs, due, parked), nowMs: news.nowMs, waiting: [] }
 }

@@ -6,9 +6,9 @@ import {
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { tagsOf } from '../maintenance/prepare.js'
+import { createDueRecords } from '../records/due-records.js'
 import { carryOut } from './carry-out.js'
 import { findItems } from './find-items.js'
-import { createOperationRecords } from './operation-records.js'
 
 export function createOperations(ctx: ValkeyContext, executions: ExecutionOperations): BulkOperations {
   return createBulkOperations(operationParts(ctx, executions))
@@ -21,7 +21,7 @@ export type JobMaker = Pick<BulkOperations, 'create'>
 export function operationParts(ctx: ValkeyContext, executions: ExecutionOperations): OperationParts {
   return {
     executions,
-    store: createOperationRecords(ctx),
+    store: createDueRecords(ctx, 'operation'),
     targets: {
       clocks: () => readClocks(ctx),
       find: (params) => findItems(ctx, params),

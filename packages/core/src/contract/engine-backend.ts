@@ -70,6 +70,7 @@ export type FoundationRole =
   | 'keyring'
   | 'access'
   | 'events'
+  | 'webhooks'
   | 'audit'
   | 'maintenance'
 
@@ -96,6 +97,7 @@ export type ClientBackend = Pick<EngineBackend, 'executions' | 'flows' | 'lanes'
   readonly streams: Pick<StreamOperations, 'read' | 'tail' | 'readSummary'>
   readonly budgets: Pick<BudgetOperations, 'create' | 'get' | 'list' | 'update' | 'reset'>
   readonly quotas: Pick<QuotaOperations, 'create' | 'get' | 'list' | 'update'>
+  readonly webhooks: Omit<WebhookOperations, 'put' | 'rotateSecret' | 'deliverDue'>
   readonly events: EventOperations
   /** Whoever mints an id must know the partition counts. */
   readonly maintenance: Pick<MaintenanceOperations, 'describe'>

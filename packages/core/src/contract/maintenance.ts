@@ -68,6 +68,7 @@ export const pendingWorks = [
   'lane_copies',
   'schedules',
   'operations',
+  'webhooks',
   'parked',
   'budget_resets',
 ] as const
@@ -81,7 +82,7 @@ export interface PulseResult {
     /** Kinds of work that are pending now. */
     readonly pending: readonly PendingWork[]
     /**
-     * When the next timer is due; in the quota family the next schedule, bulk operation or window, in the budget family the
+     * When the next timer is due; in the quota family the next schedule, bulk operation, webhook or window, in the budget family the
      * next reset.
      */
     readonly nextDueAtMs: number | null

@@ -77,14 +77,19 @@ export class QuotaKeys {
     return `${this.#prefix('idx')}operations:${namespace}`
   }
 
-  /** HASH: a webhook. */
-  webhook(webhookId: WebhookId): string {
-    return `${this.#prefix('webhook')}${webhookId}`
+  /** HASH: a webhook, with its deliveries. */
+  webhook(namespace: Namespace, webhookId: WebhookId): string {
+    return `${this.#prefix('webhook')}${namespace}/${webhookId}`
   }
 
-  /** STREAM: a webhook's deliveries. */
-  webhookDeliveries(webhookId: WebhookId): string {
-    return `${this.#prefix('webhook')}${webhookId}:deliveries`
+  /** ZSET: `<namespace>/<id>` of webhooks, by when somebody has to look at them. */
+  webhooksDue(): string {
+    return `${this.#prefix('idx')}webhooks_due`
+  }
+
+  /** ZSET: ids of a namespace's webhooks, by when they were created. */
+  webhooksByTime(namespace: Namespace): string {
+    return `${this.#prefix('idx')}webhooks:${namespace}`
   }
 
   /** HASH: API tokens by id, hashed. In partition 0, as all that follows of this kind. */
@@ -122,7 +127,7 @@ export class QuotaKeys {
     return `${this.#prefix('idx')}audit`
   }
 
-  /** ZSET: everything in the partition that falls due (deliveries, expiries), by time in ms. */
+  /** ZSET: everything in the partition that falls due (expiries), by time in ms. */
   timers(): string {
     return `${this.#prefix('idx')}timers`
   }

@@ -1,10 +1,11 @@
 import type { ScanRequest, ScanResult } from '../contract/conventions.js'
 import type { OperationAdvanceItem } from '../contract/operations.js'
+import type { DueRow } from '../due-records/due-records.js'
 import { isEngineError } from '../errors/engine-error.js'
+import type { OperationId } from '../ids/index.js'
 import { limits } from '../limits.js'
 import type { OperationParts } from './operation-parts.js'
 import { failedItem, type TakenOn, takeOn } from './operation-runner.js'
-import type { OperationRow } from './operation-store.js'
 import { operationText } from './record-text.js'
 
 /** Takes on what is due in a partition, one job after the other: what each finds follows from those before it. */
@@ -27,16 +28,11 @@ export async function advanceDue(
 }
 
 /** One job that fails leaves its neighbours unharmed, and stands behind them for a while. */
-async function takeRowOn(
-  parts: OperationParts,
-  row: OperationRow,
-  nowMs: number,
-  room: number,
-): Promise<TakenOn> {
+async function takeRowOn(parts: OperationParts, row: DueRow, nowMs: number, room: number): Promise<TakenOn> {
   try {
     return await takeOn(parts, operationText.read(row), nowMs, room)
   } catch (error) {
-    const item = failedItem(row, error)
+    const item = failedItem(row.id as OperationId, error)
     return { item, dueAtMs: await putOff(parts, row, nowMs, item.code), isMore: false }
   }
 }
@@ -44,13 +40,13 @@ async function takeRowOn(
 /** Its texts stay. What does not decode is looked at seldom. */
 async function putOff(
   { store }: OperationParts,
-  { namespace, operationId, version: expected, progress }: OperationRow,
+  { namespace, id, version: expected, progress }: DueRow,
   nowMs: number,
   code: string | undefined,
 ): Promise<number | null> {
   const pauseMs = code === 'corruption' ? BROKEN_AGAIN_MS : limits.operationBatchRepeatMs
   try {
-    await store.write({ namespace, operationId, expected, dueAtMs: nowMs + pauseMs, progress })
+    await store.write({ namespace, id, expected, dueAtMs: nowMs + pauseMs, progress })
   } catch (error) {
     // A record that cannot even be written is left as it is; the others are not.
     if (!isEngineError(error)) throw error

@@ -4,6 +4,8 @@ import type {
   CreateOperation,
   CreateOperationOutcome,
 } from '../contract/operations.js'
+import { announceDue } from '../due-records/announce-due.js'
+import { readRecordPlace, writeRecordPlace } from '../due-records/record-place.js'
 import { engineError } from '../errors/engine-error.js'
 import { limits } from '../limits.js'
 import {
@@ -14,10 +16,10 @@ import {
 } from '../validation/operations.js'
 import { checkScanRequest } from '../validation/scans.js'
 import { advanceDue } from './advance-due.js'
-import { announceDue, type OperationParts } from './operation-parts.js'
+import type { OperationParts } from './operation-parts.js'
 import { advance, readOperation, untilWritten } from './operation-runner.js'
 import type { OperationName } from './operation-store.js'
-import { readOperationPlace, showOperation, writeOperationPlace } from './operation-views.js'
+import { showOperation } from './operation-views.js'
 import { dueAtOf, firstProgress } from './progress.js'
 import type { OperationProgress, StoredOperation } from './record.js'
 import { operationText } from './record-text.js'
@@ -43,13 +45,13 @@ export function createBulkOperations(parts: OperationParts): BulkOperations {
     async list(params) {
       checkListOperations(params)
       const limit = params.limit ?? limits.pageSizeDefault
-      const after = params.cursor === undefined ? undefined : readOperationPlace(params.cursor)
+      const after = params.cursor === undefined ? undefined : readRecordPlace(params.cursor)
       const rows = await store.list({ namespace: params.namespace, after, limit: limit + 1 })
       const page = rows.slice(0, limit)
       const last = page.at(-1)
       return {
         items: page.map((row) => showOperation(operationText.read(row))),
-        nextCursor: rows.length > limit && last !== undefined ? writeOperationPlace(last) : null,
+        nextCursor: rows.length > limit && last !== undefined ? writeRecordPlace(last) : null,
       }
     },
 
@@ -93,15 +95,16 @@ async function createOnce(
   const dueAtMs = dueAtOf(firstProgress, nowMs)
   const { isWritten } = await store.write({
     namespace,
-    operationId,
+    id: operationId,
     expected: null,
     dueAtMs,
     progress: operationText.ofProgress(firstProgress),
-    created: { atMs: nowMs, definition: operationText.ofDefinition(definition) },
+    definition: operationText.ofDefinition(definition),
+    createdAtMs: nowMs,
   })
   if (!isWritten) return undefined
   const created = { namespace, operationId, version: 1, createdAtMs: nowMs, dueAtMs, definition }
-  await announceDue(parts, created, dueAtMs)
+  await announceDue(parts, { namespace, id: operationId }, dueAtMs)
   return { outcome: 'created', operation: showOperation({ ...created, progress: firstProgress }) }
 }
 
@@ -120,7 +123,7 @@ async function change<Outcome extends string>(
     if (progress === undefined) return { outcome }
     const { operation: written } = await advance(parts.store, operation, progress, nowMs)
     if (written === undefined) return undefined
-    await announceDue(parts, written, written.dueAtMs)
+    await announceDue(parts, { namespace: written.namespace, id: written.operationId }, written.dueAtMs)
     return { outcome }
   })
 }

@@ -7,12 +7,7 @@ export type {
   ItemOutcome,
   OperationDeed,
   OperationName,
-  OperationPlace,
-  OperationRow,
-  OperationStore,
   OperationTargets,
-  OperationWrite,
 } from './operation-store.js'
-export { readOperationPlace, writeOperationPlace } from './operation-views.js'
 export type { OperationItem } from './record.js'
 export { replayMembers } from './replay-members.js'

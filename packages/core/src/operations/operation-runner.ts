@@ -1,9 +1,11 @@
 import type { OperationAdvanceItem } from '../contract/operations.js'
+import type { DueRecords } from '../due-records/due-records.js'
 import { engineError, isEngineError } from '../errors/engine-error.js'
+import type { OperationId } from '../ids/index.js'
 import { limits } from '../limits.js'
 import { countItems, deedOf, lookOn } from './looking.js'
 import type { OperationParts } from './operation-parts.js'
-import type { ItemOutcome, OperationName, OperationStore } from './operation-store.js'
+import type { ItemOutcome, OperationName } from './operation-store.js'
 import {
   dueAtOf,
   isPastRetention,
@@ -62,14 +64,14 @@ export async function takeOn(
 }
 
 /** The item of a job that could not be looked at. */
-export function failedItem({ operationId }: OperationName, error: unknown): OperationAdvanceItem {
+export function failedItem(operationId: OperationId, error: unknown): OperationAdvanceItem {
   if (!isEngineError(error)) throw error
   return { outcome: 'error', operationId, ...noTally, code: error.code }
 }
 
 /** Writes how far a job has come, on condition that nobody else has. */
 export async function advance(
-  store: OperationStore,
+  store: DueRecords,
   operation: StoredOperation,
   progress: OperationProgress,
   nowMs: number,
@@ -77,7 +79,7 @@ export async function advance(
   const { namespace, operationId, version: expected } = operation
   const dueAtMs = dueAtOf(progress, nowMs)
   const text = operationText.ofProgress(progress)
-  const written = await store.write({ namespace, operationId, expected, dueAtMs, progress: text })
+  const written = await store.write({ namespace, id: operationId, expected, dueAtMs, progress: text })
   return {
     nowMs: written.nowMs,
     operation: written.isWritten ? { ...operation, version: expected + 1, dueAtMs, progress } : undefined,
@@ -86,10 +88,10 @@ export async function advance(
 
 /** Reads a job, or nothing where there is none. */
 export async function readOperation(
-  store: OperationStore,
+  store: DueRecords,
   { namespace, operationId }: OperationName,
 ): Promise<{ readonly nowMs: number; readonly operation: StoredOperation | undefined }> {
-  const { nowMs, row } = await store.read({ namespace, operationId })
+  const { nowMs, row } = await store.read({ namespace, id: operationId })
   return { nowMs, operation: row === undefined ? undefined : operationText.read(row) }
 }
 
@@ -147,7 +149,7 @@ async function tryToCount(parts: OperationParts, operation: StoredOperation): Pr
 
 /** Somebody changed the record while its batch was carried out, such as who paused the job: what came of it counts even so. */
 async function settleLate(
-  store: OperationStore,
+  store: DueRecords,
   { namespace, operationId, progress }: StoredOperation,
   outcomes: readonly ItemOutcome[],
 ): Promise<void> {
@@ -169,7 +171,7 @@ async function settleLate(
 
 async function remove({ store }: OperationParts, operation: StoredOperation): Promise<TakenOn> {
   const { namespace, operationId, version: expected } = operation
-  const isRemoved = await store.remove({ namespace, operationId, expected })
+  const isRemoved = await store.remove({ namespace, id: operationId, expected })
   const item = { outcome: isRemoved ? 'removed' : 'lost_race', operationId, ...noTally } as const
   return { item, dueAtMs: null, isMore: false }
 }

@@ -9,54 +9,6 @@ export interface OperationName {
   readonly operationId: OperationId
 }
 
-/** A job's record as a store keeps it: texts that it does not look into, and what it finds them by. */
-export interface OperationRow extends OperationName {
-  readonly version: number
-  readonly createdAtMs: number
-  readonly dueAtMs: number | null
-  readonly definition: string
-  readonly progress: string
-}
-
-export interface OperationWrite extends OperationName {
-  /** The version that it must be at; `null`: there must be none. */
-  readonly expected: number | null
-  readonly dueAtMs: number | null
-  readonly progress: string
-  /** With a new one. */
-  readonly created?: { readonly atMs: number; readonly definition: string } | undefined
-}
-
-/** Where a page of a listing goes on: behind this one, newest first, then by id descending. */
-export interface OperationPlace {
-  readonly createdAtMs: number
-  readonly operationId: OperationId
-}
-
-/** What the role needs of a store's records: by id, by who is due, by time. Every call is one step in one partition. */
-export interface OperationStore {
-  read(name: OperationName): Promise<{ readonly nowMs: number; readonly row: OperationRow | undefined }>
-
-  /** `isWritten`: the record stood as expected. */
-  write(change: OperationWrite): Promise<{ readonly nowMs: number; readonly isWritten: boolean }>
-
-  remove(params: OperationName & { readonly expected: number }): Promise<boolean>
-
-  /** Those that are due in a partition of the quota family, the longest due first, and when the next of the others is. */
-  due(params: { readonly partition: number; readonly max: number }): Promise<{
-    readonly nowMs: number
-    readonly rows: readonly OperationRow[]
-    readonly nextDueAtMs: number | null
-  }>
-
-  /** Newest first. */
-  list(params: {
-    readonly namespace: Namespace
-    readonly after: OperationPlace | undefined
-    readonly limit: number
-  }): Promise<readonly OperationRow[]>
-}
-
 export interface FindItems {
   readonly namespace: Namespace
   readonly filter: ExecutionFilter

@@ -1,7 +1,7 @@
 import { operationStates } from '../contract/operations.js'
+import type { DueRow } from '../due-records/due-records.js'
 import { engineError } from '../errors/engine-error.js'
-import { isExecutionId, isFlowId } from '../ids/index.js'
-import type { OperationRow } from './operation-store.js'
+import { isExecutionId, isFlowId, type OperationId } from '../ids/index.js'
 import type { OperationDefinition, OperationItem, OperationProgress, StoredOperation } from './record.js'
 
 /**
@@ -13,11 +13,11 @@ export const operationText = {
 
   ofProgress: (progress: OperationProgress): string => JSON.stringify(progress),
 
-  read(row: OperationRow): StoredOperation {
-    const { namespace, operationId, version, createdAtMs, dueAtMs } = row
+  read(row: DueRow): StoredOperation {
+    const { namespace, id, version, createdAtMs, dueAtMs } = row
     return {
       namespace,
-      operationId,
+      operationId: id as OperationId,
       version,
       createdAtMs,
       dueAtMs,
@@ -27,11 +27,11 @@ export const operationText = {
   },
 }
 
-function decode<Part>(row: OperationRow, part: string, text: string, read: (value: unknown) => Part): Part {
+function decode<Part>(row: DueRow, part: string, text: string, read: (value: unknown) => Part): Part {
   try {
     return read(JSON.parse(text))
   } catch (cause) {
-    const subject = `operation ${row.namespace}/${row.operationId} ${part}`
+    const subject = `operation ${row.namespace}/${row.id} ${part}`
     throw engineError('corruption', `The stored ${subject} does not decode`, { subject }, { cause })
   }
 }

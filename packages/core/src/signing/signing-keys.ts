@@ -1,5 +1,7 @@
 import type { SigningKey } from '../contract/keyring.js'
 import { engineError } from '../errors/engine-error.js'
+import type { WebhookId } from '../ids/index.js'
+import type { Namespace } from '../names.js'
 import type { SigningSecret } from './signing-secret.js'
 import {
   isSignedBy,
@@ -12,6 +14,13 @@ export interface SigningKeyProblem {
   readonly keyId: string
   /** The process has no secret of this id, or one of another fingerprint. */
   readonly fault: 'no_secret' | 'other_secret'
+}
+
+export interface NamedWebhookSecret {
+  readonly keyId: string
+  readonly namespace: Namespace
+  readonly webhookId: WebhookId
+  readonly number: number
 }
 
 /** The keys that the store lists, with the secrets that this process has of them. Times are the store's. */
@@ -75,6 +84,23 @@ export class SigningKeys {
     if (secret === undefined || !isSignedBy(secret, waitpoint, read)) return undefined
     const { expiresAtMs } = waitpoint
     return expiresAtMs !== null && expiresAtMs <= nowMs ? undefined : { source: read.source }
+  }
+
+  /** Whether the process has the secret that the key was recorded with. */
+  canSign(keyId: string): boolean {
+    const key = this.#keys.find((each) => each.keyId === keyId)
+    return key !== undefined && this.#secretOf(key) !== undefined
+  }
+
+  /**
+   * The secret of a webhook, which follows from the key's, the webhook and a number: no store keeps it. Also of a key that was
+   * retired, for as long as the process has its secret. `undefined`: it has not.
+   */
+  webhookSecret({ keyId, namespace, webhookId, number }: NamedWebhookSecret): Buffer | undefined {
+    const key = this.#keys.find((each) => each.keyId === keyId)
+    return (
+      key && this.#secretOf(key)?.sign(['flowfabric.webhook-secret.v1', keyId, namespace, webhookId, number])
+    )
   }
 
   /** Only the secret that the key was recorded with. */

@@ -17,6 +17,7 @@ import * as streams from './streams.js'
 import * as submissions from './submissions.js'
 import * as suspensions from './suspensions.js'
 import * as waitpoints from './waitpoints.js'
+import * as webhooks from './webhooks.js'
 import * as workers from './workers.js'
 
 export type { CreatedToken, CreateToken, PutNamespace, RevokeToken } from './access.js'
@@ -45,6 +46,7 @@ export { readPresentedToken, signalByToken, signalExecution, waitpointTokenHeade
 export { writeFrame } from './streams.js'
 export { submitExecution } from './submissions.js'
 export { mintWaitpointToken, openWaitpoint } from './waitpoints.js'
+export { createWebhook, putWebhook, rotateWebhookSecret } from './webhooks.js'
 
 /** Every operation of the contract that crosses HTTP, by role and name: what the client sends and the server serves. */
 export const wire = {
@@ -154,6 +156,14 @@ export const wire = {
     revokeToken: access.revokeToken,
     putNamespace: access.putNamespace,
     listNamespaces: access.listNamespaces,
+  },
+  webhooks: {
+    get: webhooks.getWebhook,
+    list: webhooks.listWebhooks,
+    delete: webhooks.deleteWebhook,
+    setState: webhooks.setWebhookState,
+    listDeliveries: webhooks.listDeliveries,
+    redeliver: webhooks.redeliverWebhook,
   },
   events: { read: events.readEvents },
   audit: { list: audit.listAudit },

@@ -13,6 +13,7 @@ import type {
   SuspensionId,
   TokenId,
   WaitpointId,
+  WebhookId,
 } from '../ids/index.js'
 import type { Kind, LaneId, Namespace, WorkerId } from '../names.js'
 import type { PartitionTag } from '../partitions/index.js'
@@ -39,6 +40,7 @@ export const budgetId = text<BudgetId>('Id of a budget.', UUID_EXAMPLE)
 export const quotaId = text<QuotaId>('Id of a quota.', UUID_EXAMPLE)
 export const scheduleId = text<ScheduleId>('Id of a schedule.', UUID_EXAMPLE)
 export const operationId = text<OperationId>('Id of a bulk operation.', UUID_EXAMPLE)
+export const webhookId = text<WebhookId>('Id of a webhook.', UUID_EXAMPLE)
 export const waitpointId = text<WaitpointId>('Id of a waitpoint; it carries its partition.')
 export const suspensionId = text<SuspensionId>('Id of a suspension; it carries its partition.')
 export const signalId = text<SignalId>('Id of a signal; it carries its partition.')

@@ -30,6 +30,7 @@ const roleNames = [
   'keyring',
   'access',
   'events',
+  'webhooks',
   'audit',
   'maintenance',
 ] as const satisfies readonly Exclude<keyof FoundationBackend, 'kind'>[]

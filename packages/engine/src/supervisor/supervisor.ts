@@ -9,8 +9,9 @@ import {
   type ScanContext,
   type Scanner,
   type ScannerFilter,
+  type SendWebhook,
 } from '@flowfabric/core'
-import type { Clock } from '../clock.js'
+import type { Clock, Timer } from '../clock.js'
 import { errorFields, type Logger } from '../logger.js'
 import type { EngineMetrics } from '../metrics/engine-metrics.js'
 import type { ScannerMeter } from '../metrics/scanner-metrics.js'
@@ -36,6 +37,7 @@ export interface SupervisorOptions {
   readonly scannerMeter: ScannerMeter
   /** Takes the hints that scanners announce. */
   readonly announce: (hint: Hint) => void
+  readonly sendWebhook: SendWebhook
 }
 
 /**
@@ -47,6 +49,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #partitionScanners: readonly PartitionScanner[]
   readonly #pulseScanners: readonly PulseScanner[]
+  readonly #hearing: readonly PartitionScanner[]
   readonly #slots = new Map<PartitionTag, readonly ScanSlot[]>()
   readonly #contexts: ReadonlyMap<Scanner, ScanContext>
   readonly #sizers: ReadonlyMap<Scanner, BatchSizer>
@@ -56,12 +59,15 @@ export class Supervisor {
   readonly #pulses: PulseLoop
   readonly #abort = new AbortController()
   readonly #futileAims = new Map<ScanSlot, number>()
+  /** When scanners asked for another pass. */
+  readonly #wakes = new Map<ScanSlot, { readonly atMs: number; readonly timer: Timer }>()
 
   constructor(options: SupervisorOptions) {
     const { scanners, clock } = options
     this.#options = options
     this.#partitionScanners = scanners.filter((scanner) => scanner.scope === 'partition')
     this.#pulseScanners = scanners.filter((scanner) => scanner.scope === 'pulse')
+    this.#hearing = this.#partitionScanners.filter((scanner) => scanner.hear !== undefined)
     this.#sizers = new Map(scanners.map((scanner) => [scanner, new BatchSizer()]))
     this.#contexts = new Map(scanners.map((scanner) => [scanner, this.#contextFor(scanner)]))
     this.#storeClock = new StoreClock(clock)
@@ -98,14 +104,17 @@ export class Supervisor {
     this.#pulses.start()
   }
 
-  /** Begins nothing more; resolves when the passes that run have ended. */
+  /** Begins nothing more; resolves when the passes that run have ended, and what they began. */
   async stop(): Promise<void> {
     this.#abort.abort()
     this.#pulses.stop()
     this.#aims.clear()
+    for (const { timer } of this.#wakes.values()) timer.cancel()
+    this.#wakes.clear()
     for (const slot of this.#allSlots()) slot.isDropped = true
     this.#queue.clear()
     await this.#queue.idle()
+    await Promise.all(this.#partitionScanners.map((scanner) => this.#drain(scanner)))
   }
 
   /** Takes the partitions that this engine owns from now on. */
@@ -125,6 +134,7 @@ export class Supervisor {
 
   /** Hints about partitions of others are theirs. */
   takeHint(hint: Hint): void {
+    for (const scanner of this.#hearing) scanner.hear?.(this.#contextOf(scanner), hint)
     if (!('partition' in hint)) return
     const slots = this.#slots.get(hint.partition)
     if (slots === undefined) return
@@ -150,6 +160,8 @@ export class Supervisor {
   #drop(slot: ScanSlot): void {
     slot.isDropped = true
     this.#aims.set(slot, undefined)
+    this.#wakes.get(slot)?.timer.cancel()
+    this.#wakes.delete(slot)
     this.#futileAims.delete(slot)
   }
 
@@ -257,6 +269,32 @@ export class Supervisor {
     this.#aims.bringForward(slot, nowMs + Math.min(2 * 3 ** futile, 1_000))
   }
 
+  /** By this process's clock: what a scanner waits for here is no time of the store's. */
+  #wakeIn(scanner: Scanner, partition: PartitionTag, inMs: number): boolean {
+    const slot = this.#slots.get(partition)?.find((each) => each.scanner === scanner)
+    if (slot === undefined || this.#abort.signal.aborted) return false
+    const { clock } = this.#options
+    const atMs = clock.nowMs() + inMs
+    const planned = this.#wakes.get(slot)
+    if (planned !== undefined && planned.atMs <= atMs) return true
+    planned?.timer.cancel()
+    const wake = () => {
+      this.#wakes.delete(slot)
+      this.#wake(slot)
+    }
+    this.#wakes.set(slot, { atMs, timer: clock.setTimer(inMs, wake) })
+    return true
+  }
+
+  async #drain(scanner: PartitionScanner): Promise<void> {
+    try {
+      await scanner.drain?.(this.#contextOf(scanner))
+    } catch (error) {
+      const fields = { scanner: scanner.name, ...errorFields(error) }
+      this.#options.logger.log('warn', 'What a scanner had begun could not be recorded', fields)
+    }
+  }
+
   #contextOf(scanner: Scanner): ScanContext {
     const context = this.#contexts.get(scanner)
     if (context === undefined) throw new Error(`no context for scanner ${scanner.name}`)
@@ -264,7 +302,7 @@ export class Supervisor {
   }
 
   #contextFor(scanner: Scanner): ScanContext {
-    const { backend, filter, scannerMeter, announce, logger } = this.#options
+    const { backend, filter, scannerMeter, announce, sendWebhook, logger } = this.#options
     return {
       backend,
       filter,
@@ -274,6 +312,8 @@ export class Supervisor {
       count: (metric, value, by = 1) => scannerMeter.count(scanner, metric, value, by),
       observe: (metric, value, amount) => scannerMeter.observe(scanner, metric, value, amount),
       announce,
+      wake: (partition, inMs) => this.#wakeIn(scanner, partition, inMs),
+      sendWebhook,
       log: (level, message, fields) => logger.log(level, message, { scanner: scanner.name, ...fields }),
     }
   }

@@ -4,6 +4,7 @@ import type {
   Namespace,
   SubmitExecutionOutcome,
   SubmitterBackend,
+  WebhookKeeper,
 } from '@flowfabric/core'
 import type { CallBatcher } from '../calls/call-batcher.js'
 import type { RetryBounds } from '../calls/call-safely.js'
@@ -24,6 +25,7 @@ export interface ClientCore {
   /** Whose its signals are, where no credentials say so. */
   readonly subject: string | null
   readonly links: Links
+  readonly webhooks: WebhookKeeper | undefined
   readonly codec: Codec
   readonly ends: Ends
   readonly placement: Placement

@@ -36,6 +36,7 @@ import { submitExecution, submitExecutions } from './submit-execution.js'
 import { type FlowSubmitOptions, submitFlow } from './submit-flow.js'
 import type { SubmitOptions, TaskInput } from './submit-options.js'
 import { type SignalOptions, sendSignalByToken, type WaitpointBearer } from './waitpoints.js'
+import { createWebhooks, type Webhooks } from './webhooks.js'
 
 export interface ClientOptions {
   readonly connect: Connect<ClientBackend>
@@ -106,6 +107,9 @@ export interface Client {
   /** How many may run, and how often they may start. */
   readonly quotas: Quotas
 
+  /** Deliveries of chosen events to addresses. */
+  readonly webhooks: Webhooks
+
   /** The change feed, batch by batch, until the signal is aborted. */
   events(options?: FollowOptions): AsyncGenerator<EventBatch>
 
@@ -126,6 +130,7 @@ export function createClient(options: ClientOptions): Client {
     namespace,
     subject: connection.subject,
     links: connection.links,
+    webhooks: connection.webhooks,
     codec: options.codec ?? jsonCodec,
     ends: new Ends(backend, namespace),
     placement: new Placement(backend, namespace),
@@ -145,6 +150,7 @@ export function createClient(options: ClientOptions): Client {
     operations: createBulkWork(core),
     budgets: createBudgets(core),
     quotas: createQuotas(core),
+    webhooks: createWebhooks(core),
     events: (params = {}) => followEvents(backend.events, namespace, params),
     async mintId(lane = 'default') {
       await core.placement.prepare()

@@ -6,6 +6,7 @@ import {
   parseNamespace,
   type WaitpointId,
   type WaitpointTokens,
+  type WebhookKeeper,
   type WorkerBackend,
 } from '@flowfabric/core'
 import type { Administration } from './administration.js'
@@ -26,6 +27,8 @@ export interface InProcessConnect<Backend> {
   readonly namespace?: string | undefined
   /** Tokens of waitpoints, of the engine that the backend is of: without, they have none. */
   readonly waitpoints?: WaitpointTokens | undefined
+  /** Webhooks with their secrets, of the engine that the backend is of: without, none can be made. */
+  readonly webhooks?: WebhookKeeper | undefined
   /** Whose signals those of this connection are; over HTTP the credentials say so. Default: nobody's in particular. */
   readonly subject?: string | undefined
   /** Where a server of the same store is reached, for the addresses of waitpoints. Default: they have none. */
@@ -60,6 +63,8 @@ export interface Connection<Backend> {
   /** Where the connection offers it. */
   readonly explain: Explain | undefined
   readonly links: Links
+  /** Where the connection offers them. */
+  readonly webhooks: WebhookKeeper | undefined
   /** Whose signals these are, where no credentials say so. */
   readonly subject: string | null
   /** Of a server; who is in the engine's process has the roles themselves. */
@@ -78,6 +83,7 @@ export function openConnection<Backend>(connect: Connect<Backend>): Connection<B
       admin: undefined,
       namespace,
       links: { waitpoints: connect.waitpoints, urlOf: addressWaitpoints(connect.publicUrl) },
+      webhooks: connect.webhooks,
       subject: connect.subject ?? null,
       close: () => undefined,
     }

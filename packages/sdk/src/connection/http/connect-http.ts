@@ -1,7 +1,15 @@
-import { type ClaimOutcome, engineError, type Namespace, type WaitpointTokens } from '@flowfabric/core'
+import {
+  type ClaimOutcome,
+  engineError,
+  type Namespace,
+  type WaitpointTokens,
+  type WebhookKeeper,
+} from '@flowfabric/core'
 import {
   mintWaitpointToken,
   openWaitpoint,
+  putWebhook,
+  rotateWebhookSecret,
   signalByToken,
   type WireOperation,
   wire,
@@ -21,6 +29,7 @@ export function connectHttp(
   readonly explain: Explain
   readonly admin: Administration
   readonly waitpoints: WaitpointTokens
+  readonly webhooks: WebhookKeeper
   readonly close: () => void
 } {
   const caller = new HttpCaller(options, namespace)
@@ -38,6 +47,7 @@ export function connectHttp(
     lanes: { ...bindRole(caller, wire.lanes), syncCopies: refuseScan },
     schedules: bindRole(caller, wire.schedules),
     operations: bindRole(caller, wire.operations),
+    webhooks: bindRole(caller, wire.webhooks),
     workers: { ...bindRole(caller, wire.workers), reapDead: refuseScan },
     events: { ...bindRole(caller, wire.events), listen: (params) => hints.listen(params) },
     maintenance: { describe: () => caller.call(wire.maintenance.describe, undefined) },
@@ -53,7 +63,11 @@ export function connectHttp(
     mint: (params) => caller.call(mintWaitpointToken, params),
     deliver: (params) => caller.call(signalByToken, params),
   }
-  return { backend, explain, admin: bindAdministration(caller), waitpoints, close }
+  const webhooks: WebhookKeeper = {
+    put: (params) => caller.call(putWebhook, params),
+    rotateSecret: (params) => caller.call(rotateWebhookSecret, params),
+  }
+  return { backend, explain, admin: bindAdministration(caller), waitpoints, webhooks, close }
 }
 
 function bindAdministration(caller: HttpCaller): Administration {

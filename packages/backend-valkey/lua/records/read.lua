@@ -1,8 +1,8 @@
---- The record of a bulk operation: empty where there is none.
+--- The record of a bulk operation or a webhook: empty where there is none.
 -- @flags no-writes
--- @args name: string
+-- @args kind: string, name: string
 -- @reply [name: string, version: number, createdMs: number, dueMs: number, definition: string, progress: string] | []
 -- @errors corruption schema_mismatch
 return function(u, a)
-  return operations.get(u, a[1]) or {}
+  return records.get(u, a[1], a[2]) or {}
 end

@@ -1,0 +1,22 @@
+import {
+  createWebhookOperations,
+  type EventOperations,
+  type WebhookOperations,
+  type WebhookParts,
+} from '@flowfabric/core'
+import type { ValkeyContext } from '../context.js'
+import { createDueRecords } from '../records/due-records.js'
+
+export function createWebhooks(ctx: ValkeyContext, events: EventOperations): WebhookOperations {
+  return createWebhookOperations(webhookParts(ctx, events))
+}
+
+/** What the role is made of on this store. */
+export function webhookParts(ctx: ValkeyContext, events: EventOperations): WebhookParts {
+  return {
+    events,
+    store: createDueRecords(ctx, 'webhook'),
+    partitions: () => ctx.partitions(),
+    announce: (hint) => ctx.hints.emit(hint),
+  }
+}
