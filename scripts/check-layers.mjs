@@ -33,7 +33,8 @@ const mayKnow = {
 const insiders = [
   {
     home: 'packages/backend-valkey',
-    files: /^test\/(valkey\/|faults\/valkey\/|planted\/|support\/(dying-claimers|faults\/valkey-|operation-parts))/,
+    files:
+      /^test\/(valkey\/|faults\/valkey\/|planted\/|support\/(dying-claimers|faults\/valkey-|operation-parts))/,
   },
   // What a role is made of, for tests that let a part of it fail.
   { home: 'packages/backend-postgres', files: /^test\/support\/operation-parts/ },
