@@ -1,7 +1,8 @@
 --- Fixes at the first boot what is fixed for the deployment: the counts of partitions, and where its clock stood still at first (0:
--- it runs). A clock that runs may be stopped later, which the partitions were asked for by then.
+-- it runs). A clock that runs may be stopped later, which the partitions were asked for by then. Each boot repeats it, so nothing is
+-- waited for.
 -- @flags allow-oom
--- @brings record
+-- @brings nothing
 -- @args flow: int, budget: int, quota: int, stoppedMs: int, isStopped: boolean
 -- @reply [flow: string, budget: string, quota: string, stoppedMs: string]
 -- @errors schema_mismatch
