@@ -158,6 +158,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'v_started := v_now;',
   },
   {
+    name: 'a window forgets its oldest step too early',
+    file: 'sql',
+    find: 'where s.quota_id = p_quota and s.key = p_key and s.at > p_now - p_window - rate_step_ms(p_window) + 1',
+    replace: 'where s.quota_id = p_quota and s.key = p_key and s.at > p_now - p_window',
+  },
+  {
     name: 'what drops new work parks it',
     file: 'sql',
     find: "if v_q is not null and v_q_strategies[v_q] = 'drop_new' then",
@@ -168,6 +174,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'sql',
     find: 'elsif v_begins[i] and v_q_rates[v_dq[d]] is not null and',
     replace: 'elsif v_q_rates[v_dq[d]] is not null and',
+  },
+  {
+    name: 'a frame is appended though another came first',
+    file: 'sql',
+    find: 'if coalesce(v_head.next_number, 0) <> p_expected_numbers[v_held.ord]\n      or coalesce(v_head.written_at, 0) <> p_expected_times[v_held.ord] then',
+    replace: 'if false then',
+  },
+  {
+    name: 'a wake passes over who waits longest',
+    file: 'sql',
+    find: 'where l.by_quota = p_quota and l.by_key = p_key order by l.parked_seq',
+    replace: 'where l.by_quota = p_quota and l.by_key = p_key order by l.parked_seq desc',
   },
   {
     name: 'a batch replays what was replayed since',
