@@ -178,8 +178,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a frame is appended though another came first',
     file: 'sql',
-    find: 'or coalesce(v_head.written_at, 0) <> p_expected_times[v_held.ord] then',
-    replace: 'or false then',
+    find: 'if coalesce(v_head.next_number, 0) <> p_expected_numbers[v_held.ord]\n      or coalesce(v_head.written_at, 0) <> p_expected_times[v_held.ord] then',
+    replace: 'if false then',
   },
   {
     name: 'a wake passes over who waits longest',
@@ -200,7 +200,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: '',
   },
   {
-    name: 'a tick is started while the work before it runs',
+    name: 'a buffer takes a tick more than it may',
     file: 'packages/core/src/schedules/decide.ts',
     find: 'this.#buffered.length >= max',
     replace: 'this.#buffered.length > max',

@@ -1,7 +1,8 @@
 import { parseLaneId } from '@flowfabric/core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { AdmissionDriver } from '../../support/admission-driver.js'
 import { readOne, steadyRetry, submitOne } from '../../support/builders.js'
+import { settle } from '../../support/drive.js'
 import { FlowDriver } from '../../support/flow-driver.js'
 import { onSignal, SuspensionDriver } from '../../support/suspension-driver.js'
 import { useStore } from '../../support/use-store.js'
@@ -167,6 +168,28 @@ describe('slots of a quota', () => {
     await driver.worker.complete(full)
     await store().settle()
     expect(await driver.claimIds()).toEqual(heads.slice(0, 1))
+  })
+
+  it('are offered to the line that waits longest', async () => {
+    const driver = new AdmissionDriver(store())
+    const ample = await driver.quota({ concurrency: 100 })
+    const quotaId = await driver.quota({ concurrency: 1 })
+    const handle = await driver.fill()
+    const ids = []
+    for (const key of ['a', 'b', 'c']) {
+      ids.push(await driver.submitQuota({}, { quotas: [{ quotaId }, { quotaId: ample, key }] }))
+      expect(await driver.claimIds()).toEqual([])
+    }
+    await driver.worker.complete(handle)
+    await settle(store().backend, store().partitions)
+    // By whoever freed the slot, in some stores.
+    await vi.waitUntil(async () => {
+      await driver.quotas.wakeParked({ partition: driver.quotaPartition(), max: 1 })
+      return (await driver.readQuota()).waiting < 3
+    })
+    const states = await Promise.all(ids.map((id) => readOne(store(), id)))
+    expect(states[0]?.publicState).toBe('waiting')
+    expect(states[2]?.publicState).toBe('rate_limited')
   })
 
   it('take in the next of the key when the head goes another way', async () => {

@@ -1,3 +1,4 @@
+import { must } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../../support/admission-driver.js'
 import { readOne, steadyRetry } from '../../support/builders.js'
@@ -51,6 +52,26 @@ describe('the rate of a quota', () => {
         20,
       )
     expect(starts.length).toBeGreaterThanOrEqual(95)
+  })
+
+  it('counts a unit until a whole window after the end of its step', async () => {
+    const driver = new AdmissionDriver(store())
+    // Its steps are 60 ms long.
+    await driver.quota({ rate: { units: 1, windowMs: 60_000 } })
+    const intoStepMs = (await store().nowMs()) % 60
+    await store().advance(60 - intoStepMs + 59)
+    await driver.submitQuota()
+    const [first] = await driver.claimAll()
+    await driver.worker.complete(must(first, 'a lease').handle)
+    const next = await driver.submitQuota()
+    await store().pass(59_999)
+    expect(await driver.readQuota()).toMatchObject({
+      unitsInWindow: 1,
+      retryAtMs: (await store().nowMs()) + 1,
+    })
+    expect(await driver.claimIds()).toEqual([])
+    await store().pass(1)
+    expect(await driver.claimIds()).toEqual([next])
   })
 
   it('counts no more under a longer window what counted no more under the one before', async () => {

@@ -1,13 +1,14 @@
 import {
   type FoundationBackend,
   makePartitionTag,
+  type Namespace,
   type PartitionFamily,
   type PartitionTag,
   type QuotaId,
   type QuotaSettings,
 } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
-import { type Call, handleOn, nameLeases, type World } from '../world.js'
+import { type Call, handleOn, type LeaseHandles, nameLeases, type World } from '../world.js'
 import { quotaKeys } from './demands.js'
 import { chooseHolder } from './leases.js'
 
@@ -127,7 +128,7 @@ export function acquire(c: Chooser, world: World): Call {
 }
 
 export function release(c: Chooser, world: World): Call {
-  const { lease, scoped, use } = chooseUse(c, world)
+  const { lease, scoped, use } = chooseHeld(c, world) ?? chooseUse(c, world)
   return {
     text: `quotas.release ${nameLeases([lease])} ${JSON.stringify(use)}`,
     on: (backend, side) =>
@@ -135,8 +136,34 @@ export function release(c: Chooser, world: World): Call {
   }
 }
 
-function chooseUse(c: Chooser, world: World) {
-  const lease = chooseHolder(c, world)
+interface Chosen {
+  readonly lease: LeaseHandles | undefined
+  readonly use: { readonly quotaId: QuotaId; readonly key: string; readonly holderKey: string }
+  readonly scoped: { readonly namespaces: readonly Namespace[] }
+}
+
+/** Mostly what was taken by hand and is held. */
+function chooseHeld(c: Chooser, world: World): Chosen | undefined {
+  const held = [...world.model.store.quotas.values()].flatMap(({ id, keys }) =>
+    [...keys].flatMap(([key, { holders }]) =>
+      [...holders.values()].flatMap(({ holderKey, executionId }) =>
+        holderKey === null ? [] : [{ executionId, use: { quotaId: id, key, holderKey } }],
+      ),
+    ),
+  )
+  const chosen = c.rarely(3) ? undefined : c.among(held)
+  if (chosen === undefined) return undefined
+  const lease = world.handles.findLast(({ executionId }) => executionId === chosen.executionId)
+  return { lease, use: chosen.use, scoped: { namespaces: [chooseNamespace(c, world)] } }
+}
+
+function chooseUse(c: Chooser, world: World): Chosen {
+  const running = world.handles.filter(
+    ({ executionId }) =>
+      executionId !== null &&
+      world.model.store.executions.get(executionId)?.state.lifecyclePhase === 'active',
+  )
+  const lease = c.rarely(3) ? chooseHolder(c, world) : (c.among(running) ?? chooseHolder(c, world))
   const use = { quotaId: chooseQuota(c, world), key: c.of(quotaKeys), holderKey: c.of(holderKeys) }
   return { lease, use, scoped: { namespaces: [chooseNamespace(c, world)] } }
 }
