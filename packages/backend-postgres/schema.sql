@@ -729,6 +729,8 @@ CREATE INDEX execution_active ON flowfabric.execution USING btree (instance_id, 
 
 CREATE INDEX execution_claim ON flowfabric.execution USING btree (route_id, score, seq) WHERE (eligibility_state = 'eligible_now'::eligibility_state);
 
+CREATE INDEX execution_demanding ON flowfabric.execution USING btree (lane_id, created_at DESC, id DESC) WHERE (has_demands AND (terminal_outcome = 'none'::terminal_outcome));
+
 CREATE INDEX execution_ended_badly ON flowfabric.execution USING btree (lane_id, created_at, id) WHERE (terminal_outcome = ANY (ARRAY['failed'::terminal_outcome, 'cancelled'::terminal_outcome, 'expired'::terminal_outcome]));
 
 CREATE INDEX execution_flow ON flowfabric.execution USING btree (flow_id, seq) WHERE (flow_id IS NOT NULL);
@@ -3304,14 +3306,16 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.leave_breach_job(p_budget budget)
+CREATE OR REPLACE FUNCTION flowfabric.leave_breach_job(p_budget budget, p_job uuid, p_home integer, p_progress text, p_now bigint)
  RETURNS void
- LANGUAGE plpgsql
+ LANGUAGE sql
  SET search_path TO 'flowfabric', 'pg_temp'
 AS $function$
-begin
-  return;
-end $function$
+  insert into operation (partition_key, namespace, id, version, created_at, due_at, definition, progress)
+    values (p_home, p_budget.namespace, p_job, 1, p_now, p_now, json_build_object(
+      'work', json_build_object('kind', 'budget_breach', 'budgetId', p_budget.id, 'rule', p_budget.on_hard_breach),
+      'beganAtMs', p_now, 'boundsMs', json_build_array(p_now)), p_progress)
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.leave_link(p_partition integer, p_namespace text, p_child text, p_parent jsonb)
@@ -3667,20 +3671,21 @@ CREATE OR REPLACE FUNCTION flowfabric.node_fate(p_run_on text, p_decision edge_s
 RETURN CASE WHEN (p_run_on = 'always'::text) THEN 'run'::text WHEN ((p_run_on = 'groupSatisfied'::text) = (p_decision = 'satisfied'::edge_state)) THEN 'run'::text ELSE 'skip'::text END
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.note_breach(p_budget budget, p_before text)
- RETURNS text
+CREATE OR REPLACE FUNCTION flowfabric.note_breach(p_budget budget, p_before text, p_job uuid, p_home integer, p_progress text, OUT level text, OUT job_at bigint)
+ RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
 AS $function$
 declare
   v_levels constant text[] := '{ok,soft_breach,hard_breach}';
-  v_level text := breach_of(p_budget.limits, p_budget.used);
 begin
-  if array_position(v_levels, v_level) > array_position(v_levels, p_before) then
-    perform tell_budget(p_budget, v_level);
-    if v_level = 'hard_breach' then perform leave_breach_job(p_budget); end if;
+  level := breach_of(p_budget.limits, p_budget.used);
+  if array_position(v_levels, level) <= array_position(v_levels, p_before) then return; end if;
+  perform tell_budget(p_budget, level);
+  if level = 'hard_breach' and p_budget.on_hard_breach <> 'block_new' then
+    job_at := now_ms();
+    perform leave_breach_job(p_budget, p_job, p_home, p_progress, job_at);
   end if;
-  return v_level;
 end $function$
 ;
 
@@ -4518,7 +4523,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.report_usage(p_partition integer, p_id uuid, p_attempt integer, p_namespaces text[], p_budget uuid, p_key text, p_amounts jsonb, p_key_ttl bigint, p_sum_max bigint, OUT outcome text, OUT used jsonb, OUT dimension text, OUT actual bigint)
+CREATE OR REPLACE FUNCTION flowfabric.report_usage(p_partition integer, p_id uuid, p_attempt integer, p_namespaces text[], p_budget uuid, p_key text, p_amounts jsonb, p_key_ttl bigint, p_sum_max bigint, p_job uuid, p_homes integer[], p_progress text, OUT outcome text, OUT used jsonb, OUT dimension text, OUT actual bigint, OUT job_at bigint, OUT job_home integer)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -4562,7 +4567,8 @@ begin
     select y.ctid as tid, a.value::bigint as amount from jsonb_each_text(p_amounts) a cross join lateral (
       select z.ctid from budget_reservation z where z.budget_id = p_budget and z.execution_id = p_id and z.dimension = a.key
       limit 1 for update skip locked) y) k where r.ctid = k.tid;
-  outcome := note_breach(b, v_before);
+  job_home := p_homes[array_position(p_namespaces, v_namespace)];
+  select n.level, n.job_at into outcome, job_at from note_breach(b, v_before, p_job, job_home, p_progress) n;
 end $function$
 ;
 
@@ -5786,6 +5792,29 @@ CREATE OR REPLACE FUNCTION flowfabric.unpark_entries(p_flow uuid)
 AS $function$
   update completion_event set available_at = 0 where flow_id = p_flow and available_at = parked_until()
 $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.update_budget(p_budget uuid, p_namespace text, p_label text, p_limits jsonb, p_rule text, p_states_period boolean, p_period_ms bigint, p_job uuid, p_home integer, p_progress text)
+ RETURNS TABLE(job_at bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+declare
+  b budget;
+  v_before text;
+begin
+  select x.* into b from budget x where x.id = p_budget and x.namespace = p_namespace for update;
+  if not found then return; end if;
+  v_before := breach_of(b.limits, b.used);
+  update budget x set label = coalesce(p_label, x.label), limits = coalesce(p_limits, x.limits),
+      on_hard_breach = coalesce(p_rule, x.on_hard_breach),
+      reset_period_ms = case when p_states_period then p_period_ms else x.reset_period_ms end,
+      next_reset_at = case when p_states_period and p_period_ms is distinct from x.reset_period_ms then now_ms() + p_period_ms
+        else x.next_reset_at end
+    where x.id = p_budget returning x.* into b;
+  return query select n.job_at from note_breach(b, v_before, p_job, p_home, p_progress) n;
+end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.waitpoint_state(p_closed boolean, p_expires_at bigint, p_is_terminal boolean, p_now bigint)
