@@ -1,4 +1,6 @@
 import {
+  asksForEnded,
+  createdBefore,
   type ExecutionFilter,
   engineError,
   isUuid,
@@ -14,12 +16,27 @@ export type PackedFilter = [
   states: string,
   flow: string,
   tags: [key: string, value: string][],
+  endedFromMs: number,
+  endedBeforeMs: number,
 ]
 
-export function packFilter({ lane, kind, states, flowId, tags }: ExecutionFilter): PackedFilter {
+export function packFilter(filter: ExecutionFilter): PackedFilter {
+  const { lane, kind, states, flowId, tags, endedFromMs, endedBeforeMs } = filter
   const letters = (states ?? []).map((state) => publicStateLetters.write(state)).join('')
-  return [lane ?? '', kind ?? '', letters, flowId ?? '', Object.entries(tags ?? {})]
+  const pairs = Object.entries(tags ?? {})
+  return [
+    lane ?? '',
+    kind ?? '',
+    letters,
+    flowId ?? '',
+    pairs,
+    endedFromMs ?? ANY_TIME,
+    endedBeforeMs ?? ANY_TIME,
+  ]
 }
+
+/** Where no bound is stated: of a time of an end, 0 is one that has not come. */
+export const ANY_TIME = -1
 
 /** No state at all was asked for: nothing can match. */
 export function matchesNothing({ states }: ExecutionFilter): boolean {
@@ -33,8 +50,10 @@ const classOf = (state: PublicState): string => {
 }
 
 /** The listings in which something can match. */
-export function classesOf({ states }: ExecutionFilter): string[] {
-  return states === undefined ? ['open', 'ended', 'bad'] : [...new Set(states.map(classOf))]
+export function classesOf(filter: ExecutionFilter): string[] {
+  const { states } = filter
+  const classes = states === undefined ? ['open', 'ended', 'bad'] : [...new Set(states.map(classOf))]
+  return asksForEnded(filter) ? classes.filter((each) => each !== 'open') : classes
 }
 
 /** A place in a listing: behind the execution of that time and UUID; without one before all of that time. */
@@ -43,9 +62,9 @@ export interface Position {
   readonly beforeId: string
 }
 
-/** Where a listing begins; with `createdBeforeMs` not at the newest. */
-export function firstPosition({ createdBeforeMs }: ExecutionFilter): Position {
-  return { beforeMs: createdBeforeMs ?? Number.MAX_SAFE_INTEGER, beforeId: '' }
+/** Where a listing begins; where it is bounded not at the newest. */
+export function firstPosition(filter: ExecutionFilter): Position {
+  return { beforeMs: createdBefore(filter) ?? Number.MAX_SAFE_INTEGER, beforeId: '' }
 }
 
 /** Where the page before ended, or where the filter begins, whichever comes later in the listing. */
