@@ -12,6 +12,7 @@ import {
   checkReplayExecution,
   checkSetTags,
   checkSubmitExecutions,
+  countApart,
   type ExecutionOperations,
   type ExecutionSubmission,
   type ExecutionTerminal,
@@ -89,10 +90,10 @@ export function createExecutions(model: Model): ExecutionOperations {
     count: (params) =>
       operate(model, () => {
         checkCountExecutions(params)
-        return {
-          outcome: 'counted' as const,
-          count: selectExecutions(model, params.namespace, params.filter).length,
-        }
+        const found = selectExecutions(model, params.namespace, params.filter)
+        const { by } = params
+        if (by === undefined) return { outcome: 'counted' as const, count: found.length }
+        return countApart(found.map((x) => [by === 'state' ? publicStateOfRecord(x) : x[by], 1]))
       }),
 
     cancel: (params) =>

@@ -13,6 +13,7 @@ import { findFlow, isTerminalFlow, membersOf, openMembersOf } from './facts.js'
 import { answerOf, cancelFlow } from './flow-cancel.js'
 import { pageByPosition, pageNewestFirst } from './pages.js'
 import { replayFlow } from './replay.js'
+import { isWithin } from './select.js'
 import { resultOf } from './settlement.js'
 import { step } from './step.js'
 import { type Model, operate, waitFor } from './store.js'
@@ -77,11 +78,13 @@ export function createFlows(model: Model): FlowOperations {
     list: (params) =>
       operate(model, () => {
         checkListFlows(params)
-        const { namespace, states, tags = {} } = params
+        const { namespace, states, tags = {}, name } = params
         const found = [...model.flows.values()].filter(
           (flow) =>
             flow.namespace === namespace &&
             (states === undefined || states.includes(flow.state)) &&
+            (name === undefined || flow.name === name) &&
+            isWithin(flow, params) &&
             Object.entries(tags).every(([key, value]) => flow.tags[key] === value),
         )
         const page = pageNewestFirst(found, params)

@@ -9,7 +9,7 @@ export function selectExecutions(
   namespace: Namespace,
   filter: ExecutionFilter = {},
 ): ExecutionRecord[] {
-  const { lane, kind, states, flowId, tags = {}, createdFromMs, createdBeforeMs } = filter
+  const { lane, kind, states, flowId, tags = {} } = filter
   return [...model.executions.values()].filter(
     (x) =>
       x.namespace === namespace &&
@@ -18,7 +18,21 @@ export function selectExecutions(
       (states === undefined || states.includes(publicStateOfRecord(x))) &&
       (flowId === undefined || x.flowId === flowId) &&
       Object.entries(tags).every(([key, value]) => x.tags[key] === value) &&
-      (createdFromMs === undefined || x.createdAtMs >= createdFromMs) &&
-      (createdBeforeMs === undefined || x.createdAtMs < createdBeforeMs),
+      isWithin(x, filter),
+  )
+}
+
+type Times = Pick<ExecutionFilter, 'createdFromMs' | 'createdBeforeMs' | 'endedFromMs' | 'endedBeforeMs'>
+
+/** Whether an execution or a flow is of these times. */
+export function isWithin(
+  { createdAtMs, terminalAtMs }: { readonly createdAtMs: number; readonly terminalAtMs: number | null },
+  { createdFromMs, createdBeforeMs, endedFromMs, endedBeforeMs }: Times,
+): boolean {
+  return (
+    (createdFromMs === undefined || createdAtMs >= createdFromMs) &&
+    (createdBeforeMs === undefined || createdAtMs < createdBeforeMs) &&
+    (endedFromMs === undefined || (terminalAtMs !== null && terminalAtMs >= endedFromMs)) &&
+    (endedBeforeMs === undefined || (terminalAtMs !== null && terminalAtMs < endedBeforeMs))
   )
 }

@@ -36,6 +36,9 @@ describe('a task', () => {
     const handle = await running.client.submit(double, { n: 21 })
     expect(await handle.result({ timeoutMs: 5_000 })).toEqual({ doubled: 42 })
     expect((await handle.status()).publicState).toBe('completed')
+    expect(await running.client.countBy('state', { kind: double.kind })).toEqual([
+      { name: 'completed', count: 1 },
+    ])
   })
 
   test('is refused where it is submitted when its input is invalid', async () => {
@@ -44,6 +47,7 @@ describe('a task', () => {
       details: { issues: [{ path: 'n' }] },
     })
     expect(await running.client.count()).toBe(0)
+    expect(await running.client.countBy('state')).toEqual([])
   })
 
   test('that fails twice succeeds on its third attempt', async () => {

@@ -443,6 +443,34 @@ describe('a token of some namespaces', () => {
   })
 })
 
+describe('the rate of requests', () => {
+  it('is limited for each token by itself, and not for the configured one', async () => {
+    const limited = await startTestServer({ requestsPerSecond: 5, scans: false })
+    try {
+      const [first, second] = await Promise.all(
+        [1, 2].map(async () => {
+          const body = { scopes: ['read'] }
+          return String((await limited.call('POST', '/v1/admin/tokens', { body })).json.text)
+        }),
+      )
+      const ask = (token = '') =>
+        limited.call('GET', '/v1/meta', { headers: { authorization: `Bearer ${token}` } })
+      const many = await Promise.all(Array.from({ length: 50 }, () => ask(first)))
+      const refused = many.filter(({ status }) => status !== 200)
+      expect(refused.length).toBeGreaterThan(0)
+      expect(refused.length).toBeLessThanOrEqual(45)
+      expect(refused[0]).toMatchObject({ status: 429, json: { code: 'rate_limited' } })
+      expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect((await ask(second)).status).toBe(200)
+      const own = await Promise.all(Array.from({ length: 50 }, () => limited.call('GET', '/v1/meta')))
+      expect(own.every(({ status }) => status === 200)).toBe(true)
+      await until('it is let in again', async () => (await ask(first)).status === 200)
+    } finally {
+      await limited.stop()
+    }
+  })
+})
+
 describe('a namespace that is closed', () => {
   it('takes no new work, and works off what it has', async () => {
     const flow = { nodes: [{ name: 'a', kind: 'x' }] }

@@ -67,6 +67,14 @@ describe('executions', () => {
       outcome: 'counted',
       count: 1,
     })
+    expect((await server.call('GET', '/v1/executions:count?lane=quiet&by=kind')).json).toEqual({
+      outcome: 'counted',
+      count: 1,
+      groups: [{ name: 'lonely', count: 1 }],
+    })
+    expect((await server.call('GET', '/v1/executions?lane=quiet&endedFromMs=0')).json).toMatchObject({
+      items: [],
+    })
     const explained = await server.call(
       'GET',
       `/v1/executions/${encodeURIComponent(String(json.id))}/explain`,
@@ -137,9 +145,9 @@ describe('flows', () => {
     expect(result.json).toEqual({ outcome: 'completed', results: { b: { by: 'flow-b' } }, failures: [] })
     const graph = await server.call('GET', `/v1/flows/${flowId}/graph`)
     expect(graph.json.items).toHaveLength(2)
-    expect((await server.call('GET', '/v1/flows?state=completed')).json).toMatchObject({
-      items: [{ id: flowId }],
-    })
+    for (const query of ['state=completed', 'name=diamond&endedFromMs=0&createdFromMs=0'])
+      expect((await server.call('GET', `/v1/flows?${query}`)).json).toMatchObject({ items: [{ id: flowId }] })
+    expect((await server.call('GET', '/v1/flows?name=other')).json).toMatchObject({ items: [] })
   })
 })
 

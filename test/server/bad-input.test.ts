@@ -217,6 +217,19 @@ const cases: readonly Malformed[] = [
   { what: 'a bad cursor', request: 'GET /v1/executions?cursor=x', status: 400, code: 'invalid_cursor' },
   { what: 'a bad filter', request: 'GET /v1/executions?state=asleep', status: 400, code: 'invalid_params' },
   {
+    what: 'a bad grouping',
+    request: 'GET /v1/executions:count?by=colour',
+    status: 400,
+    code: 'invalid_params',
+  },
+  { what: 'a bad time', request: 'GET /v1/flows?endedFromMs=then', status: 400, code: 'invalid_params' },
+  {
+    what: 'a bad type of events',
+    request: 'GET /v1/events?type=colour',
+    status: 400,
+    code: 'invalid_params',
+  },
+  {
     what: 'a limit over the bound',
     request: 'GET /v1/executions?limit=1001',
     status: 400,

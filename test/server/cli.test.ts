@@ -171,6 +171,14 @@ describe('the commands that talk to a server', () => {
     const { id } = JSON.parse(submitted.out) as { id: string }
 
     expect((await ask('ls', '--state', 'waiting')).out).toContain(id)
+    expect((await ask('ls', '--kind', 'hello', '--ended-from', '2026-01-01T00:00:00Z')).out).not.toContain(id)
+    expect(await ask('ls', '--from', 'then')).toMatchObject({ code: 2 })
+    expect(await ask('count', '--kind', 'hello')).toMatchObject({ code: 0, out: '1' })
+    expect((await ask('count', '--kind', 'hello', '--by', 'state')).out).toMatch(
+      /^STATE +EXECUTIONS\nwaiting +1\n\(all\) +1$/,
+    )
+    expect(await ask('count', '--by', 'colour')).toMatchObject({ code: 2 })
+    expect(await ask('ls', '--flows', '--lane', 'a')).toMatchObject({ code: 2 })
     expect((await ask('show', id)).out).toMatch(/state +waiting/)
     expect((await ask('explain', id)).out).toMatch(/^waiting: /)
     expect(await ask('cancel', id, '--reason', 'enough')).toMatchObject({ code: 0, out: 'cancelled' })

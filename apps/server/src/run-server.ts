@@ -51,9 +51,18 @@ export async function runServer(
   }
 
   function serve(): Promise<RunningServer> {
-    const { token, host, port, bodyBytesMax } = settings
+    const { token, host, port, bodyBytesMax, requestsPerSecond } = settings
     if (token === undefined) throw engineError('invalid_configuration', 'The API needs a token')
-    return startServer({ engine: embedded.engine, token, host, port, logger, registry, bodyBytesMax })
+    return startServer({
+      engine: embedded.engine,
+      token,
+      host,
+      port,
+      logger,
+      registry,
+      bodyBytesMax,
+      requestsPerSecond,
+    })
   }
 }
 

@@ -83,6 +83,8 @@ export const limits = {
   jsonDepthMax: 64,
   /** Filters of one listing that may name several values each. */
   filterValuesMax: 100,
+  /** Groups of a count that are told, the largest. */
+  countGroupsMax: 1_000,
 
   // Flows.
   /** Nodes of one call. `too_many_nodes`. Larger graphs are drafts. */

@@ -1,6 +1,6 @@
-import { type EngineEvent, parseLaneId, parseNamespace, type ReadEvents } from '@flowfabric/core'
+import { type EngineEvent, eventTypes, parseLaneId, parseNamespace, type ReadEvents } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
-import { submitOne } from '../../support/builders.js'
+import { codeOf, submitOne } from '../../support/builders.js'
 import { FlowDriver } from '../../support/flow-driver.js'
 import { useStore } from '../../support/use-store.js'
 import { WorkerDriver } from '../../support/worker-driver.js'
@@ -118,6 +118,9 @@ describe('events.read', () => {
     )
     expect(ofA.length).toBeGreaterThan(1)
     expect(new Set((await only({ types: ['flow'] })).map(({ type }) => type))).toEqual(new Set(['flow']))
+    expect((await only({ types: [...eventTypes] })).length).toBe((await only(undefined)).length)
+    expect(await only({ types: ['signal', 'budget'] })).toEqual([])
+    expect(await codeOf(read({ filter: { types: ['colour' as never] } }))).toBe('invalid_params')
     expect((await only({ lane: parseLaneId('nobody') })).length).toBe(0)
     const page = await read({ filter: { lane: parseLaneId('nobody') }, limit: 1_000 })
     expect((await readAll({ cursor: page.cursor })).events).toEqual([])

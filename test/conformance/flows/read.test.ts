@@ -116,6 +116,40 @@ describe('reading flows', () => {
     expect(await codeOf(backend.flows.list({ namespace, limit: 0 }))).toBe('invalid_params')
   })
 
+  it('list filters by name, by the time of creation, and by that of the end that stands', async () => {
+    const { backend, namespace } = store()
+    const idsOf = async (filter: object) =>
+      (await backend.flows.list({ namespace, ...filter })).items.map(({ id }) => id)
+    const startMs = await store().nowMs()
+    const flows: FlowDriver[] = []
+    for (const name of ['daily', 'hourly', 'daily']) {
+      flows.push(await FlowDriver.submit(store(), { a: {} }, { name }))
+      await store().advance(10)
+    }
+    const [first, second, third] = flows.map(({ flowId }) => flowId)
+    // The newest ends first.
+    for (const flow of [flows[2], flows[0]]) {
+      await flow?.end('a', 'success')
+      await flow?.settle()
+      await store().advance(10)
+    }
+    expect(await idsOf({ name: 'daily' })).toEqual([third, first])
+    expect(await idsOf({ name: 'yearly' })).toEqual([])
+    expect(await idsOf({ createdFromMs: startMs + 10 })).toEqual([third, second])
+    expect(await idsOf({ createdBeforeMs: startMs + 10 })).toEqual([first])
+    const endedAtMs = async (flowId: FlowDriver['flowId'] | undefined) =>
+      (await backend.flows.get({ namespace, flowId: flowId as FlowDriver['flowId'] })).flow.terminalAtMs ?? 0
+    expect(await idsOf({ endedFromMs: 0 })).toEqual([third, first])
+    expect(await idsOf({ endedFromMs: await endedAtMs(first) })).toEqual([first])
+    expect(await idsOf({ endedBeforeMs: await endedAtMs(first) })).toEqual([third])
+    expect(await idsOf({ endedBeforeMs: await endedAtMs(third) })).toEqual([])
+    expect(await idsOf({ endedFromMs: 0, states: ['open'] })).toEqual([])
+    await flows[0]?.replay(['a'])
+    expect(await idsOf({ endedFromMs: 0 })).toEqual([third])
+    for (const fault of [{ name: '' }, { createdFromMs: -1 }, { endedBeforeMs: 'then' }])
+      expect(await codeOf(backend.flows.list({ namespace, ...fault } as never))).toMatch(/^invalid_/)
+  })
+
   it("another namespace's flow is flow_not_found, everywhere alike", async () => {
     const flow = await FlowDriver.submit(store(), plan)
     const { flows } = store().backend

@@ -1,4 +1,5 @@
 import {
+  countGroupings,
   type ExecutionId,
   type ExecutionSubmission,
   type ParentLink,
@@ -82,6 +83,16 @@ function chooseFilter(c: Chooser, world: World) {
     ...(states.length === 0 ? {} : { states: [...new Set(states)] }),
     ...(flowId === undefined ? {} : { flowId }),
     ...(c.rarely(4) ? { tags: { 'team.name': 'blue' } } : {}),
+    ...chooseEnd(c, world),
+  }
+}
+
+/** Bounds of the time at which something ended. */
+export function chooseEnd(c: Chooser, world: World): { endedFromMs?: number; endedBeforeMs?: number } {
+  const nowMs = world.model.store.clock.nowMs()
+  return {
+    ...(c.rarely(6) ? { endedFromMs: nowMs - c.below(20_000) } : {}),
+    ...(c.rarely(8) ? { endedBeforeMs: nowMs - c.below(5_000) } : {}),
   }
 }
 
@@ -109,9 +120,10 @@ export function list(c: Chooser, world: World): Call {
 export function count(c: Chooser, world: World): Call {
   const filter = { ...chooseFilter(c, world), ...(c.rarely(8) ? { createdFromMs: -1.5 } : {}) }
   const namespace = chooseNamespace(c, world)
+  const by = c.rarely(2) ? c.of(countGroupings) : undefined
   return {
-    text: `executions.count ${JSON.stringify(filter)}`,
-    on: (backend) => backend.executions.count({ namespace, filter }),
+    text: `executions.count ${JSON.stringify(filter)} by ${by}`,
+    on: (backend) => backend.executions.count({ namespace, filter, by }),
   }
 }
 

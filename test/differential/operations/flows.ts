@@ -12,7 +12,7 @@ import {
 import type { Chooser } from '../chooser.js'
 import { mintMember } from '../minting.js'
 import { type Call, handleOn, kinds, lanes, nameLeases, type World } from '../world.js'
-import { chooseExecution, chooseNamespace, chooseParent } from './executions.js'
+import { chooseEnd, chooseExecution, chooseNamespace, chooseParent } from './executions.js'
 import { chooseSpec, encode } from './spec.js'
 
 function chooseFlow(c: Chooser, world: World): FlowId {
@@ -179,14 +179,15 @@ export function getGraph(c: Chooser, world: World): Call {
 export function list(c: Chooser, world: World): Call {
   const limit = c.rarely(10) ? 0 : 1 + c.below(3)
   const states = c.rarely(2) ? { states: [c.of(flowStates), c.of(flowStates)] } : {}
+  const filter = { ...states, ...chooseEnd(c, world) }
   const { namespace } = world
   return {
-    text: `flows.list ${JSON.stringify(states)}`,
+    text: `flows.list ${JSON.stringify(filter)}`,
     on: async (backend) => {
       const pages: unknown[] = []
       let cursor: string | undefined
       do {
-        const page = await backend.flows.list({ namespace, limit, cursor, ...states })
+        const page = await backend.flows.list({ namespace, limit, cursor, ...filter })
         pages.push(page.items.map(({ id, state, graphRevision }) => ({ id, state, graphRevision })))
         cursor = page.nextCursor ?? undefined
       } while (cursor !== undefined)

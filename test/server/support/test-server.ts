@@ -31,6 +31,7 @@ export async function startTestServer(
   options: {
     readonly partitions?: Partial<PartitionConfig>
     readonly bodyBytesMax?: number
+    readonly requestsPerSecond?: number
     /** Off where a test carries on by hand. */
     readonly scans?: boolean
     readonly signingSecrets?: readonly SigningSecret[]
@@ -48,8 +49,8 @@ export async function startTestServer(
   })
   await engine.start()
   const token = mintUuid()
-  const { bodyBytesMax, logger } = options
-  const server = await startServer({ engine, token, port: 0, bodyBytesMax, logger })
+  const { bodyBytesMax, requestsPerSecond, logger } = options
+  const server = await startServer({ engine, token, port: 0, bodyBytesMax, requestsPerSecond, logger })
   return {
     ...store,
     engine,

@@ -3,6 +3,7 @@ import { readPresentedToken, waitpointTokenHeader } from '@flowfabric/core/wire'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Credentials } from './credentials.js'
 import { type Grant, namespaceOf, ownersGrant, visitorsGrant } from './grant.js'
+import type { RateLimit } from './rate-limit.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,7 +18,7 @@ declare module 'fastify' {
  * Who may call: whoever bears a token with the scope that the route asks for. Everything below `/v1` asks for one but the
  * description of the API; a route there that names no scope cannot be registered.
  */
-export function requireAccess(app: FastifyInstance, credentials: Credentials): void {
+export function requireAccess(app: FastifyInstance, credentials: Credentials, rate: RateLimit): void {
   // Never seen by a handler that needs one: the hook below sets it, or refuses.
   app.decorateRequest('grant')
   app.decorateRequest('namespace', defaultNamespace)
@@ -37,6 +38,7 @@ export function requireAccess(app: FastifyInstance, credentials: Credentials): v
       return
     }
     const grant = await authenticate(request, credentials)
+    rate.take(grant)
     request.grant = grant
     if (scopes.length > 0 && !scopes.some((scope) => grant.scopes.has(scope))) {
       throw engineError('forbidden', `The credentials lack the scope ${scopes.join(' or ')}`)

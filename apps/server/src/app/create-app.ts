@@ -23,6 +23,7 @@ import { answerMissingRoutes } from './missing-routes.js'
 import { createNamespaceGate } from './namespace-gate.js'
 import { describeApi } from './openapi.js'
 import { handleError, sendProblem, toEngineError } from './problem.js'
+import { createRateLimit } from './rate-limit.js'
 import { sendSecurityHeaders } from './security-headers.js'
 
 export interface AppOptions {
@@ -35,6 +36,8 @@ export interface AppOptions {
   readonly registry?: Registry | undefined
   /** The longest body that is read (default 16 MiB). */
   readonly bodyBytesMax?: number | undefined
+  /** Of each API token, in this process; 0 (default): any number. */
+  readonly requestsPerSecond?: number | undefined
 }
 
 /** The HTTP API over an engine. Listens nowhere yet: `inject` works at once, `listen` serves. */
@@ -59,7 +62,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   sendSecurityHeaders(app)
   const credentials = createCredentials(engine.backend.access, token)
   const waits = endWaitsOnClose(app, credentials)
-  requireAccess(app, credentials)
+  requireAccess(app, credentials, createRateLimit(options.requestsPerSecond ?? 0))
   app.decorate('auditTrail', createAuditTrail(engine.backend.audit))
   app.decorate('namespaceGate', createNamespaceGate(engine.backend.access))
   readJsonBodies(app)

@@ -99,6 +99,9 @@ export const settingsSchema = z.strictObject({
   bodyBytesMax: wholeNumber(1_024, 1_073_741_824)
     .default(limits.bodyBytesMax)
     .describe('The longest body of a request.'),
+  requestsPerSecond: wholeNumber(0, 1_000_000)
+    .default(0)
+    .describe('Requests of each API token in a second, in this process; 0 is any number.'),
   shutdownGraceMs: wholeNumber(0, 600_000)
     .default(10_000)
     .describe('How long running passes may take to end at a shutdown.'),

@@ -1,4 +1,4 @@
-import type { ExecutionFilter, PublicState } from '@flowfabric/core'
+import { createdBefore, type ExecutionFilter, type PublicState } from '@flowfabric/core'
 import type { SqlValue } from '../db/database.js'
 
 /** Conditions over `execution e` and `execution_info i`, with their values. */
@@ -35,9 +35,13 @@ export function asksForBadEnds({ states }: ExecutionFilter): boolean {
   return states !== undefined && states.length > 0 && states.every((state) => badEnds.has(state))
 }
 
-/** Puts the filter, but for the lane, into conditions. Redundant ones name the partial indexes. */
-export function addFilter(conditions: Conditions, filter: ExecutionFilter): void {
-  const { kind, states, flowId, tags, createdFromMs, createdBeforeMs } = filter
+/**
+ * Puts the filter, but for the lane, into conditions. Redundant ones name the partial indexes. `key` is the table whose index
+ * is walked: the times of creation are in both.
+ */
+export function addFilter(conditions: Conditions, filter: ExecutionFilter, key: 'e' | 'i'): void {
+  const { kind, states, flowId, tags, createdFromMs, endedFromMs, endedBeforeMs } = filter
+  const createdBeforeMs = createdBefore(filter)
   if (kind !== undefined) conditions.add('i.kind = $', kind)
   if (states !== undefined)
     conditions.add('e.public_state = any (array(select unnest($::text[])::ff.public_state))', states)
@@ -48,6 +52,8 @@ export function addFilter(conditions: Conditions, filter: ExecutionFilter): void
   if (tags !== undefined && Object.keys(tags).length > 0) {
     conditions.add(`i.tags @> $::jsonb and i.tags <> '{}'`, JSON.stringify(tags))
   }
-  if (createdFromMs !== undefined) conditions.add('e.created_at >= $::bigint', createdFromMs)
-  if (createdBeforeMs !== undefined) conditions.add('e.created_at < $::bigint', createdBeforeMs)
+  if (createdFromMs !== undefined) conditions.add(`${key}.created_at >= $::bigint`, createdFromMs)
+  if (createdBeforeMs !== undefined) conditions.add(`${key}.created_at < $::bigint`, createdBeforeMs)
+  if (endedFromMs !== undefined) conditions.add('e.terminal_at >= $::bigint', endedFromMs)
+  if (endedBeforeMs !== undefined) conditions.add('e.terminal_at < $::bigint', endedBeforeMs)
 }

@@ -1,7 +1,9 @@
 import {
   type CountExecutions,
+  type CountedExecutions,
   checkCountExecutions,
   checkListExecutions,
+  countApart,
   type Execution,
   engineError,
   isUuid,
@@ -24,7 +26,7 @@ export async function listExecutions(ctx: PostgresContext, params: ListExecution
   // The same columns are in both tables; which one leads decides the index.
   const key = asksForBadEnds(filter) ? 'e' : 'i'
   const conditions = new Conditions([params.namespace, filter.lane ?? null, limit + 1])
-  addFilter(conditions, filter)
+  addFilter(conditions, filter, key)
   if (params.cursor !== undefined) {
     const { createdAtMs, id } = readCursor(params.cursor)
     conditions.add(`(${key}.created_at, ${key}.id) < ($::bigint, $::uuid)`, createdAtMs, id)
@@ -51,28 +53,41 @@ export async function listExecutions(ctx: PostgresContext, params: ListExecution
 export async function countExecutions(
   ctx: PostgresContext,
   params: CountExecutions,
-): Promise<{ readonly outcome: 'counted'; readonly count: number }> {
+): Promise<CountedExecutions> {
   checkCountExecutions(params)
+  const { by } = params
   const { lane, states, ...rest } = params.filter ?? {}
-  const isByDepth = Object.values(rest).every((value) => value === undefined)
-  const values = [params.namespace, lane ?? null]
-  const [row] = isByDepth
-    ? await ctx.db.query<{ count: number }>(
-        `select coalesce(sum(d.n), 0)::bigint as count from ff.lane l join ff.lane_depth d on d.lane_id = l.id
-         where l.namespace = $1 and ($2::text is null or l.name = $2) and ($3::text[] is null or d.public_state::text = any ($3))`,
-        [...values, states ?? null],
-      )
-    : await countRows(ctx, params, values)
-  return { outcome: 'counted', count: row?.count ?? 0 }
+  const isByDepth = by !== 'kind' && Object.values(rest).every((value) => value === undefined)
+  const rows = isByDepth ? await readDepths(ctx, params) : await countRows(ctx, params)
+  if (by !== undefined) return countApart(rows.map(({ name, count }) => [name, count]))
+  return { outcome: 'counted', count: rows[0]?.count ?? 0 }
 }
 
-function countRows(ctx: PostgresContext, { filter = {} }: CountExecutions, values: (string | null)[]) {
-  const conditions = new Conditions([...values])
-  addFilter(conditions, filter)
-  return ctx.db.query<{ count: number }>(
-    `select count(*)::bigint as count from ff.execution e
-     join ff.execution_info i on i.partition_key = e.partition_key and i.id = e.id
-     where e.lane_id in (select l.id from ff.lane l where l.namespace = $1 and ($2::text is null or l.name = $2))${conditions.text}`,
+interface CountRow {
+  readonly name: string
+  readonly count: number
+}
+
+function readDepths(ctx: PostgresContext, { namespace, filter = {}, by }: CountExecutions) {
+  const name = by === undefined ? `''` : by === 'lane' ? 'l.name' : 'd.public_state::text'
+  return ctx.db.query<CountRow>(
+    `select ${name} as name, coalesce(sum(d.n), 0)::bigint as count from ff.lane l join ff.lane_depth d on d.lane_id = l.id
+     where l.namespace = $1 and ($2::text is null or l.name = $2) and ($3::text[] is null or d.public_state::text = any ($3))
+     group by 1`,
+    [namespace, filter.lane ?? null, filter.states ?? null],
+  )
+}
+
+function countRows(ctx: PostgresContext, { namespace, filter = {}, by }: CountExecutions) {
+  const name = by === undefined ? `''` : { lane: 'l.name', kind: 'i.kind', state: 'e.public_state::text' }[by]
+  const conditions = new Conditions([namespace, filter.lane ?? null])
+  addFilter(conditions, filter, asksForBadEnds(filter) ? 'e' : 'i')
+  return ctx.db.query<CountRow>(
+    `select ${name} as name, count(*)::bigint as count from ff.lane l
+     join ff.execution e on e.lane_id = l.id
+     join ff.execution_info i on i.partition_key = e.partition_key and i.id = e.id and i.lane_id = l.id
+     where l.namespace = $1 and ($2::text is null or l.name = $2)${conditions.text}
+     group by 1`,
     conditions.values,
   )
 }

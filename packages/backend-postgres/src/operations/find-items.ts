@@ -1,4 +1,5 @@
 import {
+  createdBefore,
   engineError,
   type FindItems,
   type FlowId,
@@ -41,7 +42,7 @@ export async function findItems(ctx: PostgresContext, params: FindItems): Promis
 
 function lookAt({ namespace, filter, boundsMs, hasEnded, budgetId, place }: FindItems) {
   const boundMs = Math.max(...boundsMs)
-  const { lane, kind, states, flowId, tags, createdFromMs, createdBeforeMs } = filter
+  const { lane, createdFromMs, createdBeforeMs: _, flowId, ...judgedBy } = filter
   const walk = new Conditions([namespace, lane ?? null, LOOK_MAX])
   // The same columns are in both tables; which one leads decides the index.
   const isByFlow = flowId !== undefined
@@ -50,7 +51,7 @@ function lookAt({ namespace, filter, boundsMs, hasEnded, budgetId, place }: Find
   if (isByFlow) walk.add('e.flow_id = $::uuid', flowId)
   if (isByEnd) walk.add(`e.terminal_outcome in ('failed', 'cancelled', 'expired')`)
   if (budgetId !== null) walk.add(`e.has_demands and e.terminal_outcome = 'none'`)
-  walk.add(`${key}.created_at <= $::bigint`, Math.min(boundMs, (createdBeforeMs ?? boundMs + 1) - 1))
+  walk.add(`${key}.created_at <= $::bigint`, Math.min(boundMs, (createdBefore(filter) ?? boundMs + 1) - 1))
   if (createdFromMs !== undefined) walk.add(`${key}.created_at >= $::bigint`, createdFromMs)
   if (place !== null) {
     const { createdAtMs, id } = readPlace(place)
@@ -62,7 +63,7 @@ function lookAt({ namespace, filter, boundsMs, hasEnded, budgetId, place }: Find
       : 'ff.execution e join ff.execution_info i on i.partition_key = e.partition_key and i.id = e.id'
   const walked = walk.text
   const judged = new Conditions(walk.values)
-  addFilter(judged, { kind, states, flowId, tags })
+  addFilter(judged, { ...judgedBy, flowId }, key)
   if (budgetId !== null)
     judged.add(`exists (select from jsonb_array_elements(i.demands -> 'b') b where b ->> 0 = $)`, budgetId)
   if (hasEnded) judged.add('e.terminal_at <= $::bigint', boundMs)

@@ -1,7 +1,7 @@
 --- A namespace's executions in the partition, newest first, from behind a position on: up to `want` that match, of a few hundred
 -- that are looked at. Says how far it came. Their records come along in the order of the ids.
 -- @flags no-writes
--- @args namespace: string, classes: string[], beforeMs: int, beforeId: string, sinceMs: int, want: int, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]
+-- @args namespace: string, classes: string[], beforeMs: int, beforeId: string, sinceMs: int, want: int, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], endedFromMs: number, endedBeforeMs: number, budget: string]
 -- @reply [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean]
 -- @errors corruption schema_mismatch
 local LOOK_MAX = 400

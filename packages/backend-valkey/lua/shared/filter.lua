@@ -1,7 +1,7 @@
--- Which executions a listing or a count is about: [lane, kind, letters of states, flow, tags, budget], each empty for any. `tags` are
--- pairs of key and value.
+-- Which executions a listing or a count is about: [lane, kind, letters of states, flow, tags, ended from, ended before, budget], each
+-- empty for any, and a time negative. `tags` are pairs of key and value.
 
-local LANE, KIND, STATES, FLOW, TAGS, BUDGET = 1, 2, 3, 4, 5, 6
+local LANE, KIND, STATES, FLOW, TAGS, ENDED_FROM, ENDED_BEFORE, BUDGET = 1, 2, 3, 4, 5, 6, 7, 8
 
 local function tags_of(x)
   local text = x[X.tags]
@@ -30,6 +30,27 @@ local function names(x, budget)
   return false
 end
 
+-- Whether an end lies within the bounds; 0 is none.
+function filter.ended_within(at, from, before)
+  if from >= 0 and (at == 0 or at < from) then return false end
+  return before < 0 or (at ~= 0 and at < before)
+end
+
+-- What it is counted apart by: 'lane', 'kind' or 'state', of which it answers the letter; '' for nothing.
+function filter.group(u, x, by)
+  if by == '' then return '' end
+  if by == 'state' then return state.public(x) end
+  local route = routes.of(u, x[X.rid])
+  return by == 'lane' and route.lane or route.kind
+end
+
+-- [name, count] of each.
+function filter.groups(sums)
+  local groups = {}
+  for name, n in pairs(sums) do groups[#groups + 1] = { name, n } end
+  return groups
+end
+
 function filter.matches(u, x, namespace, wanted)
   local route = routes.of(u, x[X.rid])
   if route.ns ~= namespace then return false end
@@ -37,6 +58,7 @@ function filter.matches(u, x, namespace, wanted)
   if wanted[KIND] ~= '' and route.kind ~= wanted[KIND] then return false end
   if wanted[STATES] ~= '' and not string.find(wanted[STATES], state.public(x), 1, true) then return false end
   if wanted[FLOW] ~= '' and x[X.flow] ~= wanted[FLOW] then return false end
+  if not filter.ended_within(x[X.ended], wanted[ENDED_FROM], wanted[ENDED_BEFORE]) then return false end
   if wanted[BUDGET] ~= '' and not names(x, wanted[BUDGET]) then return false end
   return has_tags(x, wanted[TAGS])
 end

@@ -1,37 +1,55 @@
 import {
   type CountExecutions,
+  type CountedExecutions,
+  type CountGrouping,
   checkCountExecutions,
+  countApart,
   type ExecutionFilter,
   type Namespace,
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
+import { asList } from '../library/as-list.js'
+import { publicStateLetters } from '../records/letters.js'
 import { classesOf, firstPosition, matchesNothing, type Position, packFilter } from './filter.js'
 import { countMembers } from './list-members.js'
+
+/** By name, of a partition or of a part of it; one without a name where nothing is counted apart. */
+export type Counts = readonly (readonly [name: string, count: number])[]
 
 /** By lane, kind and states alone it is the sum of a few counts; else executions are counted one by one. */
 export async function countExecutions(
   ctx: ValkeyContext,
   params: CountExecutions,
-): Promise<{ readonly outcome: 'counted'; readonly count: number }> {
+): Promise<CountedExecutions> {
   checkCountExecutions(params)
-  const { namespace, filter = {} } = params
-  if (matchesNothing(filter)) return { outcome: 'counted', count: 0 }
+  const { by } = params
+  const counts = await readCounts(ctx, params, by ?? '')
+  const named =
+    by === 'state' ? counts.map(([letter, n]) => [publicStateLetters.read(letter), n] as const) : counts
+  const counted = countApart(named)
+  return by === undefined ? { outcome: 'counted', count: counted.count } : counted
+}
+
+async function readCounts(
+  ctx: ValkeyContext,
+  { namespace, filter = {} }: CountExecutions,
+  by: CountGrouping | '',
+): Promise<Counts> {
+  if (matchesNothing(filter)) return []
   const { flow } = await ctx.partitions()
   const { flowId } = filter
-  if (flowId !== undefined) {
-    const position = firstPosition(filter)
-    return { outcome: 'counted', count: await countMembers(ctx, { namespace, filter, flowId, position }) }
-  }
+  if (flowId !== undefined)
+    return countMembers(ctx, { namespace, filter, flowId, position: firstPosition(filter), by })
   const { lane, kind, states, ...rest } = filter
   const isByDepth = Object.values(rest).every((value) => value === undefined)
   const counts = await Promise.all(
     Array.from({ length: flow }, (_, partition) =>
       isByDepth
-        ? readDepth(ctx, partition, namespace, { lane, kind, states })
-        : countOneByOne(ctx, partition, namespace, filter),
+        ? readDepths(ctx, partition, namespace, { lane, kind, states }, by)
+        : countOneByOne(ctx, partition, namespace, filter, by),
     ),
   )
-  return { outcome: 'counted', count: counts.reduce((sum, count) => sum + count, 0) }
+  return counts.flat()
 }
 
 /** How many there are in a partition, by lane, kind and states alone. */
@@ -41,13 +59,23 @@ export async function readDepth(
   namespace: Namespace,
   filter: Pick<ExecutionFilter, 'lane' | 'kind' | 'states'>,
 ): Promise<number> {
+  return countApart(await readDepths(ctx, partition, namespace, filter, '')).count
+}
+
+async function readDepths(
+  ctx: ValkeyContext,
+  partition: number,
+  namespace: Namespace,
+  filter: Pick<ExecutionFilter, 'lane' | 'kind' | 'states'>,
+  by: CountGrouping | '',
+): Promise<Counts> {
   const [lane, kind, states] = packFilter(filter)
   const { reply } = await ctx.invoke({
     name: 'executions_depth',
     tag: `fp:${partition}`,
-    args: [namespace, lane, kind, states],
+    args: [namespace, lane, kind, states, by],
   })
-  return reply
+  return asList(reply)
 }
 
 async function countOneByOne(
@@ -55,9 +83,10 @@ async function countOneByOne(
   partition: number,
   namespace: Namespace,
   filter: ExecutionFilter,
-): Promise<number> {
-  let position: Position = firstPosition(filter)
-  for (let sum = 0; ; ) {
+  by: CountGrouping | '',
+): Promise<Counts> {
+  const counts: (readonly [string, number])[] = []
+  for (let position: Position = firstPosition(filter); ; ) {
     const { reply } = await ctx.invoke({
       name: 'executions_count',
       tag: `fp:${partition}`,
@@ -67,12 +96,13 @@ async function countOneByOne(
         position.beforeMs,
         position.beforeId,
         filter.createdFromMs ?? 0,
+        by,
         packFilter(filter),
       ],
     })
-    const [count, beforeMs, beforeId, isEnd] = reply
-    sum += count
-    if (isEnd) return sum
+    const [groups, beforeMs, beforeId, isEnd] = reply
+    counts.push(...asList(groups))
+    if (isEnd) return counts
     position = { beforeMs, beforeId }
   }
 }

@@ -1,5 +1,7 @@
 import {
+  asksForEnded,
   type BudgetId,
+  createdBefore,
   type ExecutionFilter,
   engineError,
   isUuid,
@@ -15,16 +17,29 @@ export type PackedFilter = [
   states: string,
   flow: string,
   tags: [key: string, value: string][],
+  endedFromMs: number,
+  endedBeforeMs: number,
   budget: string,
 ]
 
-export function packFilter(
-  { lane, kind, states, flowId, tags }: ExecutionFilter,
-  budgetId: BudgetId | null = null,
-): PackedFilter {
+export function packFilter(filter: ExecutionFilter, budgetId: BudgetId | null = null): PackedFilter {
+  const { lane, kind, states, flowId, tags, endedFromMs, endedBeforeMs } = filter
   const letters = (states ?? []).map((state) => publicStateLetters.write(state)).join('')
-  return [lane ?? '', kind ?? '', letters, flowId ?? '', Object.entries(tags ?? {}), budgetId ?? '']
+  const pairs = Object.entries(tags ?? {})
+  return [
+    lane ?? '',
+    kind ?? '',
+    letters,
+    flowId ?? '',
+    pairs,
+    endedFromMs ?? ANY_TIME,
+    endedBeforeMs ?? ANY_TIME,
+    budgetId ?? '',
+  ]
 }
+
+/** Where no bound is stated: of a time of an end, 0 is one that has not come. */
+export const ANY_TIME = -1
 
 /** No state at all was asked for: nothing can match. */
 export function matchesNothing({ states }: ExecutionFilter): boolean {
@@ -38,8 +53,10 @@ const classOf = (state: PublicState): string => {
 }
 
 /** The listings in which something can match. */
-export function classesOf({ states }: ExecutionFilter): string[] {
-  return states === undefined ? ['open', 'ended', 'bad'] : [...new Set(states.map(classOf))]
+export function classesOf(filter: ExecutionFilter): string[] {
+  const { states } = filter
+  const classes = states === undefined ? ['open', 'ended', 'bad'] : [...new Set(states.map(classOf))]
+  return asksForEnded(filter) ? classes.filter((each) => each !== 'open') : classes
 }
 
 /** A place in a listing: behind the execution of that time and UUID; without one before all of that time. */
@@ -48,9 +65,9 @@ export interface Position {
   readonly beforeId: string
 }
 
-/** Where a listing begins; with `createdBeforeMs` not at the newest. */
-export function firstPosition({ createdBeforeMs }: ExecutionFilter): Position {
-  return { beforeMs: createdBeforeMs ?? Number.MAX_SAFE_INTEGER, beforeId: '' }
+/** Where a listing begins; where it is bounded not at the newest. */
+export function firstPosition(filter: ExecutionFilter): Position {
+  return { beforeMs: createdBefore(filter) ?? Number.MAX_SAFE_INTEGER, beforeId: '' }
 }
 
 /** Where the page before ended, or where the filter begins, whichever comes later in the listing. */

@@ -1,5 +1,7 @@
 import {
+  asksForEnded,
   checkListFlows,
+  createdBefore,
   engineError,
   type Flow,
   type FlowId,
@@ -10,6 +12,7 @@ import {
   terminalFlowStates,
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
+import { ANY_TIME } from '../executions/filter.js'
 import { type ListingSource, mergeListings } from '../executions/merge-listing.js'
 import { flowFields as F } from '../generated/layouts.js'
 import { asList } from '../library/as-list.js'
@@ -30,12 +33,10 @@ interface Position {
   readonly id: string
 }
 
-const beforeAll: Position = { atMs: Number.MAX_SAFE_INTEGER, id: '' }
-
 /** Newest first, by creation and id, over all partitions: a cursor names the last one that was told. */
 export async function listFlows(ctx: ValkeyContext, params: ListFlows): Promise<Page<Flow>> {
   checkListFlows(params)
-  const start = params.cursor === undefined ? beforeAll : readCursor(params.cursor)
+  const start = positionOf(params)
   if (params.states?.length === 0) return { items: [], nextCursor: null }
   const { flow: count } = await ctx.partitions()
   const sources = Array.from({ length: count }, (_, index) => sourceOf(ctx, params, `fp:${index}`, start))
@@ -47,13 +48,24 @@ export async function listFlows(ctx: ValkeyContext, params: ListFlows): Promise<
   }
 }
 
+/** Where the page before ended, or where the filter begins, whichever comes later in the listing. */
+function positionOf(params: ListFlows): Position {
+  const first: Position = { atMs: createdBefore(params) ?? Number.MAX_SAFE_INTEGER, id: '' }
+  if (params.cursor === undefined) return first
+  const after = readCursor(params.cursor)
+  return after.atMs < first.atMs ? after : first
+}
+
 /** A partition's share. Each look examines a bounded number of flows, so one may find none and not be the last. */
 function sourceOf(
   ctx: ValkeyContext,
-  { namespace, states = [], tags = {} }: ListFlows,
+  params: ListFlows,
   tag: string,
   start: Position,
 ): ListingSource<ListedFlow> {
+  const { namespace, states = [], tags = {}, name = '', createdFromMs = 0 } = params
+  const { endedFromMs = ANY_TIME, endedBeforeMs = ANY_TIME } = params
+  const classes = [...classesOf(states)].filter((each) => each !== 'open' || !asksForEnded(params))
   let position = start
   return async (want) => {
     const { reply, bytes } = await ctx.invoke({
@@ -61,12 +73,16 @@ function sourceOf(
       tag,
       args: [
         namespace,
-        [...classesOf(states)],
+        classes,
         position.atMs,
         position.id,
+        createdFromMs,
         want,
         states.map(writeFlowState),
         Object.entries(tags),
+        name,
+        endedFromMs,
+        endedBeforeMs,
       ],
     })
     const [ids, atMs, id, isEnd] = reply

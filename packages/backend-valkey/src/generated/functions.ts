@@ -83,10 +83,10 @@ export interface LibraryFunctions {
   executions_cancel: { args: [namespace: string, id: string, graceMs: number]; reply: unknown[] }
   /** Changes the priority of what is not terminal. */
   executions_change_priority: { args: [namespace: string, id: string, priority: number]; reply: unknown[] }
-  /** Counts a namespace's executions in the partition that match, from behind a position on, of a few hundred that are looked at. */
-  executions_count: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]]; reply: [count: number, reachedMs: number, reachedId: string, isEnd: boolean] }
-  /** How many executions of a namespace there are in the partition, by lane, kind and states alone: the sum of a few counts. */
-  executions_depth: { args: [namespace: string, lane: string, kind: string, states: string]; reply: number }
+  /** Counts a namespace's executions in the partition that match, from behind a position on, of a few hundred that are looked at: apart by `by`, which is 'lane', 'kind', 'state' (told by its letter) or '' for all together. */
+  executions_count: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, by: string, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], endedFromMs: number, endedBeforeMs: number, budget: string]]; reply: [groups: [name: string, count: number][], reachedMs: number, reachedId: string, isEnd: boolean] }
+  /** How many executions of a namespace there are in the partition, by lane, kind and states alone: the sums of a few counts. Apart by `by`: 'lane', 'kind', 'state' (told by its letter) or '' for all together. */
+  executions_depth: { args: [namespace: string, lane: string, kind: string, states: string, by: string]; reply: [name: string, count: number][] }
   /** What `explain` needs of the partition: the execution, its lane's copy, how many claimable ones of its route are ahead of it here, its flow, and its group with the upstreams that it waits for. The record comes along, the group's, and the condition that it is suspended by. */
   executions_explain: { args: [namespace: string, id: string]; reply: [lane: [state: string, concurrency: number], ahead: number, flow: [id: string, state: string, finalisers: number], group: number, upstreams: [id: string, name: string, state: string][], condition: number] }
   /** An execution's input, wherever it is, with its record: for what must be known of it before it is replaced. */
@@ -99,10 +99,10 @@ export interface LibraryFunctions {
   executions_hold: { args: [namespace: string, id: string]; reply: unknown[] }
   /** All that is stored of an execution, as it is, readable or not, for people: its record, group, edges, earlier attempts and journal by name, and in which indexes it is. Says which of them there are, in this order; a key of a foreign type is told with its type. */
   executions_inspect: { args: [id: string]; reply: [parts: [name: string, place: number][], indexes: [name: string, score: string][], keys: string[]] }
-  /** Members of a flow that match, of a few hundred from a place on: those behind a position, newest first, at most `want`, and how many match in all. `next` is 0 after the last member. */
-  executions_list_members: { args: [namespace: string, flow: string, from: number, beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]]; reply: [ids: string[], count: number, next: number] }
+  /** Members of a flow that match, of a few hundred from a place on: those behind a position, newest first, at most `want`, and how many match, apart by `by` as in `count`. `next` is 0 after the last member. */
+  executions_list_members: { args: [namespace: string, flow: string, from: number, beforeMs: number, beforeId: string, sinceMs: number, want: number, by: string, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], endedFromMs: number, endedBeforeMs: number, budget: string]]; reply: [ids: string[], groups: [name: string, count: number][], next: number] }
   /** A namespace's executions in the partition, newest first, from behind a position on: up to `want` that match, of a few hundred that are looked at. Says how far it came. Their records come along in the order of the ids. */
-  executions_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], budget: string]]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
+  executions_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, want: number, filter: [lane: string, kind: string, states: string, flow: string, tags: [key: string, value: string][], endedFromMs: number, endedBeforeMs: number, budget: string]]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
   /** Lifts an operator's block. Other blocks stay. */
   executions_release: { args: [namespace: string, id: string]; reply: unknown[] }
   /** Runs an ended solo execution again as its next generation, with another input where one is given. `hash` is that of the input it was submitted with. A member is its flow's to replay: answered with the flow's id. */
@@ -134,7 +134,7 @@ export interface LibraryFunctions {
   /** Until when a flow's members are kept, of up to 400 of them from a place on; `next` is 0 after the last. */
   flows_kept: { args: [flow: string, from: number]; reply: [keptMs: number, next: number, generation: number, change: number] }
   /** A namespace's flows in the partition, newest first, from behind a position on: up to `want` that match, of a few hundred that are looked at. Says how far it came. Of each its record comes along, and its newest summary or nothing. */
-  flows_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, want: number, states: string[],   tags: [key: string, value: string][]]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
+  flows_list: { args: [namespace: string, classes: string[], beforeMs: number, beforeId: string, sinceMs: number, want: number, states: string[],   tags: [key: string, value: string][], name: string, endedFromMs: number, endedBeforeMs: number]; reply: [ids: string[], reachedMs: number, reachedId: string, isEnd: boolean] }
   /** Which of these names members have already. Names are gathered before it can be said, some members a call: an answer that is not final is asked for again. */
   flows_names: { args: [namespace: string, id: string, names: string[], max: number]; reply: [isFinal: boolean, taken: string[]] }
   /** Where the edges of these nodes lead: of each its downstreams in one text. */

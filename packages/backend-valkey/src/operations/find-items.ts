@@ -1,4 +1,5 @@
 import {
+  createdBefore,
   engineError,
   type FindItems,
   type FlowId,
@@ -69,7 +70,7 @@ async function findMembers(
 /** Where a partition's executions begin that were created by the bound. */
 function beginningOf({ filter, boundsMs }: FindItems, partition: number): Place {
   const endMs = boundOf(boundsMs, partition) + 1
-  const beforeMs = Math.min(filter.createdBeforeMs ?? endMs, endMs)
+  const beforeMs = Math.min(createdBefore(filter) ?? endMs, endMs)
   return { partition, position: { beforeMs, beforeId: '' } }
 }
 

@@ -49,6 +49,13 @@ export interface EventsPage {
   readonly cursor: string
 }
 
+export const eventTypes = [
+  'execution',
+  'flow',
+  'signal',
+  'budget',
+] as const satisfies readonly EngineEvent['type'][]
+
 export type EngineEvent = ExecutionEvent | FlowEvent | SignalEvent | BudgetEvent
 
 interface EventBase {

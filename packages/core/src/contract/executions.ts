@@ -42,8 +42,8 @@ export interface ExecutionOperations {
    */
   list(params: ListExecutions): Promise<Page<Execution>>
 
-  /** How many match: exact, as long as nothing that matches comes, changes or goes while it counts. */
-  count(params: CountExecutions): Promise<{ readonly outcome: 'counted'; readonly count: number }>
+  /** How many match, in all and apart: exact, as long as nothing that matches comes, changes or goes while it counts. */
+  count(params: CountExecutions): Promise<CountedExecutions>
 
   /**
    * End an execution as `cancelled`. One that runs is asked first when `graceMs` > 0: its writes stay valid until the grace
@@ -246,14 +246,36 @@ export interface ExecutionFilter {
   readonly tags?: Tags | undefined
   readonly createdFromMs?: number | undefined
   readonly createdBeforeMs?: number | undefined
+  /** By the end that stands: only what has ended, and has not been replayed since. */
+  readonly endedFromMs?: number | undefined
+  readonly endedBeforeMs?: number | undefined
 }
 
 export interface ListExecutions extends Scoped, PageRequest {
   readonly filter?: ExecutionFilter | undefined
 }
 
+export const countGroupings = ['lane', 'kind', 'state'] as const
+/** What executions are counted apart by. */
+export type CountGrouping = (typeof countGroupings)[number]
+
 export interface CountExecutions extends Scoped {
   readonly filter?: ExecutionFilter | undefined
+  readonly by?: CountGrouping | undefined
+}
+
+export interface CountedExecutions {
+  readonly outcome: 'counted'
+  /** All that match, those of groups that are not told too. */
+  readonly count: number
+  /** With `by`: the largest 1000, largest first, ties by name. None is empty. */
+  readonly groups?: readonly CountedGroup[] | undefined
+}
+
+export interface CountedGroup {
+  /** A lane, a kind or a public state. */
+  readonly name: string
+  readonly count: number
 }
 
 export interface CancelExecution extends GetExecution {

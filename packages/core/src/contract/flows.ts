@@ -47,7 +47,7 @@ export interface FlowOperations {
   /** The named sinks that succeeded, each with its result. `pending` until the flow has ended. Throws `flow_not_found`. */
   getResult(params: GetFlow): Promise<FlowResultOutcome>
 
-  /** Newest first. */
+  /** Newest first. A cursor neither skips nor repeats a flow that existed when the listing began. Throws `invalid_cursor`. */
   list(params: ListFlows): Promise<Page<Flow>>
 
   /**
@@ -246,6 +246,12 @@ export type FlowResultOutcome =
 export interface ListFlows extends Scoped, PageRequest {
   readonly states?: readonly FlowState[] | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
+  readonly name?: string | undefined
+  readonly createdFromMs?: number | undefined
+  readonly createdBeforeMs?: number | undefined
+  /** By the end that stands: only flows that have ended, and have not been replayed since. */
+  readonly endedFromMs?: number | undefined
+  readonly endedBeforeMs?: number | undefined
 }
 
 export const flowCancelPolicies = ['cancel_all', 'cancel_pending', 'flow_only'] as const

@@ -1,4 +1,4 @@
-import type { EngineEvent, ReadEvents } from '../contract/events.js'
+import { eventTypes, type ReadEvents } from '../contract/events.js'
 import { parseFlowId } from '../ids/index.js'
 import { limits } from '../limits.js'
 import { parseLaneId } from '../names.js'
@@ -19,8 +19,6 @@ export function checkReadEvents(params: ReadEvents, counts: PartitionConfig): vo
   if (filter.flowId !== undefined) parseFlowId(filter.flowId)
   if (filter.lane !== undefined) parseLaneId(filter.lane)
   if (filter.types === undefined) return
-  checkList(filter.types, 'filter.types', eventTypes.length)
+  checkList(filter.types, 'filter.types', limits.filterValuesMax)
   for (const type of filter.types) checkWord(type, 'filter.types', eventTypes)
 }
-
-const eventTypes: readonly EngineEvent['type'][] = ['execution', 'flow', 'signal', 'budget']

@@ -1,15 +1,16 @@
-import type {
-  CancelExecution,
-  ChangePriority,
-  CountExecutions,
-  ExecutionFilter,
-  GetExecution,
-  GetResults,
-  HoldExecution,
-  ListExecutions,
-  ReplayExecution,
-  SetTags,
-  SubmitExecutions,
+import {
+  type CancelExecution,
+  type ChangePriority,
+  type CountExecutions,
+  countGroupings,
+  type ExecutionFilter,
+  type GetExecution,
+  type GetResults,
+  type HoldExecution,
+  type ListExecutions,
+  type ReplayExecution,
+  type SetTags,
+  type SubmitExecutions,
 } from '../contract/executions.js'
 import type { EngineError } from '../errors/engine-error.js'
 import { parseFlowId } from '../ids/index.js'
@@ -31,6 +32,7 @@ import {
   checkList,
   checkObject,
   checkOptionalInteger,
+  checkOptionalWord,
   checkPayload,
   checkReason,
   checkWord,
@@ -81,6 +83,7 @@ export function checkListExecutions(params: ListExecutions): void {
 export function checkCountExecutions(params: CountExecutions): void {
   checkScoped(params)
   if (params.filter !== undefined) checkExecutionFilter(params.filter)
+  checkOptionalWord(params.by, 'by', countGroupings)
 }
 
 export function checkCancelExecution(params: CancelExecution, counts: PartitionConfig): void {
@@ -123,14 +126,22 @@ export function checkExecutionFilter(filter: ExecutionFilter): void {
     checkList(filter.states, 'filter.states', limits.filterValuesMax)
     for (const state of filter.states) checkWord(state, 'filter.states', publicStates)
   }
-  if (filter.tags !== undefined) checkTagFilter(filter.tags)
-  checkOptionalInteger(filter.createdFromMs, 'filter.createdFromMs', 0, limits.timeMsMax)
-  checkOptionalInteger(filter.createdBeforeMs, 'filter.createdBeforeMs', 0, limits.timeMsMax)
+  if (filter.tags !== undefined) checkTagFilter(filter.tags, 'filter.tags')
+  checkTimeFilter(filter, 'filter.')
+}
+
+/** The times of a listing's filter. */
+export function checkTimeFilter(
+  times: Pick<ExecutionFilter, 'createdFromMs' | 'createdBeforeMs' | 'endedFromMs' | 'endedBeforeMs'>,
+  path: string,
+): void {
+  for (const name of ['createdFromMs', 'createdBeforeMs', 'endedFromMs', 'endedBeforeMs'] as const)
+    checkOptionalInteger(times[name], `${path}${name}`, 0, limits.timeMsMax)
 }
 
 /** As tags that are set, but the system's own may be looked for too. */
-function checkTagFilter(tags: Readonly<Record<string, string>>): void {
-  checkObject(tags, 'filter.tags')
+export function checkTagFilter(tags: Readonly<Record<string, string>>, path: string): void {
+  checkObject(tags, path)
   checkTags(
     Object.fromEntries(Object.entries(tags).filter(([key]) => !isTagKey(key) || !key.startsWith('ff.'))),
   )

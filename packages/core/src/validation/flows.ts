@@ -19,6 +19,7 @@ import { limits } from '../limits.js'
 import { requireFreeName } from '../names.js'
 import type { PartitionConfig } from '../partitions/index.js'
 import { checkIdempotency, checkParent, checkTags } from './execution-spec.js'
+import { checkTagFilter, checkTimeFilter } from './executions.js'
 import {
   checkBatch,
   checkList,
@@ -74,7 +75,9 @@ export function checkListFlows(params: ListFlows): void {
     checkList(params.states, 'states', limits.filterValuesMax)
     for (const state of params.states) checkWord(state, 'states', flowStates)
   }
-  if (params.tags !== undefined) checkTags(params.tags)
+  if (params.tags !== undefined) checkTagFilter(params.tags, 'tags')
+  if (params.name !== undefined) requireFreeName(params.name, 'flow')
+  checkTimeFilter(params, '')
 }
 
 export function checkCancelFlow(params: CancelFlow): void {

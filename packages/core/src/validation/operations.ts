@@ -43,10 +43,12 @@ function checkWork(work: OperationWork): void {
   checkReason(work.reason)
   checkObject(work.filter, 'work.filter')
   checkExecutionFilter(work.filter)
-  const { states } = work.filter
+  const { states, endedFromMs, endedBeforeMs } = work.filter
   if (work.kind === 'cancel') {
     if (states?.some(isTerminal))
       throw invalidParam('work.filter.states', 'what has ended cannot be cancelled')
+    if (endedFromMs !== undefined || endedBeforeMs !== undefined)
+      throw invalidParam('work.filter', 'what has ended cannot be cancelled')
     return
   }
   // Said out loud: whoever forgets them would run again what has done its work.

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import type { EngineEvent, EventFilter, EventsPage, Hint, ReadEvents } from '../contract/events.js'
+import {
+  type EngineEvent,
+  type EventFilter,
+  type EventsPage,
+  eventTypes,
+  type Hint,
+  type ReadEvents,
+} from '../contract/events.js'
 import { flowStates } from '../contract/flows.js'
 import { limits } from '../limits.js'
 import type { WireOperation } from './operation.js'
@@ -74,7 +81,7 @@ export const eventsQuery = z.strictObject({
   executionId: executionId.optional(),
   flowId: flowId.optional(),
   lane: laneName.optional(),
-  type: listText(z.enum(['execution', 'flow', 'signal', 'budget']), 'Types; any of them.'),
+  type: listText(z.enum(eventTypes), 'Types; any of them.'),
   limit: wholeText(1, limits.feedReadMax).optional(),
   waitMs: wholeText(0, limits.waitMsMax, 'How long to wait for news; default: not at all.').optional(),
 })

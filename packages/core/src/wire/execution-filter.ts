@@ -6,6 +6,14 @@ import type { WireRequest } from './operation.js'
 import { publicStateSchema } from './records.js'
 import { asList, flowId, kindName, laneName, listText, wholeText } from './scalars.js'
 
+/** Times as query parameters. */
+export const timeFields = {
+  createdFromMs: wholeText(0, limits.timeMsMax).optional(),
+  createdBeforeMs: wholeText(0, limits.timeMsMax).optional(),
+  endedFromMs: wholeText(0, limits.timeMsMax, 'Only what has ended.').optional(),
+  endedBeforeMs: wholeText(0, limits.timeMsMax, 'Only what has ended.').optional(),
+} as const
+
 /** The filter of a listing as query parameters. */
 export const filterFields = {
   lane: laneName.optional(),
@@ -13,8 +21,7 @@ export const filterFields = {
   state: listText(publicStateSchema, 'Public states; any of them.'),
   flowId: flowId.optional(),
   tag: listText(z.string(), '`key:value`; all of them.'),
-  createdFromMs: wholeText(0, limits.timeMsMax).optional(),
-  createdBeforeMs: wholeText(0, limits.timeMsMax).optional(),
+  ...timeFields,
 } as const
 
 const filterSchema = z.strictObject(filterFields)

@@ -1,23 +1,25 @@
 import { z } from 'zod'
 import type { Page } from '../contract/conventions.js'
-import type {
-  CancelExecution,
-  CancelExecutionOutcome,
-  ChangePriority,
-  CountExecutions,
-  Execution,
-  ExecutionTerminal,
-  ExplainFacts,
-  GetExecution,
-  HoldExecution,
-  HoldOutcome,
-  ListExecutions,
-  ReleaseExecution,
-  ReleaseOutcome,
-  ReplayExecution,
-  ReplayExecutionOutcome,
-  SetTags,
-  Tags,
+import {
+  type CancelExecution,
+  type CancelExecutionOutcome,
+  type ChangePriority,
+  type CountExecutions,
+  type CountedExecutions,
+  countGroupings,
+  type Execution,
+  type ExecutionTerminal,
+  type ExplainFacts,
+  type GetExecution,
+  type HoldExecution,
+  type HoldOutcome,
+  type ListExecutions,
+  type ReleaseExecution,
+  type ReleaseOutcome,
+  type ReplayExecution,
+  type ReplayExecutionOutcome,
+  type SetTags,
+  type Tags,
 } from '../contract/executions.js'
 import { type ExecutionId, parseExecutionIdUrl } from '../ids/index.js'
 import { limits } from '../limits.js'
@@ -117,21 +119,32 @@ export const listExecutions: WireOperation<ListExecutions, Page<Execution>> = {
   readAnswer: (json) => readReply(pageOf(executionSchema), json),
 }
 
-const countQuery = z.strictObject(filterFields)
-const countSchema = z.object({ outcome: z.literal('counted'), count: z.number() })
+const countQuery = z.strictObject({
+  ...filterFields,
+  by: z.enum(countGroupings).optional().describe('Count them apart, too.'),
+})
+const countSchema: z.ZodType<CountedExecutions> = z.object({
+  outcome: z.literal('counted'),
+  count: z.number(),
+  groups: z
+    .array(z.object({ name: z.string(), count: z.number() }))
+    .optional()
+    .describe('The largest 1000, largest first.'),
+})
 
-export const countExecutions: WireOperation<CountExecutions, z.infer<typeof countSchema>> = {
+export const countExecutions: WireOperation<CountExecutions, CountedExecutions> = {
   name: 'executions.count',
   method: 'GET',
   path: '/executions:count',
-  summary: 'Count executions exactly.',
+  summary: 'Count executions exactly, in all and apart by lane, kind or state.',
   tag,
   schemas: { query: countQuery, answer: countSchema },
   refusals: [],
-  writeRequest: ({ filter }) => ({ query: writeFilter(filter) }),
-  readRequest: (call) => ({
-    params: { namespace: call.namespace, filter: readFilter(readWire(countQuery, call.query)) },
-  }),
+  writeRequest: ({ filter, by }) => ({ query: { ...writeFilter(filter), by } }),
+  readRequest: (call) => {
+    const { by, ...fields } = readWire(countQuery, call.query)
+    return { params: { namespace: call.namespace, filter: readFilter(fields), by } }
+  },
   writeAnswer: (answer) => ({ ...answer }),
   readAnswer: (json) => readReply(countSchema, json),
 }

@@ -26,7 +26,7 @@ import {
 } from '../contract/flows.js'
 import { limits } from '../limits.js'
 import { type PublicState, publicStates } from '../state/public-state.js'
-import { readTagPairs, writeTagPairs } from './execution-filter.js'
+import { readTagPairs, timeFields, writeTagPairs } from './execution-filter.js'
 import { bodyOr, pageQuery, reasonField } from './executions.js'
 import { groupSchema } from './explain-facts.js'
 import { graphFields, readGraph, writeGraph } from './flow-graph.js'
@@ -330,6 +330,8 @@ export function writeFlowResult(answer: FlowResultOutcome): unknown {
 const listQuery = z.strictObject({
   state: listText(flowStateSchema, 'States; any of them.'),
   tag: listText(z.string(), '`key:value`; all of them.'),
+  name: z.string().optional(),
+  ...timeFields,
   ...pageQuery,
 })
 
@@ -341,14 +343,14 @@ export const listFlows: WireOperation<ListFlows, Page<Flow>> = {
   tag,
   schemas: { query: listQuery, answer: pageOf(flowSchema) },
   refusals: [],
-  writeRequest: ({ states, tags, cursor, limit }) => ({
-    query: { state: states, tag: writeTagPairs(tags), cursor, limit },
+  writeRequest: ({ namespace: _, states, tags, ...query }) => ({
+    query: { ...query, state: states, tag: writeTagPairs(tags) },
   }),
   readRequest: (call) => {
-    const { state, tag: pairs, ...page } = readWire(listQuery, call.query)
+    const { state, tag: pairs, ...rest } = readWire(listQuery, call.query)
     return {
       params: {
-        ...page,
+        ...rest,
         namespace: call.namespace,
         states: asList(state),
         tags: readTagPairs(asList(pairs)),

@@ -38,6 +38,8 @@ const filterSchema: z.ZodType<ExecutionFilter> = z
     tags: tagsSchema.optional().describe('All of them.'),
     createdFromMs: whole(0, limits.timeMsMax).optional(),
     createdBeforeMs: whole(0, limits.timeMsMax).optional(),
+    endedFromMs: whole(0, limits.timeMsMax).optional(),
+    endedBeforeMs: whole(0, limits.timeMsMax).optional(),
   })
   .describe('All given fields must match.')
 

@@ -5,27 +5,16 @@ import {
   type Operation,
   type OperationId,
   type OperationWork,
-  type PublicState,
-  parseFlowId,
-  parseKind,
-  parseLaneId,
   parseOperationId,
 } from '@flowfabric/core'
-import { readTagPairs } from '@flowfabric/core/wire'
 import type { Connection, ServerBackend } from '@flowfabric/sdk'
 import type { Command } from 'commander'
 import { type ClientFlags, withClientOptions, withConnection } from '../connect.js'
+import { type FilterFlags, filterOf, withEndOptions, withFilterOptions } from '../filter-options.js'
 import { formatFields, formatJson, formatTable, formatTime } from '../format.js'
 import { CommandError, exitCodes, type Terminal } from '../terminal.js'
 
-interface BulkFlags extends ClientFlags {
-  readonly lane?: string
-  readonly kind?: string
-  readonly state?: readonly string[]
-  readonly tag?: readonly string[]
-  readonly flow?: string
-  readonly from?: string
-  readonly before?: string
+interface BulkFlags extends ClientFlags, FilterFlags {
   readonly all?: boolean
   readonly reason?: string
   readonly id?: string
@@ -41,17 +30,13 @@ export function addBulk(program: Command, terminal: Terminal): void {
   ).action((flags: ClientFlags) => listOperations(terminal, flags))
 
   for (const kind of ['cancel', 'replay'] as const) {
-    withClientOptions(operations.command(kind))
-      .description(
-        kind === 'cancel' ? 'cancel all executions that match' : 'run again all that match and have ended',
-      )
-      .option('--lane <name>', 'of this lane')
-      .option('--kind <kind>', 'of this kind')
-      .option('--state <states...>', kind === 'cancel' ? 'in any of these states' : 'that ended so; required')
-      .option('--tag <key:value...>', 'with all of these tags')
-      .option('--flow <id>', 'members of this flow')
-      .option('--from <time>', 'created at or after this, as ISO 8601')
-      .option('--before <time>', 'created before this')
+    const isReplay = kind === 'replay'
+    const command = withFilterOptions(
+      withClientOptions(operations.command(kind)),
+      isReplay ? 'that ended so; required' : undefined,
+    )
+    ;(isReplay ? withEndOptions(command) : command)
+      .description(isReplay ? 'run again all that match and have ended' : 'cancel all executions that match')
       .option('--all', 'all of the namespace, where nothing else is said')
       .option('--reason <text>', 'why, for the record')
       .option('--id <id>', 'an id of your own: a repeat under it begins nothing')
@@ -86,7 +71,7 @@ export function addBulk(program: Command, terminal: Terminal): void {
 }
 
 async function begin(terminal: Terminal, kind: 'cancel' | 'replay', flags: BulkFlags): Promise<void> {
-  const filter = filterOf(flags)
+  const filter = statedFilterOf(flags)
   const work: OperationWork = { kind, filter, reason: flags.reason }
   await withConnection(terminal, flags, async (connection) => {
     const { backend, namespace } = connection
@@ -105,18 +90,10 @@ async function begin(terminal: Terminal, kind: 'cancel' | 'replay', flags: BulkF
 }
 
 /** Everything of a namespace is only meant where that is said. */
-function filterOf({ lane, kind, state, tag, flow, from, before, all }: BulkFlags): ExecutionFilter {
-  const filter: ExecutionFilter = {
-    lane: lane === undefined ? undefined : parseLaneId(lane),
-    kind: kind === undefined ? undefined : parseKind(kind),
-    states: state as readonly PublicState[] | undefined,
-    tags: readTagPairs(tag),
-    flowId: flow === undefined ? undefined : parseFlowId(flow),
-    createdFromMs: from === undefined ? undefined : readTime(from),
-    createdBeforeMs: before === undefined ? undefined : readTime(before),
-  }
+function statedFilterOf(flags: BulkFlags): ExecutionFilter {
+  const filter = filterOf(flags)
   const { states: _, ...which } = filter
-  if (all !== true && Object.values(which).every((value) => value === undefined))
+  if (flags.all !== true && Object.values(which).every((value) => value === undefined))
     throw new CommandError(
       'Say which: --lane, --kind, --tag, --flow, --from or --before, or --all',
       exitCodes.usage,
@@ -183,12 +160,6 @@ function progressOf({ done, unchanged, failed, total }: Operation): string {
   const looked = done + unchanged + failed
   if (total === null) return String(looked)
   return total === 0 ? '0/0' : `${looked}/${total} (${Math.min(100, Math.floor((100 * looked) / total))}%)`
-}
-
-function readTime(text: string): number {
-  const ms = Date.parse(text)
-  if (Number.isNaN(ms)) throw new CommandError(`${text} is no time in ISO 8601`, exitCodes.usage)
-  return ms
 }
 
 const LOOK_MS = 250

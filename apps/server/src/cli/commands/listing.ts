@@ -1,27 +1,38 @@
-import type { Execution, Flow, PublicState } from '@flowfabric/core'
-import type { Command } from 'commander'
+import { type CountGrouping, countGroupings } from '@flowfabric/core'
+import { type Command, Option } from 'commander'
 import { type ClientFlags, withClientOptions, withConnection } from '../connect.js'
+import {
+  type FilterFlags,
+  filterOf,
+  flowFilterOf,
+  withEndOptions,
+  withFilterOptions,
+} from '../filter-options.js'
 import { formatDuration, formatJson, formatTable } from '../format.js'
 import type { Terminal } from '../terminal.js'
 
-interface ListFlags extends ClientFlags {
+interface ListFlags extends ClientFlags, FilterFlags {
   readonly flows?: boolean
-  readonly state?: readonly string[]
-  readonly lane?: string
-  readonly kind?: string
+  readonly name?: string
   readonly limit: string
 }
 
-/** `ls`: executions, or with `--flows` flows. */
+/** `ls`: executions, or with `--flows` flows; `count` and `workers`. */
 export function addListing(program: Command, terminal: Terminal): void {
-  withClientOptions(program.command('ls').description('list executions, newest first'))
+  const list = withClientOptions(program.command('ls').description('list executions, newest first'))
+  withEndOptions(withFilterOptions(list))
     .option('--flows', 'flows instead')
-    .option('--state <state...>', 'only in these states')
-    .option('--lane <lane>', 'only of this lane')
-    .option('--kind <kind>', 'only of this kind')
+    .option('--name <name>', 'flows of this name')
     .option('--limit <n>', 'how many', '20')
     .action((flags: ListFlags) =>
       flags.flows ? listFlows(terminal, flags) : listExecutions(terminal, flags),
+    )
+
+  const count = withClientOptions(program.command('count').description('count executions that match'))
+  withEndOptions(withFilterOptions(count))
+    .addOption(new Option('--by <what>', 'apart, the largest first').choices(countGroupings))
+    .action((flags: ClientFlags & FilterFlags & { readonly by?: CountGrouping }) =>
+      countExecutions(terminal, flags),
     )
 
   withClientOptions(program.command('workers').description('list living workers')).action(
@@ -44,16 +55,26 @@ export function addListing(program: Command, terminal: Terminal): void {
   )
 }
 
+async function countExecutions(
+  terminal: Terminal,
+  flags: ClientFlags & FilterFlags & { readonly by?: CountGrouping },
+): Promise<void> {
+  const { by } = flags
+  await withConnection(terminal, flags, async ({ backend, namespace }) => {
+    const { count, groups } = await backend.executions.count({ namespace, filter: filterOf(flags), by })
+    if (flags.json) return terminal.out(formatJson({ count, groups }))
+    if (groups === undefined) return terminal.out(String(count))
+    const rows = groups.map((group) => [group.name, String(group.count)])
+    terminal.out(formatTable([by ?? '', 'executions'], [...rows, ['(all)', String(count)]]))
+  })
+}
+
 async function listExecutions(terminal: Terminal, flags: ListFlags): Promise<void> {
   await withConnection(terminal, flags, async ({ backend, namespace }) => {
     const { items, nextCursor } = await backend.executions.list({
       namespace,
       limit: Number(flags.limit),
-      filter: {
-        lane: flags.lane as Execution['lane'] | undefined,
-        kind: flags.kind as Execution['kind'] | undefined,
-        states: flags.state as readonly PublicState[] | undefined,
-      },
+      filter: filterOf(flags),
     })
     if (flags.json) return terminal.out(formatJson({ items, nextCursor }))
     const now = Date.now()
@@ -75,7 +96,7 @@ async function listFlows(terminal: Terminal, flags: ListFlags): Promise<void> {
     const { items, nextCursor } = await backend.flows.list({
       namespace,
       limit: Number(flags.limit),
-      states: flags.state as readonly Flow['state'][] | undefined,
+      ...flowFilterOf(flags),
     })
     if (flags.json) return terminal.out(formatJson({ items, nextCursor }))
     const now = Date.now()
