@@ -74,7 +74,13 @@ describe('settings', () => {
     } catch (error) {
       expect((error as Error).message).not.toContain('tooshort')
     }
-    expect(settingNames.filter(isSecret)).toEqual(['postgresUrl', 'valkeyUrl', 'token', 'signingKeys'])
+    expect(settingNames.filter(isSecret)).toEqual([
+      'postgresUrl',
+      'postgresListenUrl',
+      'valkeyUrl',
+      'token',
+      'signingKeys',
+    ])
   })
 
   it('have a name in each place', () => {
