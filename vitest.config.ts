@@ -43,8 +43,9 @@ const projects: Record<string, Project> = {
     include: isSoak
       ? ['test/conformance/**/*.test.ts']
       : [
-          'test/conformance/{leases,workers}/*.test.ts',
-          'test/conformance/{executions,flows}/submit*.test.ts',
+          'test/conformance/leases/{claim,complete,fail,revoke}.test.ts',
+          'test/conformance/flows/submit.test.ts',
+          'test/conformance/workers/*.test.ts',
         ],
     backend: 'pgbouncer',
   },

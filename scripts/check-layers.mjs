@@ -36,8 +36,8 @@ const insiders = [
     files:
       /^test\/(valkey\/|faults\/valkey\/|planted\/|support\/(dying-claimers|faults\/valkey-|operation-parts))/,
   },
-  // What a role is made of, for tests that let a part of it fail.
-  { home: 'packages/backend-postgres', files: /^test\/support\/operation-parts/ },
+  // What a role is made of, for tests that let a part of it fail; and the migrations one by one.
+  { home: 'packages/backend-postgres', files: /^test\/(support\/operation-parts|postgres\/migrations)/ },
 ]
 
 /** What core must not reach for: it has no store, no transport and no timer. Hashing is arithmetic. */

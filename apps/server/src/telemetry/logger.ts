@@ -7,7 +7,14 @@ export function createLogger(level: string): PinoLogger {
     {
       level,
       base: null,
-      redact: ['req.headers.authorization', 'token', 'signingKeys', 'postgresUrl', 'valkeyUrl'],
+      redact: [
+        'req.headers.authorization',
+        'token',
+        'signingKeys',
+        'postgresUrl',
+        'postgresListenUrl',
+        'valkeyUrl',
+      ],
     },
     pino.destination({ dest: 2, sync: true }),
   )
