@@ -19,13 +19,13 @@ import { nextResetIn } from './budgets.js'
 import { flowTagOf } from './feed.js'
 import { laneOf } from './lane-records.js'
 import { nextOperationIn } from './operations.js'
-import { nextWebhookIn } from './webhooks.js'
 import { nextRetryIn, parkedHeadOf, wakeableIn } from './parking.js'
 import { isDispatchable } from './resolution.js'
 import { hasExpired, trimRetention } from './retention.js'
 import { nextScheduleIn } from './schedule-records.js'
 import { type Model, operate } from './store.js'
 import { drainTimers, nextTimerIn } from './timers.js'
+import { nextWebhookIn } from './webhooks.js'
 
 export function createMaintenance(model: Model): MaintenanceOperations {
   return {

@@ -81,9 +81,7 @@ export function createOperations(model: Model): BulkOperations {
         const isLast = end === undefined || page.length === rest.length
         return {
           items: page.map(view),
-          nextCursor: isLast
-            ? null
-            : writeRecordPlace(end),
+          nextCursor: isLast ? null : writeRecordPlace(end),
         }
       }),
 

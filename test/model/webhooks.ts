@@ -4,8 +4,8 @@ import {
   type DueRecords,
   type DueRow,
   type EventOperations,
-  type PartitionTag,
   makePartitionTag,
+  type PartitionTag,
   quotaPartition,
   type WebhookOperations,
 } from '@flowfabric/core'

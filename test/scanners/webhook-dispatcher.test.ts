@@ -34,8 +34,10 @@ async function endOne(model: ModelBackend): Promise<void> {
 
 /** A dispatcher whose requests the test answers. */
 function dispatching(model: ModelBackend) {
-  const sent: { readonly delivery: HandedDelivery; readonly end: (went: Awaited<ReturnType<SendWebhook>>) => void }[] =
-    []
+  const sent: {
+    readonly delivery: HandedDelivery
+    readonly end: (went: Awaited<ReturnType<SendWebhook>>) => void
+  }[] = []
   const wakes: number[] = []
   const { context: plain, seen } = contextOf(model)
   const abort = new AbortController()

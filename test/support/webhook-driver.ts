@@ -76,7 +76,11 @@ export class WebhookDriver {
   }
 
   /** Records how tries went, and hands out nothing. */
-  async tell(handed: readonly Handed[], outcome: DeliveryReport['outcome'], more: Partial<DeliveryReport> = {}) {
+  async tell(
+    handed: readonly Handed[],
+    outcome: DeliveryReport['outcome'],
+    more: Partial<DeliveryReport> = {},
+  ) {
     const reports = handed.map((each) => this.report(each, outcome, more))
     return this.pass({ reports, onlyReports: true })
   }

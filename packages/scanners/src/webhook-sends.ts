@@ -108,7 +108,9 @@ export class WebhookSends {
       await this.#context.backend.webhooks.deliverDue({ partition, max: 1, reports, onlyReports: true })
     } catch {
       // They are made again once their leases have ended.
-      this.#context.log('warn', 'How requests of webhooks went could not be recorded', { count: reports.length })
+      this.#context.log('warn', 'How requests of webhooks went could not be recorded', {
+        count: reports.length,
+      })
     }
   }
 

@@ -84,14 +84,14 @@ describe('webhooks.put, get, list and delete', () => {
     const webhook = await WebhookDriver.put(store())
     const foreign = { ...webhook.name, namespace: 'elsewhere' as never }
     const { webhooks } = backend
-    for (const refused of [
+    const refused = [
       webhooks.get(foreign),
       webhooks.setState({ ...foreign, state: 'disabled' }),
       webhooks.rotateSecret({ ...foreign, keyId: 'k1' }),
       webhooks.listDeliveries(foreign),
       webhooks.redeliver(foreign),
-    ])
-      expect(await codeOf(refused)).toBe('webhook_not_found')
+    ]
+    expect(await Promise.all(refused.map(codeOf))).toEqual(Array(5).fill('webhook_not_found'))
     expect(await webhooks.delete(foreign)).toEqual({ outcome: 'not_found' })
   })
 
@@ -130,7 +130,9 @@ describe('webhooks.put, get, list and delete', () => {
     expect(await codeOf(webhooks.get(name))).toBe('webhook_not_found')
     expect(await codeOf(webhooks.get({ ...name, webhookId: 'x' as never }))).toBe('invalid_webhook_id')
     expect(await codeOf(webhooks.setState({ ...name, state: 'off' as never }))).toBe('invalid_params')
-    expect(await codeOf(webhooks.rotateSecret({ ...name, keyId: 'k1', overlapMs: -1 }))).toBe('invalid_params')
+    expect(await codeOf(webhooks.rotateSecret({ ...name, keyId: 'k1', overlapMs: -1 }))).toBe(
+      'invalid_params',
+    )
   })
 })
 

@@ -15,7 +15,11 @@ export interface DueRows<Row> {
 export async function readDueRows<Row extends DueColumns>(
   { db }: PostgresContext,
   { table, columns }: { readonly table: string; readonly columns: string },
-  { partition, max, withinMs = 0 }: {
+  {
+    partition,
+    max,
+    withinMs = 0,
+  }: {
     readonly partition: number
     readonly max: number
     readonly withinMs?: number | undefined

@@ -28,12 +28,7 @@ export async function advanceDue(
 }
 
 /** One job that fails leaves its neighbours unharmed, and stands behind them for a while. */
-async function takeRowOn(
-  parts: OperationParts,
-  row: DueRow,
-  nowMs: number,
-  room: number,
-): Promise<TakenOn> {
+async function takeRowOn(parts: OperationParts, row: DueRow, nowMs: number, room: number): Promise<TakenOn> {
   try {
     return await takeOn(parts, operationText.read(row), nowMs, room)
   } catch (error) {

@@ -2,12 +2,7 @@ import type { ExecutionOperations } from '../contract/executions.js'
 import type { DueAnnouncer } from '../due-records/announce-due.js'
 import type { DueRecords } from '../due-records/due-records.js'
 import type { BudgetId } from '../ids/index.js'
-import type {
-  FindItems,
-  FoundItems,
-  ItemSource,
-  OperationTargets,
-} from './operation-store.js'
+import type { FindItems, FoundItems, ItemSource, OperationTargets } from './operation-store.js'
 
 /** Which executions that have not ended carry a budget. */
 export type FindBudgeted = Omit<FindItems, 'filter' | 'hasEnded'> & { readonly budgetId: BudgetId }

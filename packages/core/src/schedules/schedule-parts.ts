@@ -1,4 +1,4 @@
-import { type DueAnnouncer, announceDue as announce } from '../due-records/announce-due.js'
+import { announceDue as announce, type DueAnnouncer } from '../due-records/announce-due.js'
 import type { StoredSchedule } from './record.js'
 import type { ScheduleStore } from './schedule-store.js'
 import type { ScheduledRoles } from './scheduled-starter.js'

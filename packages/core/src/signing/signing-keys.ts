@@ -98,7 +98,9 @@ export class SigningKeys {
    */
   webhookSecret({ keyId, namespace, webhookId, number }: NamedWebhookSecret): Buffer | undefined {
     const key = this.#keys.find((each) => each.keyId === keyId)
-    return key && this.#secretOf(key)?.sign(['flowfabric.webhook-secret.v1', keyId, namespace, webhookId, number])
+    return (
+      key && this.#secretOf(key)?.sign(['flowfabric.webhook-secret.v1', keyId, namespace, webhookId, number])
+    )
   }
 
   /** Only the secret that the key was recorded with. */

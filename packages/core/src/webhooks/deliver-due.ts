@@ -9,7 +9,14 @@ import { handOut } from './hand-out.js'
 import { lookIntoFeed } from './look-into-feed.js'
 import { dueAtOf } from './progress.js'
 import { webhookText } from './record-text.js'
-import { type ReadWebhook, readWebhook, untilWritten, type WebhookName, type WebhookParts, writeWebhook } from './webhook-parts.js'
+import {
+  type ReadWebhook,
+  readWebhook,
+  untilWritten,
+  type WebhookName,
+  type WebhookParts,
+  writeWebhook,
+} from './webhook-parts.js'
 import { showHanded } from './webhook-views.js'
 
 interface TakenOn {
@@ -42,7 +49,9 @@ export async function deliverDue(
   const room = Math.max(Math.floor(max / Math.max(due.size + others.length, 1)), 1)
   const turn = { room, withinMs, leaseMs, onlyReports }
   const taken = await Promise.all([
-    ...rows.map((row) => takeRowOn(parts, row, nowMs, reported.get(`${row.namespace}/${row.id}`)?.reports ?? [], turn)),
+    ...rows.map((row) =>
+      takeRowOn(parts, row, nowMs, reported.get(`${row.namespace}/${row.id}`)?.reports ?? [], turn),
+    ),
     ...others.map(({ name, reports: own }) => takeNameOn(parts, name, own, turn)),
   ])
   const dueTimes = [nextDueAtMs, ...taken.map(({ dueAtMs }) => dueAtMs)].filter((atMs) => atMs !== null)

@@ -1,5 +1,5 @@
-import type { WebhookDefinition, StoredDelivery, WebhookProgress } from './record.js'
 import { endAs, inHandMaxOf, withEnded } from './progress.js'
+import type { StoredDelivery, WebhookDefinition, WebhookProgress } from './record.js'
 
 export interface HandedOut {
   readonly progress: WebhookProgress
@@ -19,7 +19,12 @@ export function handOut(
   const waiting = progress.pending.flatMap((delivery) => {
     const { inHandUntilMs, attemptCount } = delivery
     if (inHandUntilMs === null || inHandUntilMs > nowMs) return [delivery]
-    const lost = { ...delivery, inHandUntilMs: null, nextAttemptAtMs: nowMs, lastFailure: 'unreported' as const }
+    const lost = {
+      ...delivery,
+      inHandUntilMs: null,
+      nextAttemptAtMs: nowMs,
+      lastFailure: 'unreported' as const,
+    }
     if (attemptCount < attemptsMax) return [lost]
     given.push(endAs(lost, 'given_up', nowMs))
     return []

@@ -29,12 +29,7 @@ export interface WebhookDefinition {
 export interface WebhookProgress
   extends Pick<
     Webhook,
-    | 'disabledBecause'
-    | 'disabledAtMs'
-    | 'lastDeliveredAtMs'
-    | 'failingSinceMs'
-    | 'lastFailure'
-    | 'missedAtMs'
+    'disabledBecause' | 'disabledAtMs' | 'lastDeliveredAtMs' | 'failingSinceMs' | 'lastFailure' | 'missedAtMs'
   > {
   readonly state: WebhookState
   /** Where its deliveries go on in the feed. */

@@ -1,4 +1,10 @@
-import type { HandedDelivery, DeliveryReport, PutWebhook, RotateWebhookSecret, Webhook } from '../contract/webhooks.js'
+import type {
+  DeliveryReport,
+  HandedDelivery,
+  PutWebhook,
+  RotateWebhookSecret,
+  Webhook,
+} from '../contract/webhooks.js'
 
 /**
  * What a process that has the signing secrets offers beside the store's webhooks: it knows where deliveries may go, and tells

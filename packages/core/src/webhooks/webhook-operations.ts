@@ -26,7 +26,13 @@ import { deliverDue } from './deliver-due.js'
 import { disable, dueAtOf, enable, firstProgress, waitAgain } from './progress.js'
 import type { StoredDelivery, StoredWebhook, WebhookDefinition } from './record.js'
 import { webhookText } from './record-text.js'
-import { readWebhook, requireWebhook, untilWritten, type WebhookParts, writeWebhook } from './webhook-parts.js'
+import {
+  readWebhook,
+  requireWebhook,
+  untilWritten,
+  type WebhookParts,
+  writeWebhook,
+} from './webhook-parts.js'
 import { secretsAt, showDelivery, showWebhook } from './webhook-views.js'
 
 /** What one try of an operation answers: nothing where somebody else was quicker. */
@@ -160,9 +166,7 @@ async function setStateOnce(parts: WebhookParts, params: SetWebhookState): Answe
   const { nowMs, webhook } = await requireWebhook(parts, params)
   if (webhook.progress.state === params.state) return { outcome: 'unchanged' }
   const progress =
-    params.state === 'active'
-      ? enable(webhook.progress, nowMs)
-      : disable(webhook.progress, 'operator', nowMs)
+    params.state === 'active' ? enable(webhook.progress, nowMs) : disable(webhook.progress, 'operator', nowMs)
   return announced(parts, await writeWebhook(parts, webhook, progress), { outcome: params.state })
 }
 

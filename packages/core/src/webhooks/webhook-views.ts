@@ -51,9 +51,6 @@ export function showHanded(
 }
 
 /** Those that sign. */
-export function secretsAt(
-  secrets: readonly WebhookSecretRef[],
-  nowMs: number,
-): readonly WebhookSecretRef[] {
+export function secretsAt(secrets: readonly WebhookSecretRef[], nowMs: number): readonly WebhookSecretRef[] {
   return secrets.filter(({ signsUntilMs }) => signsUntilMs === null || signsUntilMs > nowMs)
 }

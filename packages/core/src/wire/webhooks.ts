@@ -84,7 +84,11 @@ const settings = {
   url: z.string().describe('Where deliveries are posted to; `https:` unless the server allows more.'),
   label: z.string().optional(),
   filter: filterSchema.optional(),
-  attemptsMax: whole(1, limits.webhookAttemptsMax, 'Tries of a delivery; default 12, about a day.').optional(),
+  attemptsMax: whole(
+    1,
+    limits.webhookAttemptsMax,
+    'Tries of a delivery; default 12, about a day.',
+  ).optional(),
   reason: reasonField,
 } as const
 

@@ -91,7 +91,8 @@ function judgedLookup(policy: AddressPolicy, resolve: ResolveName): LookupFuncti
       const addresses = await resolve(hostname)
       const allowed = addresses.filter(({ address }) => policy.isAllowed(address))
       const [first] = allowed
-      if (first === undefined) throw new RefusedAddress('none of its addresses is one that deliveries may go to')
+      if (first === undefined)
+        throw new RefusedAddress('none of its addresses is one that deliveries may go to')
       return { first, allowed: [...allowed] }
     }
     answer().then(

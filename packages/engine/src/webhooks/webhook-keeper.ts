@@ -20,7 +20,8 @@ export function createWebhookKeeper(
       requireAllowed(policy, params.url)
       const { view, keyId } = await signerOf(signing)
       const answer = await webhooks.put({ ...params, keyId })
-      const secret = answer.outcome === 'created' ? latestSecret(view, params.namespace, answer.webhook) : null
+      const secret =
+        answer.outcome === 'created' ? latestSecret(view, params.namespace, answer.webhook) : null
       return { ...answer, secret }
     },
 
@@ -44,7 +45,11 @@ async function signerOf(signing: Signing): Promise<{ readonly view: SigningView;
   return { view, keyId: key.keyId }
 }
 
-function latestSecret({ keys }: SigningView, namespace: Namespace, { id: webhookId, secrets }: Webhook): string {
+function latestSecret(
+  { keys }: SigningView,
+  namespace: Namespace,
+  { id: webhookId, secrets }: Webhook,
+): string {
   const [latest] = secrets
   const secret = latest && keys.webhookSecret({ ...latest, namespace, webhookId })
   if (secret === undefined) throw new Error('a webhook without a secret of this process')

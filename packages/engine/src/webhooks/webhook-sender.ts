@@ -20,7 +20,12 @@ export interface WebhookSenderParts {
 type Sent = Awaited<ReturnType<SendWebhook>>
 
 /** Makes the request of a delivery, signed, and says how it went. What the receiver wrote is told to nobody. */
-export function createWebhookSender({ signing, policy, resolve, timeoutMs }: WebhookSenderParts): SendWebhook {
+export function createWebhookSender({
+  signing,
+  policy,
+  resolve,
+  timeoutMs,
+}: WebhookSenderParts): SendWebhook {
   return async (delivery, signal) => {
     const url = allowedUrl(policy, delivery.url)
     if (url === undefined) return failed('address_refused')
@@ -66,7 +71,8 @@ function judge(posted: Posted, nowMs: number): Sent {
   if (httpStatus >= 200 && httpStatus < 300) return { outcome: 'delivered', httpStatus }
   if (httpStatus === 410) return { outcome: 'gone', failure: 'status', httpStatus }
   if (httpStatus >= 300 && httpStatus < 400) return { outcome: 'failed', failure: 'redirect', httpStatus }
-  const retryAfterMs = httpStatus === 429 || httpStatus === 503 ? readRetryAfter(retryAfter, nowMs) : undefined
+  const retryAfterMs =
+    httpStatus === 429 || httpStatus === 503 ? readRetryAfter(retryAfter, nowMs) : undefined
   return { outcome: 'failed', failure: 'status', httpStatus, retryAfterMs }
 }
 

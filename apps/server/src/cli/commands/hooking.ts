@@ -85,7 +85,10 @@ export function addHooking(program: Command, terminal: Terminal): void {
         const page = await backend.webhooks.listDeliveries({ ...name, state: flags.state, limit: 1_000 })
         if (flags.json) return terminal.out(formatJson(page))
         terminal.out(
-          formatTable(['delivery', 'event', 'at', 'state', 'tries', 'failure', 'next'], page.items.map(rowOf)),
+          formatTable(
+            ['delivery', 'event', 'at', 'state', 'tries', 'failure', 'next'],
+            page.items.map(rowOf),
+          ),
         )
       }),
     )
