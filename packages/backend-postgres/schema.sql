@@ -678,6 +678,18 @@ create table waitpoint (
   constraint waitpoint_execution_id_name_partition_key_key UNIQUE (execution_id, name, partition_key)
 ) with (fillfactor=80);
 
+create table webhook (
+  partition_key smallint not null,
+  namespace text not null,
+  id uuid not null,
+  version bigint not null,
+  created_at bigint not null,
+  due_at bigint,
+  definition text not null,
+  progress text not null,
+  constraint webhook_pkey PRIMARY KEY (namespace, id)
+);
+
 create table worker (
   instance_id uuid not null,
   worker_id text not null,
@@ -782,6 +794,10 @@ CREATE INDEX signal_key ON flowfabric.signal USING btree (waitpoint_id, idempote
 CREATE INDEX signal_used ON flowfabric.signal USING btree (execution_id, suspension_id, sequence) WHERE (suspension_id IS NOT NULL);
 
 CREATE INDEX stream_frame_capped ON flowfabric.stream_frame USING btree (execution_id, attempt_index, frame_number) WHERE (mode <> 'durable'::text);
+
+CREATE INDEX webhook_due ON flowfabric.webhook USING btree (partition_key, due_at, namespace COLLATE "C", id) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX webhook_listing ON flowfabric.webhook USING btree (namespace, created_at DESC, id DESC);
 
 -- Functions
 
@@ -3860,7 +3876,7 @@ end $function$
 ;
 
 CREATE OR REPLACE FUNCTION flowfabric.pulse_of_quotas(p_partitions integer[])
- RETURNS TABLE(partition_key integer, now bigint, schedules_due_at bigint, operations_due_at bigint, retry_at bigint, parked boolean)
+ RETURNS TABLE(partition_key integer, now bigint, schedules_due_at bigint, operations_due_at bigint, webhooks_due_at bigint, retry_at bigint, parked boolean)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -3876,6 +3892,7 @@ begin
   select p.key, v_now,
     (select s.due_at from schedule s where s.partition_key = p.key and s.due_at is not null order by s.due_at limit 1),
     (select o.due_at from operation o where o.partition_key = p.key and o.due_at is not null order by o.due_at limit 1),
+    (select w.due_at from webhook w where w.partition_key = p.key and w.due_at is not null order by w.due_at limit 1),
     (select min(l.retry_at) from admission_line l where l.home = p.key and l.by_quota is not null),
     exists (select 1 from admission_line l where l.home = p.key and l.by_quota is not null)
       and exists (select 1 from wakeable_quotas(p.key))

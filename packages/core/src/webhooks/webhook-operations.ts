@@ -23,7 +23,7 @@ import {
 } from '../validation/webhooks.js'
 import { deliverDue } from './deliver-due.js'
 import { disable, dueAtOf, enable, firstProgress, waitAgain } from './progress.js'
-import type { StoredDelivery, StoredWebhook, WebhookDefinition } from './record.js'
+import type { StoredDelivery, WebhookDefinition } from './record.js'
 import { webhookText } from './record-text.js'
 import {
   readWebhook,
