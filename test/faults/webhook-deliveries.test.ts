@@ -40,7 +40,7 @@ it.skipIf(backendName() === 'pglite')(
     const { valkey } = place.embedded
     const victim = startVictim('engine', ['test/faults/programs/webhook-engine.mjs'], {
       FF_STORE: place.embedded.store,
-      ...(valkey?.cluster === undefined ? {} : { FF_VALKEY_CLUSTER: String(valkey.cluster) }),
+      ...(valkey === undefined ? {} : { FF_VALKEY: JSON.stringify(valkey) }),
       FF_KEYS: keys,
     })
     onTestFinished(() => victim.end())

@@ -2,11 +2,11 @@
 import { parseSigningSecrets } from '@flowfabric/core'
 import { createEmbedded } from '@flowfabric/embedded'
 
-const { FF_STORE: store, FF_VALKEY_CLUSTER: cluster, FF_KEYS: keys } = process.env
+const { FF_STORE: store, FF_VALKEY: valkey, FF_KEYS: keys } = process.env
 
 const embedded = await createEmbedded({
   store,
-  ...(cluster === undefined ? {} : { valkey: { cluster: cluster === 'true' } }),
+  ...(valkey === undefined ? {} : { valkey: JSON.parse(valkey) }),
   signingSecrets: parseSigningSecrets(keys),
   scanners: { webhookDispatcher: { leaseMs: 1_000 } },
   engine: { webhooks: { allow: ['127.0.0.0/8'], allowHttp: true }, heartbeatMs: 200, aliveMs: 1_000 },
