@@ -9,7 +9,6 @@ import {
   quotaPartition,
   type WebhookOperations,
 } from '@flowfabric/core'
-import { hint } from './feed.js'
 import { type Model, operate } from './store.js'
 
 /**
@@ -21,7 +20,6 @@ export function createWebhooks(model: Model, events: EventOperations): WebhookOp
     events,
     store: createRecords(model),
     partitions: async () => model.partitions,
-    announce: (told) => hint(model, told),
   })
 }
 

@@ -5,6 +5,7 @@ import { submitOne } from '../support/builders.js'
 import { cleanUp } from '../support/clean-up.js'
 import { FlowDriver } from '../support/flow-driver.js'
 import { inNamespace } from '../support/use-store.js'
+import { WebhookDriver } from '../support/webhook-driver.js'
 import { WorkerDriver } from '../support/worker-driver.js'
 
 /** What remains when everything is trimmed: the deployment, and what lanes and routes there were. */
@@ -54,6 +55,11 @@ it('leaves no row of what is trimmed, however long its streams are', { timeout: 
   expect(await rowsLeft()).toMatchObject({ operation: 1 })
   await store.advance(limits.operationRetentionMs)
   await operations.advance(scan)
+
+  const webhook = await WebhookDriver.put(store)
+  await webhook.pass()
+  expect(await rowsLeft()).toMatchObject({ webhook: 1 })
+  await opened.backend.webhooks.delete(webhook.name)
 
   await cleanUp(opened.backend, opened.partitions)
   await store.settle()

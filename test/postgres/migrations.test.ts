@@ -30,7 +30,9 @@ const ofTomorrow: Migration = {
 
 describe.each([18, 15] as const)('migrations while others are served, on PostgreSQL %s', (major) => {
   /** A database of an earlier version, as a process of that version left it. */
-  async function openAt(version: number): Promise<{ readonly url: string; readonly open: () => PostgresBackend }> {
+  async function openAt(
+    version: number,
+  ): Promise<{ readonly url: string; readonly open: () => PostgresBackend }> {
     const database = await createTestDatabase(major)
     const opened: PostgresBackend[] = []
     onTestFinished(async () => {
@@ -118,7 +120,9 @@ describe.each([18, 15] as const)('migrations while others are served, on Postgre
     const flows = async () => {
       const partitions = Array.from({ length: flowCount }, (_, n) => `{fp:${n}}`) as never
       while (!isOver) {
-        const flow = await timed(FlowDriver.submit({ backend, namespace, partitions }, { a: {}, b: { after: ['a'] } }))
+        const flow = await timed(
+          FlowDriver.submit({ backend, namespace, partitions }, { a: {}, b: { after: ['a'] } }),
+        )
         await timed(flow.end('a', 'success'))
       }
     }

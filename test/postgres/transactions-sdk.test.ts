@@ -66,7 +66,9 @@ describe('a client bound to a transaction', () => {
     // The route is known, and somebody waits for work.
     await (await client.submit(mail, { order: 0 })).result()
     await connection.query('begin')
-    const handle = await client.inTransaction(transactions.inTransaction(connection)).submit(mail, { order: 1 })
+    const handle = await client
+      .inTransaction(transactions.inTransaction(connection))
+      .submit(mail, { order: 1 })
     expect(await client.count()).toBe(1)
     await new Promise((resolve) => setTimeout(resolve, 300))
     const committedAt = performance.now()

@@ -1,4 +1,4 @@
-import { mintUuid } from '@flowfabric/core'
+import { mintUuid, SigningSecret } from '@flowfabric/core'
 import { createEngine, type Engine } from '@flowfabric/engine'
 import { foundationScanners } from '@flowfabric/scanners'
 import {
@@ -27,7 +27,9 @@ let workers: Worker[]
 
 beforeEach(async () => {
   store = createModel({ partitions: { flow: 4 } })
-  engine = createEngine({ backend: store, scanners: foundationScanners() })
+  const secret = new SigningSecret('k1', mintUuid())
+  await store.keyring.add(secret)
+  engine = createEngine({ backend: store, scanners: foundationScanners(), signingSecrets: [secret] })
   await engine.start()
   app = await createApp({ engine, token })
   url = await app.listen({ host: '127.0.0.1', port: 0 })
@@ -127,6 +129,37 @@ describe('over HTTP', () => {
     expect(await operations.stop(replayed.id, 'over')).toBe(false)
     await expect(operations.get(mintUuid())).rejects.toMatchObject({ code: 'operation_not_found' })
     await expect(operations.replay({ states: ['active'] })).rejects.toMatchObject({ code: 'invalid_params' })
+  })
+
+  test('webhooks are put, changed and asked about as in process', async () => {
+    const { webhooks } = client
+    const options = { url: 'https://example.org/hook', filter: { names: ['flow'] } }
+    const { webhook, secret } = await webhooks.create({ ...options, id: mintUuid() })
+    expect(secret).toMatch(/^whsec_/)
+    expect((await webhooks.create({ ...options, id: webhook.id })).secret).toBeNull()
+    expect(await webhooks.update(webhook.id, { ...options, label: 'ours' })).toMatchObject({ label: 'ours' })
+    expect(await webhooks.disable(webhook.id, 'enough')).toBe(true)
+    expect(await webhooks.disable(webhook.id)).toBe(false)
+    expect(await webhooks.get(webhook.id)).toMatchObject({ state: 'disabled', disabledBecause: 'operator' })
+    expect(await webhooks.enable(webhook.id)).toBe(true)
+    const rotated = await webhooks.rotateSecret(webhook.id, { overlapMs: 1_000 })
+    expect(rotated.secret).not.toBe(secret)
+    expect(rotated.webhook.secrets).toHaveLength(2)
+    expect((await webhooks.list()).items.map(({ id }) => id)).toContain(webhook.id)
+    expect(await webhooks.deliveries(webhook.id, { state: 'pending' })).toEqual({
+      items: [],
+      nextCursor: null,
+    })
+    expect(await webhooks.redeliver(webhook.id)).toBe(0)
+    await expect(webhooks.create({ url: 'https://10.0.0.1/' })).rejects.toMatchObject({
+      code: 'invalid_webhook_url',
+    })
+    await expect(webhooks.update(mintUuid(), options)).rejects.toMatchObject({ code: 'webhook_not_found' })
+    await expect(webhooks.deliveries(webhook.id, { cursor: 'x' })).rejects.toMatchObject({
+      code: 'invalid_cursor',
+    })
+    expect(await webhooks.delete(webhook.id)).toBe(true)
+    expect(await webhooks.delete(webhook.id)).toBe(false)
   })
 
   test('what matches is cancelled over plain HTTP too, once for each idempotency key', async () => {

@@ -165,6 +165,41 @@ describe('the commands that talk to a server', () => {
     expect(await ask('quotas', 'create', 'two', '--concurrency', '1', '--id', id)).toMatchObject({ code: 1 })
   })
 
+  it('create, list, show, change and delete webhooks', async () => {
+    const url = 'https://example.org/hook'
+    const made = await ask(
+      'webhooks',
+      'create',
+      url,
+      '--event',
+      'execution.failed',
+      'flow',
+      '--label',
+      'ours',
+    )
+    expect(made).toMatchObject({ code: 0 })
+    const [, id = '', secret = ''] = /^created (\S+)\n(whsec_\S+)\n/.exec(made.out) ?? []
+    expect((await ask('webhooks')).out).toMatch(new RegExp(`${id} +ours +${url} +active +0 +0`))
+    const shown = await ask('webhooks', 'show', id)
+    expect(shown.out).toContain('{"names":["execution.failed","flow"]}')
+    expect(shown.out).not.toContain(secret)
+    expect(await ask('webhooks', 'disable', id, '--reason', 'later')).toMatchObject({
+      code: 0,
+      out: 'disabled',
+    })
+    expect((await ask('webhooks', 'show', id)).out).toMatch(/state +disabled, operator/)
+    expect(await ask('webhooks', 'enable', id)).toMatchObject({ code: 0, out: 'active' })
+    const rotated = await ask('webhooks', 'rotate', id, '--overlap', '60')
+    expect(rotated.out).toMatch(/^whsec_/)
+    expect(rotated.out).not.toBe(secret)
+    expect((await ask('webhooks', 'deliveries', id)).code).toBe(0)
+    expect(await ask('webhooks', 'redeliver', id)).toMatchObject({ code: 0, out: 'redelivering 0' })
+    expect(await ask('webhooks', 'create', 'http://127.0.0.1/')).toMatchObject({ code: 2 })
+    expect(await ask('webhooks', 'create', url, '--attempts', 'many')).toMatchObject({ code: 2 })
+    expect(await ask('webhooks', 'delete', id)).toMatchObject({ code: 0, out: 'deleted' })
+    expect(await ask('webhooks', 'delete', id)).toMatchObject({ code: 4 })
+  })
+
   it('submit, list, show, explain, cancel and replay an execution', async () => {
     const submitted = await ask('submit', 'hello', '--input', '{"name":"world"}', '--json')
     expect(submitted.code).toBe(0)

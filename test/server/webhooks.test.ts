@@ -225,7 +225,6 @@ describe('an address', () => {
     'http://[fe80::1]/',
     'http://0x0a000001/',
     'http://0/',
-    'http://2130706433.example.org:-1/',
     'http://224.0.0.1/',
     'file:///etc/passwd',
     'http://user:pass@example.org/',

@@ -61,7 +61,8 @@ export function webhookDispatcher(options: WebhookDispatcherOptions = {}): Parti
     name: 'webhook_dispatcher',
     scope: 'partition',
     family: 'quota',
-    wakesOn: ['webhooks', 'due'],
+    // Not on due hints of the partition, which are its schedules' and quotas': its own next time is in each answer.
+    wakesOn: ['webhooks'],
     pace: 'at_once',
     intervalMs: 1_000,
     appliesFilter: false,
@@ -69,18 +70,17 @@ export function webhookDispatcher(options: WebhookDispatcherOptions = {}): Parti
     async scanPartition(context, partition) {
       const sends = sendsOf(context)
       const free = max - sends.countOf(partition)
-      const { reports, hasNews } = sends.take(partition)
       const tally = new PassTally()
       // The end of a request asks for the next pass.
-      if (free <= 0 && reports.length === 0) return tally.report()
+      if (free <= 0) return tally.report()
+      const { reports, hasNews } = sends.take(partition)
       const answer = await sends.orGiveBack(partition, { reports, hasNews }, () =>
         context.backend.webhooks.deliverDue({
           partition,
-          max: Math.max(Math.min(context.batch(max), free), 1),
+          max: Math.min(context.batch(max), free),
           reports,
           leaseMs,
           withinMs: hasNews ? limits.webhookLookMsMax : 0,
-          onlyReports: free <= 0,
         }),
       )
       tally.processed += reports.length

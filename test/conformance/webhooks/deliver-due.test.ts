@@ -210,7 +210,7 @@ describe('webhooks.deliverDue', () => {
     expect(await fail(lookMs)).toEqual([])
     const sinceMs = await store().nowMs()
     expect(await webhook.read()).toMatchObject({ failingSinceMs: sinceMs })
-    expect(await fail(limits.webhookFailingMsMax - 1)).toEqual([])
+    expect(await fail(limits.webhookFailingMsMax - 2)).toEqual([])
     await webhook.tell(await webhook.take({ max: 1 }), 'delivered')
     expect(await webhook.read()).toMatchObject({ failingSinceMs: null, state: 'active' })
     expect(await fail(limits.webhookRetryMsMax)).toEqual([])

@@ -12,6 +12,7 @@ import {
   mintScheduleId,
   mintTokenId,
   mintUuid,
+  mintWebhookId,
   type PutAccess,
   type PutSchedule,
   parseKind,
@@ -95,6 +96,8 @@ export async function populate(store: TestStore): Promise<Populated> {
   const operation = anOperation(namespace)
   await submitOne(store, { lane: parseLaneId('bulk') })
   await backend.operations.create(operation)
+  const webhook = aWebhook(namespace)
+  await backend.webhooks.put(webhook)
   await backend.lanes.configure({
     namespace,
     lane: parseLaneId('solos'),
@@ -133,7 +136,7 @@ export async function populate(store: TestStore): Promise<Populated> {
   const suspensions = await populateSuspensions(store)
   await store.settle()
   const ids = { waiting, delayed, leased, ended }
-  return { store, worker, ids, handle, flow, draft, schedule, operation, suspensions }
+  return { store, worker, ids, handle, flow, draft, schedule, operation, webhook, suspensions }
 }
 
 /** In the lane of what is claimed one by one, but of a kind that nobody serves. */
@@ -146,6 +149,10 @@ function aSchedule(namespace: PutSchedule['namespace']): PutSchedule {
     timing: { kind: 'interval', everyMs: 1_000 },
     work: { kind: 'execution', spec },
   }
+}
+
+function aWebhook(namespace: Namespace) {
+  return { namespace, webhookId: mintWebhookId(), url: 'https://example.org', keyId: 'k1' }
 }
 
 /** Of what no other operation here asks for. */
@@ -179,10 +186,10 @@ function anAction(): AppendAudit {
 
 /** Calls whatever there is to call. Reading comes first, and what ends things last. */
 export async function everyOperation(populated: Populated): Promise<readonly Told[]> {
-  const { store, worker, ids, handle, flow, draft, schedule, operation } = populated
+  const { store, worker, ids, handle, flow, draft, schedule, operation, webhook } = populated
   const { backend, namespace, partitions } = store
   const { executions, leases, attempts, flows, lanes, workers, engines, events, resolution } = backend
-  const { streams, schedules, operations, keyring, access, audit, maintenance } = backend
+  const { streams, schedules, operations, webhooks, keyring, access, audit, maintenance } = backend
   const quotas = makePartitionTag('quota', 0)
   const scope = { namespaces: [namespace] }
   const [partition] = partitions as [(typeof partitions)[number]]
@@ -220,6 +227,9 @@ export async function everyOperation(populated: Populated): Promise<readonly Tol
   await call('schedules.list', () => schedules.list({ namespace }))
   await call('operations.get', () => operations.get(operation))
   await call('operations.list', () => operations.list({ namespace }))
+  await call('webhooks.get', () => webhooks.get(webhook))
+  await call('webhooks.list', () => webhooks.list({ namespace }))
+  await call('webhooks.listDeliveries', () => webhooks.listDeliveries(webhook))
   await call('workers.list', () => workers.list({ namespace }))
   await call('engines.list', () => engines.list())
   await call('keyring.list', () => keyring.list())

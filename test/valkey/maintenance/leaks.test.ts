@@ -17,6 +17,7 @@ import { cleanUp } from '../../support/clean-up.js'
 import { FlowDriver } from '../../support/flow-driver.js'
 import { SuspensionDriver } from '../../support/suspension-driver.js'
 import { inNamespace, type TestStore } from '../../support/use-store.js'
+import { WebhookDriver } from '../../support/webhook-driver.js'
 import { WorkerDriver } from '../../support/worker-driver.js'
 
 /** What remains when everything is trimmed: the partitions, the deployment, and answers that go by themselves. */
@@ -203,6 +204,17 @@ describe('what is trimmed', () => {
       const own = /:quota:|:quotas:|:budget:[^:]*:[^:]*$|:budgets:|:reports$|:reported$|:reviews$/
       expect((await keysLeft(opened)).filter((key) => !own.test(key.replace(/\{[^}]*\}/, '')))).toEqual([])
       expect(await driver.readBudget()).toMatchObject({ used: { tokens: 3 }, reserved: {}, waiting: 0 })
+    })
+  })
+
+  it('leaves nothing of a webhook that was deleted', async () => {
+    await withStore(async (store, opened) => {
+      const webhook = await WebhookDriver.put(store)
+      await webhook.pass()
+      const [key] = (await keysLeft(opened)).filter((each) => each.endsWith(webhook.id))
+      expect(key).toBeDefined()
+      await opened.backend.webhooks.delete(webhook.name)
+      expect(await keysLeft(opened)).toEqual([])
     })
   })
 

@@ -17,6 +17,5 @@ export function webhookParts(ctx: PostgresContext, events: EventOperations): Web
     events,
     store: createDueRecords(ctx, 'webhook'),
     partitions: () => ctx.partitions(),
-    announce: (hint) => ctx.hints.emit(hint),
   }
 }

@@ -17,6 +17,5 @@ export function webhookParts(ctx: ValkeyContext, events: EventOperations): Webho
     events,
     store: createDueRecords(ctx, 'webhook'),
     partitions: () => ctx.partitions(),
-    announce: (hint) => ctx.hints.emit(hint),
   }
 }

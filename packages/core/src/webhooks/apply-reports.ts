@@ -12,15 +12,19 @@ export function applyReports(
   nowMs: number,
 ): { readonly progress: WebhookProgress; readonly disabledBecause: WebhookDisabledCause | null } {
   let progress = before
+  let hasFailed = false
   let isGone = false
   for (const report of reports) {
     const delivery = progress.pending.find(({ deliveryId }) => deliveryId === report.deliveryId)
     if (delivery === undefined || delivery.inHandUntilMs === null) continue
     if (delivery.attemptCount !== report.attempt) continue
+    hasFailed ||= report.outcome !== 'delivered'
     isGone ||= report.outcome === 'gone'
     progress = applyReport(progress, delivery, report, attemptsMax, nowMs)
   }
-  const because = progress.state === 'active' ? causeToDisable(progress, isGone, nowMs) : null
+  // Only another failure tells that it still fails.
+  const isJudged = hasFailed && progress.state === 'active'
+  const because = isJudged ? causeToDisable(progress, isGone, nowMs) : null
   return {
     progress: because === null ? progress : disable(progress, because, nowMs),
     disabledBecause: because,

@@ -6,7 +6,6 @@ import type {
   WebhookOperations,
   WebhookSecretRef,
 } from '../contract/webhooks.js'
-import { announceDue } from '../due-records/announce-due.js'
 import { readRecordPlace, writeRecordPlace } from '../due-records/record-place.js'
 import { engineError } from '../errors/engine-error.js'
 import { limits } from '../limits.js'
@@ -24,7 +23,7 @@ import {
 } from '../validation/webhooks.js'
 import { deliverDue } from './deliver-due.js'
 import { disable, dueAtOf, enable, firstProgress, waitAgain } from './progress.js'
-import type { StoredDelivery, StoredWebhook, WebhookDefinition } from './record.js'
+import type { StoredDelivery, WebhookDefinition } from './record.js'
 import { webhookText } from './record-text.js'
 import {
   readWebhook,
@@ -151,7 +150,6 @@ async function putOnce(parts: WebhookParts, params: PutWebhook): Answer<'put'> {
     createdAtMs: nowMs,
   })
   if (!isWritten) return undefined
-  await announceDue(parts, { namespace, id: webhookId }, dueAtMs)
   const created = { namespace, webhookId, version: 1, createdAtMs: nowMs, dueAtMs, definition, progress }
   return { outcome: 'created', webhook: showWebhook(created) }
 }
@@ -167,7 +165,8 @@ async function setStateOnce(parts: WebhookParts, params: SetWebhookState): Answe
   if (webhook.progress.state === params.state) return { outcome: 'unchanged' }
   const progress =
     params.state === 'active' ? enable(webhook.progress, nowMs) : disable(webhook.progress, 'operator', nowMs)
-  return announced(parts, await writeWebhook(parts, webhook, progress), { outcome: params.state })
+  const written = await writeWebhook(parts, webhook, progress)
+  return written && { outcome: params.state }
 }
 
 async function rotateOnce(parts: WebhookParts, params: RotateWebhookSecret): Answer<'rotateSecret'> {
@@ -204,18 +203,8 @@ async function redeliverOnce(parts: WebhookParts, params: RedeliverWebhook): Ans
     throw engineError('webhook_delivery_not_found', `The webhook keeps no delivery ${deliveryId}`)
   }
   if (count === 0) return { outcome: 'redelivering', count }
-  return announced(parts, await writeWebhook(parts, webhook, progress), { outcome: 'redelivering', count })
-}
-
-async function announced<Given>(
-  parts: WebhookParts,
-  written: StoredWebhook | undefined,
-  answer: Given,
-): Promise<Given | undefined> {
-  if (written === undefined) return undefined
-  const { namespace, webhookId: id, dueAtMs } = written
-  await announceDue(parts, { namespace, id }, dueAtMs)
-  return answer
+  const written = await writeWebhook(parts, webhook, progress)
+  return written && { outcome: 'redelivering', count }
 }
 
 function placeOf({ event, deliveryId }: StoredDelivery) {

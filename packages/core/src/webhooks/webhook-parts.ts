@@ -1,18 +1,19 @@
 import type { EventOperations } from '../contract/events.js'
-import type { DueAnnouncer } from '../due-records/announce-due.js'
 import type { DueRecords } from '../due-records/due-records.js'
 import { engineError } from '../errors/engine-error.js'
 import type { WebhookId } from '../ids/index.js'
 import { limits } from '../limits.js'
 import type { Namespace } from '../names.js'
+import type { PartitionConfig } from '../partitions/index.js'
 import { dueAtOf } from './progress.js'
 import type { StoredWebhook, WebhookDefinition, WebhookProgress } from './record.js'
 import { webhookText } from './record-text.js'
 
 /** What the role is made of: a store of records, and the store's own feed. */
-export interface WebhookParts extends DueAnnouncer {
+export interface WebhookParts {
   readonly store: DueRecords
   readonly events: Pick<EventOperations, 'read'>
+  partitions(): Promise<PartitionConfig>
 }
 
 export interface WebhookName {
