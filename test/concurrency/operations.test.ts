@@ -5,8 +5,7 @@ import { rounds } from '../support/soak.js'
 import { WorkerDriver } from '../support/worker-driver.js'
 import { race, useSessions, Ways } from './use-sessions.js'
 
-/** All of it in a soak, and in `npm test` a tenth of it, at least 200. */
-const bulkRounds = Math.max(200, rounds(2_000))
+const bulkRounds = rounds(2_000)
 const tag = 'race.round'
 
 /**
