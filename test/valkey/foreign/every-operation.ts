@@ -15,6 +15,7 @@ import {
   mintWebhookId,
   type PutAccess,
   type PutSchedule,
+  type PutWebhook,
   parseKind,
   parseLaneId,
   parseWorkerId,
@@ -37,6 +38,7 @@ export interface Populated {
   readonly draft: FlowId
   readonly schedule: PutSchedule
   readonly operation: CreateOperation
+  readonly webhook: PutWebhook
   readonly suspensions: Suspensions
 }
 
@@ -151,7 +153,7 @@ function aSchedule(namespace: PutSchedule['namespace']): PutSchedule {
   }
 }
 
-function aWebhook(namespace: Namespace) {
+function aWebhook(namespace: PutWebhook['namespace']): PutWebhook {
   return { namespace, webhookId: mintWebhookId(), url: 'https://example.org', keyId: 'k1' }
 }
 
