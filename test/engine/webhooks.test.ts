@@ -83,6 +83,7 @@ describe('a delivery', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     expect(receiver.received).toHaveLength(0)
     expect((await store.webhooks.get(name)).webhook).toMatchObject({ pending: 0, lastDeliveredAtMs: null })
+    await without.stop()
     await startEngine()
     const latenessMs = await took(() => until('it has come', () => receiver.received.length > 0))
     expect(latenessMs).toBeLessThan(limits.webhookLookMsMax)
