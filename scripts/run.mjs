@@ -36,7 +36,7 @@ const commands = {
     process.exitCode = await runAll({ checks: true, tests: false })
   },
 
-  /** The long form of the random and racing tests: full rounds instead of a twentieth. */
+  /** The long form of the random and racing tests: full rounds instead of a fortieth. */
   async soak() {
     await install('all')
     // A folder of the caller's choice is not ours to empty.

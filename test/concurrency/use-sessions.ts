@@ -14,7 +14,7 @@ export interface Sessions {
   twice(plan: GraphPlan): Promise<readonly [FlowDriver, FlowDriver]>
 }
 
-/** How often a race is run: all of it in a soak, a twentieth in `npm test`. */
+/** How often a race is run: all of it in a soak, a fortieth in `npm test`. */
 export const raceRounds = rounds(400)
 
 /** One store for the races of a `describe`, with a second backend on it. */

@@ -4,7 +4,7 @@ import { rounds } from '../support/soak.js'
 import { endSolos, type Handed, WebhookDriver } from '../support/webhook-driver.js'
 import { race, useSessions, Ways } from './use-sessions.js'
 
-/** All of it in a soak, and in `npm test` a twentieth of it. */
+/** All of it in a soak, and in `npm test` a fortieth of it. */
 const webhookRounds = rounds(1_000)
 
 describe('races of webhooks', () => {

@@ -68,7 +68,7 @@ describe.each(stores.flatMap((name) => modes.map((mode) => ({ name, ...mode })))
           })
           await runSteps(world, steps, tallies, { settling })
         }),
-        { shortRuns: 11, soakRuns: 2_000, soakMs: 120_000, tallies, first: [askForEverything()] },
+        { shortRuns: 8, soakRuns: 2_000, soakMs: 120_000, tallies, first: [askForEverything()] },
       )
       // A long run reaches both answers of everything, a short one at least calls it. One that is replayed need not.
       if (runs >= 400) expectEveryOperationBothWays(tallies)
