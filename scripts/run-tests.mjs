@@ -10,7 +10,7 @@ import { build, root, run, say, seconds, turbo } from './workspace.mjs'
 /** After the build; cached by their inputs, see `turbo.json`. */
 const cachedChecks = [
   'declarations',
-  'typecheck',
+  'check:types',
   'check:lint',
   'check:layers',
   'check:unused',

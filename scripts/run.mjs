@@ -74,7 +74,7 @@ const commands = {
 
   async typecheck() {
     await install('all')
-    process.exitCode = await turbo(['run', 'typecheck', '--output-logs=errors-only', '--concurrency=2'])
+    process.exitCode = await turbo(['run', 'check:types', '--output-logs=errors-only'])
   },
 }
 
