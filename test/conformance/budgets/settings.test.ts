@@ -1,7 +1,8 @@
-import { type BudgetSettings, limits, mintBudgetId, parseNamespace } from '@flowfabric/core'
+import { type BudgetSettings, limits, mintBudgetId, mintQuotaId, parseNamespace } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../../support/admission-driver.js'
 import { codeOf, itemCodeOf, readOne, submitOne } from '../../support/builders.js'
+import { FlowDriver } from '../../support/flow-driver.js'
 import { useStore } from '../../support/use-store.js'
 
 const foreign = parseNamespace('foreign')
@@ -144,6 +145,13 @@ describe('a budget', () => {
     const { items } = await backend.executions.submit({ namespace, items: [solo] })
     expect(itemCodeOf(items[0])).toBe(code)
     expect(await codeOf(readOne(store(), solo.id))).toBe('execution_not_found')
+  })
+
+  it('of the members of a flow, the first that names what is not there is told of', async () => {
+    const noBudget = { budgets: [{ budgetId: mintBudgetId() }] }
+    const noQuota = { quotas: [{ quotaId: mintQuotaId() }] }
+    expect(await codeOf(FlowDriver.submit(store(), { a: noBudget, b: noQuota }))).toBe('budget_not_found')
+    expect(await codeOf(FlowDriver.submit(store(), { a: noQuota, b: noBudget }))).toBe('quota_not_found')
   })
 
   it('named twice, with a dimension that it lacks, or by another namespace, is refused', async () => {

@@ -45,11 +45,14 @@ export function list(c: Chooser, world: World): Call {
   return {
     text: `operations.list by ${params.limit}`,
     on: async (backend) => {
-      const ids: OperationId[] = []
+      const ids: string[] = []
       let cursor: string | undefined
       do {
         const page = await backend.operations.list({ ...params, cursor })
-        ids.push(...page.items.map(({ id }) => id))
+        // What a breach left has an id of the store's own.
+        ids.push(
+          ...page.items.map(({ id, work }) => (world.operations.includes(id) ? id : JSON.stringify(work))),
+        )
         cursor = page.nextCursor ?? undefined
       } while (cursor !== undefined)
       return { ids }

@@ -76,6 +76,19 @@ export interface DemandCheck {
 
 const rememberedMax = 10_000
 
+function requireKnown(
+  { quotas = [], budgets = [] }: Naming,
+  dimensionsOf: (id: string) => ReadonlySet<string> | undefined,
+): void {
+  for (const { quotaId } of quotas) if (dimensionsOf(quotaId) === undefined) throw quotaNotFound(quotaId)
+  for (const { budgetId, estimate = {} } of budgets) {
+    const dimensions = dimensionsOf(budgetId)
+    if (dimensions === undefined) throw budgetNotFound(budgetId)
+    const unknown = Object.keys(estimate).find((name) => !dimensions.has(name))
+    if (unknown !== undefined) throw unknownDimension(unknown)
+  }
+}
+
 export function createDemandCheck(db: Database): DemandCheck {
   /** By `namespace/id`; of a quota, no dimensions. */
   const known = new Map<string, ReadonlySet<string>>()
@@ -105,13 +118,8 @@ export function createDemandCheck(db: Database): DemandCheck {
         ...budgets.filter((budget) => !isKnown(budget)).map(({ budgetId }) => budgetId),
       ]
       if (missing.length > 0) await load(namespace, [...new Set(missing)])
-      for (const id of quotas) if (dimensionsOf(id) === undefined) throw quotaNotFound(id)
-      for (const { budgetId, estimate = {} } of budgets) {
-        const dimensions = dimensionsOf(budgetId)
-        if (dimensions === undefined) throw budgetNotFound(budgetId)
-        const unknown = Object.keys(estimate).find((name) => !dimensions.has(name))
-        if (unknown !== undefined) throw unknownDimension(unknown)
-      }
+      // Of the first execution that names what is not there, as on every store.
+      for (const spec of specs) requireKnown(spec, dimensionsOf)
     },
     forget: (budgetId) => {
       for (const name of known.keys()) if (name.endsWith(budgetId)) known.delete(name)
