@@ -177,6 +177,8 @@ function advance(model: Model, params: ScanRequest): ScanResult<OperationAdvance
     .filter((each) => (dueAtOf(each) ?? Number.POSITIVE_INFINITY) <= nowMs)
     .sort((a, b) => (dueAtOf(a) ?? 0) - (dueAtOf(b) ?? 0) || (nameOf(a) < nameOf(b) ? -1 : 1))
     .slice(0, Math.min(params.max, limits.operationsPerCall))
+    // What a breach left comes before the rest.
+    .sort((a, b) => (budgetOf(a) < budgetOf(b) ? -1 : budgetOf(a) > budgetOf(b) ? 1 : 0))
   const room = Math.max(Math.floor(params.max / Math.max(due.length, 1)), 1)
   const items = due.map((operation) => takeOn(model, operation, room))
   const nextDueAtMs = nextOperationIn(model, params.partition)
@@ -185,6 +187,10 @@ function advance(model: Model, params: ScanRequest): ScanResult<OperationAdvance
     ...(nextDueAtMs === null ? {} : { nextDueAtMs }),
     more: due.some(({ state }) => state === 'running'),
   }
+}
+
+function budgetOf({ work }: OperationRecord): string {
+  return work.kind === 'budget_breach' ? work.budgetId : '~'
 }
 
 /** The next of its executions, in one step. */

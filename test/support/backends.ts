@@ -64,6 +64,8 @@ export interface SqlInside {
 }
 
 export interface ValkeyInside {
+  /** How another process would connect to it. */
+  readonly options: { readonly url: string; readonly cluster: boolean; readonly keyPrefix: string }
   /** A plain command, whose first argument is its key, to whoever serves that; bulk strings come as buffers. */
   readonly send: (command: string, ...args: (string | number | Buffer)[]) => Promise<unknown>
   /** What all keys of the store begin with. */

@@ -42,6 +42,21 @@ describe('a hard breach', () => {
     return [suspended.id, delayed, held, unserved, refused, behind]
   }
 
+  it('is carried out before other jobs that are due', async () => {
+    const { driver, handle } = await start('cancel_pending')
+    const others: OperationDriver[] = []
+    for (let n = 0; n < 4; n += 1) {
+      others.push(
+        await OperationDriver.begin(store(), { kind: 'cancel', filter: { kind: parseKind('none') } }),
+      )
+    }
+    await driver.spend(handle, 11)
+    const { partition } = must(others[0], 'a job')
+    const { items } = await store().backend.operations.advance({ partition, max: 500 })
+    const own = new Set(others.map(({ id }) => id))
+    expect(items.map(({ operationId }) => own.has(operationId))).toEqual([false, true, true, true, true])
+  })
+
   it.each([
     ['cancel_pending', 'active', { done: 6, unchanged: 1 }],
     ['fail_running', 'failed', { done: 7, unchanged: 0 }],

@@ -1,4 +1,4 @@
-import type { EntryId, ExecutionId, FlowId } from '@flowfabric/core'
+import type { BudgetId, EntryId, ExecutionId, FlowId, LaneId, Namespace, QuotaId } from '@flowfabric/core'
 
 /** An entry of the outbox, as far as tests look into it. */
 export interface OutboxRow {
@@ -54,4 +54,12 @@ export interface StoreFaults extends Faults {
     node: ExecutionId,
     sqlState: string,
   ): Promise<{ tries(): Promise<number>; undo(): Promise<void> }>
+  /** Lets an execution that does not run hold a slot of a quota, under no key. */
+  leaveSlot(quotaId: QuotaId, holder: ExecutionId): Promise<void>
+  /** Lets an execution that does not run have one token of a budget reserved. */
+  leaveReservation(budgetId: BudgetId, holder: ExecutionId): Promise<void>
+  /** Pauses a lane at its home alone, as a caller that dies on the way. Not on a store where that is one step. */
+  pauseLaneHalfWay(namespace: Namespace, lane: LaneId): Promise<void>
+  /** Begins the periods of budgets that are due, as a caller that dies right after. Of the one partition that tests have. */
+  resetAndWakeNobody(): Promise<void>
 }

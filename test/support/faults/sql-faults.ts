@@ -71,6 +71,31 @@ export function createSqlFaults(
       return parseEntryId(`{fp:${partition}}:${must(rows[0], `execution ${executionId}`).id}`)
     },
 
+    leaveSlot: async (quotaId, holder) => {
+      await pool.query(
+        `insert into ${schema}.quota_key (quota_id, key, partition_key) values ($1, '', 0) on conflict do nothing`,
+        [quotaId],
+      )
+      await pool.query(
+        `insert into ${schema}.quota_holder (quota_id, key, partition_key, execution_id, epoch, units) values ($1, '', $2, $3, 1, 0)`,
+        [quotaId, ...on(holder)],
+      )
+    },
+
+    leaveReservation: async (budgetId, holder) => {
+      await pool.query(
+        `insert into ${schema}.budget_reservation (budget_id, execution_id, dimension, partition_key, epoch, amount)
+         values ($1, $3, 'tokens', $2, 1, 1)`,
+        [budgetId, ...on(holder)],
+      )
+    },
+
+    resetAndWakeNobody: async () => {
+      await pool.query(`select id from ${schema}.reset_due_budgets(0, 100)`)
+    },
+
+    pauseLaneHalfWay: () => Promise.reject(new Error('a lane is one row')),
+
     dropOutbox: async () => {
       const indexes = partitions.map((tag) => partitionOfTag(tag).index)
       await pool.query(`delete from ${schema}.completion_event where partition_key = any($1::int[])`, [

@@ -11,12 +11,21 @@ import {
   uuidOf,
 } from '@flowfabric/core'
 import {
+  holderOf,
+  nameOfBudget,
+  nameOfQuota,
+  tagOfResource,
+} from '../../../packages/backend-valkey/src/admission/resource-names.js'
+import type { ValkeyContext } from '../../../packages/backend-valkey/src/context.js'
+import {
   attemptFields as A,
   flowFields as F,
   groupFields as G,
   executionFields as X,
 } from '../../../packages/backend-valkey/src/generated/layouts.js'
+import { changeLane } from '../../../packages/backend-valkey/src/lanes/change-lane.js'
 import { pack, unpack } from '../../../packages/backend-valkey/src/records/packing.js'
+import { createContext } from '../../../packages/backend-valkey/src/valkey-backend.js'
 import type { ValkeyInside } from '../backends.js'
 import type { OutboxRow, StoreFaults } from './faults.js'
 import { createValkeyKeys, tagOf, type ValkeyKeys } from './valkey-keys.js'
@@ -40,6 +49,40 @@ export function createValkeyFaults(inside: ValkeyInside, partitions: readonly Pa
         await send('DEL', keys.index(tag, 'outbox'))
       }
     },
+
+    // Whoever looked at the execution was told that it runs.
+    leaveSlot: async (quotaId, holder) => {
+      const name = nameOfQuota(quotaId, '')
+      await asProcess(inside, async (ctx) => {
+        const tag = await tagOfResource(ctx, name)
+        const lease = holderOf(holder, 'lease')
+        await ctx.invoke({ name: 'quotas_reserve', tag, args: [quotaId, '', '', '', [[lease, 0, true]]] })
+        await ctx.invoke({ name: 'admission_settle', tag, args: [[[name, lease, true]]] })
+      })
+    },
+    leaveReservation: async (budgetId, holder) => {
+      const name = nameOfBudget(budgetId)
+      await asProcess(inside, async (ctx) => {
+        const tag = await tagOfResource(ctx, name)
+        const lease = holderOf(holder, 'lease')
+        await ctx.invoke({
+          name: 'budgets_reserve',
+          tag,
+          args: [budgetId, '', '', [[lease, true, ['tokens', 1]]]],
+        })
+        await ctx.invoke({ name: 'admission_settle', tag, args: [[[name, lease, true]]] })
+      })
+    },
+    resetAndWakeNobody: () =>
+      asProcess(inside, async (ctx) => {
+        await ctx.invoke({ name: 'budgets_reset_due', tag: 'b:0', args: [100] })
+      }),
+    pauseLaneHalfWay: (namespace, lane) =>
+      asProcess(inside, async (ctx) => {
+        const invoke: ValkeyContext['invoke'] = (invocation) =>
+          invocation.name === 'lanes_copy' ? Promise.reject(new Error('it has died')) : ctx.invoke(invocation)
+        await changeLane({ ...ctx, invoke }, { namespace, lane, state: 'paused' }).catch(() => {})
+      }),
 
     storePolicyKind: (node, kind) =>
       changeGroup(node, (group) => {
@@ -112,6 +155,15 @@ export function createValkeyFaults(inside: ValkeyInside, partitions: readonly Pa
       await send('SET', key, JSON.stringify({ ...summary, publicFlowState }))
     },
   }
+}
+
+/** What another process does with the same store. */
+async function asProcess(
+  { options }: ValkeyInside,
+  work: (ctx: ValkeyContext) => Promise<void>,
+): Promise<void> {
+  const { ctx, close } = createContext(options)
+  await work(ctx).finally(close)
 }
 
 const retriedStates = ['40001', '40P01', '55P03']

@@ -7,7 +7,7 @@ import { listKeys, openValkeyClient, removeKeys } from './valkey-keys.js'
 
 export interface ValkeyStore {
   /** Where a backend connects to. */
-  readonly options: { readonly url: string; readonly cluster: boolean; readonly keyPrefix: string }
+  readonly options: ValkeyInside['options']
   readonly inside: ValkeyInside
   /** Removes its keys. */
   close(): Promise<void>
@@ -27,9 +27,11 @@ async function openOnServer(): Promise<ValkeyStore> {
   const { url, drop } = await createTestValkey()
   const client = new Redis(url, { lazyConnect: true })
   client.on('error', () => {})
+  const options = { url, cluster: false, keyPrefix: 'ff' }
   return {
-    options: { url, cluster: false, keyPrefix: 'ff' },
+    options,
     inside: {
+      options,
       keyPrefix: 'ff',
       send: (command, ...args) => client.callBuffer(command, ...args),
       keys: () => client.keys('*'),
@@ -61,6 +63,7 @@ function underPrefix(client: Redis | Cluster, options: ValkeyStore['options']): 
   return {
     options,
     inside: {
+      options,
       keyPrefix,
       keys: () => listKeys(client, `${keyPrefix}:`),
       send: (command, ...args) => client.callBuffer(command, ...args),

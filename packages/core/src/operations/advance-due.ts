@@ -18,7 +18,7 @@ export async function advanceDue(
   const { nowMs, rows, nextDueAtMs } = await parts.store.due({ partition, max: rowsMax })
   const room = Math.max(Math.floor(max / Math.max(rows.length, 1)), 1)
   const taken: TakenOn[] = []
-  for (const row of rows) taken.push(await takeRowOn(parts, row, nowMs, room))
+  for (const row of mostUrgentFirst(rows)) taken.push(await takeRowOn(parts, row, nowMs, room))
   const dueTimes = [nextDueAtMs, ...taken.map(({ dueAtMs }) => dueAtMs)].filter((atMs) => atMs !== null)
   return {
     items: taken.flatMap(({ item }) => (item === undefined ? [] : [item])),
@@ -26,6 +26,14 @@ export async function advanceDue(
     more: rows.length === rowsMax || taken.some(({ isMore }) => isMore),
   }
 }
+
+/** What a breach left stops what is being spent, so it comes before the rest; such jobs in the order of their budgets. */
+function mostUrgentFirst(rows: readonly DueRow[]): readonly DueRow[] {
+  const ranked = rows.map((row) => ({ row, rank: operationText.budgetOf(row) ?? BEHIND_ALL_IDS }))
+  return ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank < b.rank ? -1 : 1)).map(({ row }) => row)
+}
+
+const BEHIND_ALL_IDS = '~'
 
 /** One job that fails leaves its neighbours unharmed, and stands behind them for a while. */
 async function takeRowOn(parts: OperationParts, row: DueRow, nowMs: number, room: number): Promise<TakenOn> {

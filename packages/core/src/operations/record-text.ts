@@ -1,7 +1,7 @@
 import { operationStates } from '../contract/operations.js'
 import type { DueRow } from '../due-records/due-records.js'
 import { engineError } from '../errors/engine-error.js'
-import { isExecutionId, isFlowId, type OperationId } from '../ids/index.js'
+import { type BudgetId, isExecutionId, isFlowId, type OperationId } from '../ids/index.js'
 import type { OperationDefinition, OperationItem, OperationProgress, StoredOperation } from './record.js'
 
 /**
@@ -12,6 +12,16 @@ export const operationText = {
   ofDefinition: (definition: OperationDefinition): string => JSON.stringify(definition),
 
   ofProgress: (progress: OperationProgress): string => JSON.stringify(progress),
+
+  /** The budget whose breach left the job; nothing for others, and for what does not decode. */
+  budgetOf({ definition }: DueRow): BudgetId | undefined {
+    try {
+      const { work } = toDefinition(JSON.parse(definition))
+      return work.kind === 'budget_breach' ? work.budgetId : undefined
+    } catch {
+      return undefined
+    }
+  },
 
   read(row: DueRow): StoredOperation {
     const { namespace, id, version, createdAtMs, dueAtMs } = row
