@@ -1,4 +1,9 @@
-import { type EngineEvent, type FoundationBackend, makePartitionTag } from '@flowfabric/core'
+import {
+  type EngineEvent,
+  type FoundationBackend,
+  makePartitionTag,
+  type PublicState,
+} from '@flowfabric/core'
 import { carryOut, settle } from '../../support/drive.js'
 import type { Chooser } from '../chooser.js'
 import type { Call, Side, World } from '../world.js'
@@ -67,11 +72,20 @@ async function readNews(world: World, backend: FoundationBackend, side: Side): P
   for (;;) {
     const cursor = world.cursors.get(side)
     const page = await backend.events.read({ namespace: world.namespace, cursor, limit: 1_000 })
-    seen.push(...page.events)
+    seen.push(...page.events.flatMap(withoutWakes))
     // An empty page may still have moved on past other namespaces' events.
     if (page.events.length === 0 && page.cursor === cursor) return seen
     world.cursors.set(side, page.cursor)
   }
+}
+
+/** When one that waits for room is woken, and how often in vain, is each store's own: it was waiting all the while. */
+function withoutWakes(event: EngineEvent): readonly EngineEvent[] {
+  if (event.type !== 'execution' || event.previousState === null) return [event]
+  const isParked = (state: PublicState) => state === 'rate_limited'
+  if (isParked(event.previousState) && event.publicState === 'waiting') return []
+  if (isParked(event.publicState) && event.previousState === 'waiting') return []
+  return [isParked(event.previousState) ? { ...event, previousState: 'waiting' } : event]
 }
 
 /** Order is promised per execution and along causes in a flow; between others it is each store's own. */
