@@ -81,11 +81,12 @@ async function readNews(world: World, backend: FoundationBackend, side: Side): P
 
 /** When one that waits for room is woken, and how often in vain, is each store's own: it was waiting all the while. */
 function withoutWakes(event: EngineEvent): readonly EngineEvent[] {
-  if (event.type !== 'execution' || event.previousState === null) return [event]
-  const isParked = (state: PublicState) => state === 'rate_limited'
-  if (isParked(event.previousState) && event.publicState === 'waiting') return []
-  if (isParked(event.publicState) && event.previousState === 'waiting') return []
-  return [isParked(event.previousState) ? { ...event, previousState: 'waiting' } : event]
+  if (event.type !== 'execution' || !isClaimableOrParked(event.previousState)) return [event]
+  return isClaimableOrParked(event.publicState) ? [] : [{ ...event, previousState: 'waiting' }]
+}
+
+function isClaimableOrParked(state: PublicState | null): boolean {
+  return state === 'waiting' || state === 'resumable' || state === 'rate_limited'
 }
 
 /** Order is promised per execution and along causes in a flow; between others it is each store's own. */
