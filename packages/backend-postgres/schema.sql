@@ -1553,6 +1553,15 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.claimable_lane(p_partition integer, p_id uuid)
+ RETURNS integer
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select e.lane_id from execution e where e.partition_key = p_partition and e.id = p_id and e.eligibility_state = 'eligible_now' limit 1
+$function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.close_waitpoint(p_partition integer, p_waitpoint uuid, p_namespace text)
  RETURNS text
  LANGUAGE plpgsql

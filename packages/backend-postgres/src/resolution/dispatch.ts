@@ -20,13 +20,16 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import { advanceReset } from '../flows/reset.js'
 import { releaseRoots } from '../flows/seal.js'
-import { carryMessage, isMessage } from './carry-message.js'
+import { carryMessage, isMessage, type MessageEntry, readMessages } from './carry-message.js'
 import { drainGroup } from './drain-group.js'
 import { type Hop, type HopAnswer, type HopEntry, type HopOther, readHop, runHop } from './hop.js'
 import { settleFlow } from './settle.js'
 
 /** Entries of one call at most, whatever a scanner asks for. */
 const ENTRIES_PER_HOP = 256
+
+/** Messages that one process carries at the same time. */
+const MESSAGES_AT_ONCE = 4
 
 /** One hop of one entry. */
 export async function dispatchCompletion(
@@ -249,9 +252,9 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
       try {
         const hop =
           done?.hop ?? (await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false }))
-        for (const other of hop.others) {
-          const items = await carryOutGuarded(ctx, other)
-          if (items.some((item) => item.outcome === 'delivered')) kicker.pending.add(other.partition)
+        for (const other of hop.others) if (!isMessage(other)) await carryOutGuarded(ctx, other)
+        for (const partition of await carryMessages(ctx, hop.others.filter(isMessage))) {
+          kicker.pending.add(partition)
         }
         for (const group of hop.fired) {
           const drain = await drainGroup(ctx, group, limits.siblingCancelMembersMax)
@@ -266,6 +269,26 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
   } finally {
     kicker.running = false
   }
+}
+
+/** Messages wait for round trips, not for each other: several at once. Answers where there may be more to carry. */
+async function carryMessages(ctx: PostgresContext, entries: readonly MessageEntry[]): Promise<Set<number>> {
+  const partitions = new Set<number>()
+  if (entries.length === 0) return partitions
+  const read = await readMessages(ctx, entries)
+  const left = entries.values()
+  const carry = async () => {
+    for (const entry of left) {
+      try {
+        const [item] = await carryMessage(ctx, entry, read)
+        if (item?.outcome === 'delivered') partitions.add(entry.partition)
+      } catch (fault) {
+        await putOff(ctx, entry.partition, entry.id, fault)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(MESSAGES_AT_ONCE, entries.length) }, carry))
+  return partitions
 }
 
 function hintOutbox(ctx: PostgresContext, partitions: Iterable<number>): void {

@@ -14,7 +14,7 @@ import type { PostgresContext } from '../db/context.js'
 import { announceEnds } from '../leases/after-end.js'
 import { toSignalId } from './ids.js'
 import { type Moving, type ToJudge, untilJudged, verdictOf } from './judging.js'
-import { waitpointNotFound } from './waitpoints.js'
+import { announceBehind, waitpointNotFound } from './waitpoints.js'
 
 interface Delivered extends Moving {
   readonly outcome: DeliverSignalOutcome['outcome'] | 'waitpoint_not_found' | 'opaque'
@@ -60,6 +60,7 @@ async function deliver(ctx: PostgresContext, params: DeliverSignal): Promise<Del
     },
   )
   if (delivered.moved) announceEnds(ctx, [delivered.moved])
+  else if (delivered.outcome !== 'accepted') void announceBehind(ctx, waitpointId)
   return toOutcome(params, signalId, delivered)
 }
 
