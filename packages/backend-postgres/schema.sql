@@ -1927,7 +1927,8 @@ begin
   end if;
   if s.id is not null then
     if p_verdict is null or p_verdict ->> 'revision' <> s.id::text || ':' || s.revision
-      or (p_verdict ->> 'sequence')::bigint <> v_sequence then
+      or (p_verdict ->> 'sequence')::bigint <> v_sequence
+      or p_verdict ->> 'of' <> encode(sha256(convert_to(s.condition || s.state, 'UTF8')), 'hex') then
       return to_judge(s) || jsonb_build_object('sequence', v_sequence);
     end if;
     if (p_verdict ->> 'counted')::boolean then
