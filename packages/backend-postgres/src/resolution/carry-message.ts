@@ -73,34 +73,18 @@ export function isMessage(other: HopOther): other is MessageEntry {
   return other.flow === null
 }
 
-/** What messages say, by their entries. One that is gone says nothing. */
-export type ReadMessages = ReadonlyMap<string, object>
-
-export async function readMessages(
-  ctx: PostgresContext,
-  entries: readonly MessageEntry[],
-): Promise<ReadMessages> {
-  const rows = await ctx.db.query<{ id: string; message: object }>(
-    `select c.id, c.message from unnest($1::integer[], $2::uuid[]) as e (partition_key, id)
-     join ff.completion_event c on c.partition_key = e.partition_key and c.id = e.id`,
-    [entries.map(({ partition }) => partition), entries.map(({ id }) => id)],
-  )
-  return new Map(rows.map(({ id, message }) => [id, message]))
-}
-
 /**
  * Carries a message between a parent and a child to as many receivers as one call may reach, each in a step of its own; it
  * goes with the last. Two who carry the same do no harm.
  */
-export async function carryMessage(
-  ctx: PostgresContext,
-  entry: MessageEntry,
-  read?: ReadMessages,
-): Promise<DispatchItem[]> {
+export async function carryMessage(ctx: PostgresContext, entry: MessageEntry): Promise<DispatchItem[]> {
   const entryId = makeEntryId(entry.partition, entry.id)
-  const message = (read ?? (await readMessages(ctx, [entry]))).get(entry.id)
-  if (message === undefined) return [{ outcome: 'noop', entryId }]
-  const more = await reach(ctx, entry, { ...message, kind: entry.kind } as Message)
+  const [row] = await ctx.db.query<{ message: Omit<Message, 'kind'> }>(
+    'select message from ff.completion_event where partition_key = $1 and id = $2',
+    [entry.partition, entry.id],
+  )
+  if (row === undefined) return [{ outcome: 'noop', entryId }]
+  const more = await reach(ctx, entry, { ...row.message, kind: entry.kind } as Message)
   return [{ outcome: 'delivered', entryId, message: entry.kind, more }]
 }
 

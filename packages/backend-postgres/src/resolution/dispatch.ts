@@ -20,7 +20,7 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import { advanceReset } from '../flows/reset.js'
 import { releaseRoots } from '../flows/seal.js'
-import { carryMessage, isMessage, type MessageEntry, readMessages } from './carry-message.js'
+import { carryMessage, isMessage, type MessageEntry } from './carry-message.js'
 import { drainGroup } from './drain-group.js'
 import { type Hop, type HopAnswer, type HopEntry, type HopOther, readHop, runHop } from './hop.js'
 import { settleFlow } from './settle.js'
@@ -29,7 +29,7 @@ import { settleFlow } from './settle.js'
 const ENTRIES_PER_HOP = 256
 
 /** Messages that one process carries at the same time. */
-const MESSAGES_AT_ONCE = 4
+const CARRIERS_MAX = 4
 
 /** One hop of one entry. */
 export async function dispatchCompletion(
@@ -197,6 +197,11 @@ interface Kicker {
   /** Hops that are committed, and what they left to do. */
   readonly done: DoneHop[]
   running: boolean
+  /** Messages that wait for a carrier. */
+  readonly messages: MessageEntry[]
+  /** All that were named and are not carried yet, by their ids. */
+  readonly carrying: Set<string>
+  carriers: number
 }
 
 interface DoneHop {
@@ -236,7 +241,14 @@ export function followHop(ctx: PostgresContext, partitions: readonly number[], a
 function kickerOf(ctx: PostgresContext): Kicker {
   let kicker = kickers.get(ctx)
   if (kicker === undefined) {
-    kicker = { pending: new Set(), done: [], running: false }
+    kicker = {
+      pending: new Set(),
+      done: [],
+      running: false,
+      messages: [],
+      carrying: new Set(),
+      carriers: 0,
+    }
     kickers.set(ctx, kicker)
   }
   return kicker
@@ -253,9 +265,7 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
         const hop =
           done?.hop ?? (await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false }))
         for (const other of hop.others) if (!isMessage(other)) await carryOutGuarded(ctx, other)
-        for (const partition of await carryMessages(ctx, hop.others.filter(isMessage))) {
-          kicker.pending.add(partition)
-        }
+        carryAside(ctx, kicker, hop.others.filter(isMessage))
         for (const group of hop.fired) {
           const drain = await drainGroup(ctx, group, limits.siblingCancelMembersMax)
           if (drain !== undefined && drain.lost.length > 0) kicker.pending.add(group.partition)
@@ -271,24 +281,30 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
   }
 }
 
-/** Messages wait for round trips, not for each other: several at once. Answers where there may be more to carry. */
-async function carryMessages(ctx: PostgresContext, entries: readonly MessageEntry[]): Promise<Set<number>> {
-  const partitions = new Set<number>()
-  if (entries.length === 0) return partitions
-  const read = await readMessages(ctx, entries)
-  const left = entries.values()
-  const carry = async () => {
-    for (const entry of left) {
-      try {
-        const [item] = await carryMessage(ctx, entry, read)
-        if (item?.outcome === 'delivered') partitions.add(entry.partition)
-      } catch (fault) {
-        await putOff(ctx, entry.partition, entry.id, fault)
-      }
+/**
+ * Messages wait for round trips, not for each other, and what is committed meanwhile waits for none of them. They stay in
+ * the outbox until they are carried, so the next hop may name them again.
+ */
+function carryAside(ctx: PostgresContext, kicker: Kicker, entries: readonly MessageEntry[]): void {
+  const fresh = entries.filter(({ id }) => !kicker.carrying.has(id))
+  if (fresh.length === 0) return
+  for (const { id } of fresh) kicker.carrying.add(id)
+  kicker.messages.push(...fresh)
+  while (kicker.messages.length > 0 && kicker.carriers < CARRIERS_MAX) void carryOn(ctx, kicker)
+}
+
+async function carryOn(ctx: PostgresContext, kicker: Kicker): Promise<void> {
+  kicker.carriers += 1
+  for (let entry = kicker.messages.shift(); entry !== undefined; entry = kicker.messages.shift()) {
+    try {
+      const [item] = ctx.closing.aborted ? [] : await carryOutGuarded(ctx, entry)
+      if (item?.outcome === 'delivered' && item.more) kickDispatch(ctx, [entry.partition])
+    } catch {
+      hintOutbox(ctx, [entry.partition])
     }
+    kicker.carrying.delete(entry.id)
   }
-  await Promise.all(Array.from({ length: Math.min(MESSAGES_AT_ONCE, entries.length) }, carry))
-  return partitions
+  kicker.carriers -= 1
 }
 
 function hintOutbox(ctx: PostgresContext, partitions: Iterable<number>): void {
