@@ -35,6 +35,10 @@ export const systems = [
   },
 ]
 
+function tooEarly(error) {
+  if (error.code !== 'waitpoint_not_found') throw error
+}
+
 function storeOf(context, { isEmbedded, isValkey }) {
   if (isEmbedded) return join(context.tmp, 'store')
   return isValkey ? `valkey://${context.valkey.host}:${context.valkey.port}` : context.pg.connectionString
@@ -106,8 +110,9 @@ export async function open(context, variant) {
       waiters.set(id, await client.submit(waiter, { id }))
     },
     async signal(id) {
-      const { outcome } = await waiters.get(id).signal('signal', 'go')
-      return outcome === 'satisfied'
+      // Too early: its handler has not come to what it waits on.
+      const answer = await waiters.get(id).signal('signal', 'go').catch(tooEarly)
+      return answer?.outcome === 'satisfied'
     },
     async startWorker() {
       worker = createWorker({

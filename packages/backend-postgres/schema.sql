@@ -1553,6 +1553,15 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.claimable_lane(p_partition integer, p_id uuid)
+ RETURNS integer
+ LANGUAGE sql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+  select e.lane_id from execution e where e.partition_key = p_partition and e.id = p_id and e.eligibility_state = 'eligible_now' limit 1
+$function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.close_waitpoint(p_partition integer, p_waitpoint uuid, p_namespace text)
  RETURNS text
  LANGUAGE plpgsql
@@ -1918,7 +1927,8 @@ begin
   end if;
   if s.id is not null then
     if p_verdict is null or p_verdict ->> 'revision' <> s.id::text || ':' || s.revision
-      or (p_verdict ->> 'sequence')::bigint <> v_sequence then
+      or (p_verdict ->> 'sequence')::bigint <> v_sequence
+      or p_verdict ->> 'of' <> encode(sha256(convert_to(s.condition || s.state, 'UTF8')), 'hex') then
       return to_judge(s) || jsonb_build_object('sequence', v_sequence);
     end if;
     if (p_verdict ->> 'counted')::boolean then
@@ -2755,6 +2765,7 @@ CREATE OR REPLACE FUNCTION flowfabric.find_heads(p_lanes integer[], p_routes int
  STABLE
  SET search_path TO 'flowfabric', 'pg_temp'
  SET enable_seqscan TO 'off'
+ SET enable_sort TO 'off'
 AS $function$
   with routes as materialized (
     select r.route_id, r.lane_id, x.keyed, coalesce(l.ageing_ms, 1000000000000) as step
@@ -2766,11 +2777,12 @@ AS $function$
     left join admission_line a on a.admission_key = n.admission_key and a.partition_key = n.partition_key
     cross join lateral (
       select e.partition_key, e.id, e.lane_id, e.score, e.seq from execution e
-      where e.route_id = r.route_id and e.admission_key = n.admission_key and e.partition_key = n.partition_key
+      where e.route_id = r.route_id and (e.admission_key, e.partition_key) >= (n.admission_key, n.partition_key)
+        and (e.admission_key, e.partition_key) <= (n.admission_key, n.partition_key) and e.admission_key is not null
         and e.eligibility_state = 'eligible_now' and coalesce(e.deadline_at > p_now, true) and coalesce(e.queue_ttl_at > p_now, true)
         and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
           and holds_back(f.state, f.cancel_finalisers, e.always_node)))
-      order by e.score, e.seq limit p_wide
+      order by e.admission_key, e.partition_key, e.score, e.seq limit p_wide
     ) h
     where r.keyed and a.head_id is null
     union all
@@ -3483,6 +3495,7 @@ CREATE OR REPLACE FUNCTION flowfabric.lines_of(p_route integer)
  STABLE
  SET search_path TO 'flowfabric', 'pg_temp'
  SET enable_seqscan TO 'off'
+ SET enable_sort TO 'off'
 AS $function$
   with recursive line as (
     (select e.admission_key, e.partition_key from execution e
@@ -3871,6 +3884,7 @@ CREATE OR REPLACE FUNCTION flowfabric.pulse_of(p_partitions integer[], p_fold_ro
  STABLE
  SET search_path TO 'flowfabric', 'pg_temp'
  SET enable_seqscan TO 'off'
+ SET enable_sort TO 'off'
  SET plan_cache_mode TO 'force_generic_plan'
  SET jit TO 'off'
 AS $function$
@@ -3911,7 +3925,9 @@ begin
           select x.ready_at from lines_of(case when r.keyed then r.id end) n
           left join admission_line a on a.admission_key = n.admission_key and a.partition_key = n.partition_key
           cross join lateral (select y.ready_at from execution y where y.route_id = r.id and y.eligibility_state = 'eligible_now'
-            and y.admission_key = n.admission_key and y.partition_key = n.partition_key order by y.score, y.seq limit 1) x
+            and (y.admission_key, y.partition_key) >= (n.admission_key, n.partition_key)
+            and (y.admission_key, y.partition_key) <= (n.admission_key, n.partition_key) and y.admission_key is not null
+            order by y.admission_key, y.partition_key, y.score, y.seq limit 1) x
           where a.head_id is null
         ) h
         where l.state in ('active', 'draining') and h.ready_at < v_now - p_waiting_ms

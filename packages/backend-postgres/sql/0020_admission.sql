@@ -622,9 +622,11 @@ $$;
 
 -- ---- Claims that look at lines
 
--- The lines of a route that have something to claim: one look into the index for each.
+-- The lines of a route that have something to claim: one look into the index for each. Nothing may be sorted here and in what
+-- follows: only the lines' own index has their order, and a planner that takes the ready work for a row or two, as it does
+-- before the table is analysed, would read all that is parked for the head of a line, and sort it.
 create function lines_of(p_route integer) returns table (admission_key bigint, partition_key integer)
-language sql stable set search_path from current set enable_seqscan = off as $$
+language sql stable set search_path from current set enable_seqscan = off set enable_sort = off as $$
   with recursive line as (
     (select e.admission_key, e.partition_key from execution e
       where e.route_id = p_route and e.eligibility_state = 'eligible_now' and e.admission_key is not null
@@ -643,7 +645,7 @@ $$;
 -- urgent first, among equals each line in its turn. Looked up without locks.
 create function find_heads(p_lanes integer[], p_routes integer[], p_route_lanes integer[], p_wide integer, p_now bigint)
 returns table (partition_key integer, id uuid, lane_id integer, admission_key bigint)
-language sql stable set search_path from current set enable_seqscan = off as $$
+language sql stable set search_path from current set enable_seqscan = off set enable_sort = off as $$
   with routes as materialized (
     select r.route_id, r.lane_id, x.keyed, coalesce(l.ageing_ms, 1000000000000) as step
     from unnest(p_routes, p_route_lanes) as r (route_id, lane_id) join route x on x.id = r.route_id join lane l on l.id = r.lane_id
@@ -654,11 +656,12 @@ language sql stable set search_path from current set enable_seqscan = off as $$
     left join admission_line a on a.admission_key = n.admission_key and a.partition_key = n.partition_key
     cross join lateral (
       select e.partition_key, e.id, e.lane_id, e.score, e.seq from execution e
-      where e.route_id = r.route_id and e.admission_key = n.admission_key and e.partition_key = n.partition_key
+      where e.route_id = r.route_id and (e.admission_key, e.partition_key) >= (n.admission_key, n.partition_key)
+        and (e.admission_key, e.partition_key) <= (n.admission_key, n.partition_key) and e.admission_key is not null
         and e.eligibility_state = 'eligible_now' and coalesce(e.deadline_at > p_now, true) and coalesce(e.queue_ttl_at > p_now, true)
         and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
           and holds_back(f.state, f.cancel_finalisers, e.always_node)))
-      order by e.score, e.seq limit p_wide
+      order by e.admission_key, e.partition_key, e.score, e.seq limit p_wide
     ) h
     where r.keyed and a.head_id is null
     union all
@@ -1434,7 +1437,7 @@ end $$;
 
 create or replace function pulse_of(p_partitions integer[], p_fold_rows integer, p_waiting_ms bigint, p_number_ms bigint, p_feed_age bigint)
 returns setof partition_pulse
-language plpgsql stable set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
+language plpgsql stable set search_path from current set enable_seqscan = off set enable_sort = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   v_now bigint := now_ms();
@@ -1472,7 +1475,9 @@ begin
           select x.ready_at from lines_of(case when r.keyed then r.id end) n
           left join admission_line a on a.admission_key = n.admission_key and a.partition_key = n.partition_key
           cross join lateral (select y.ready_at from execution y where y.route_id = r.id and y.eligibility_state = 'eligible_now'
-            and y.admission_key = n.admission_key and y.partition_key = n.partition_key order by y.score, y.seq limit 1) x
+            and (y.admission_key, y.partition_key) >= (n.admission_key, n.partition_key)
+            and (y.admission_key, y.partition_key) <= (n.admission_key, n.partition_key) and y.admission_key is not null
+            order by y.admission_key, y.partition_key, y.score, y.seq limit 1) x
           where a.head_id is null
         ) h
         where l.state in ('active', 'draining') and h.ready_at < v_now - p_waiting_ms

@@ -34,6 +34,7 @@ import { createResolution } from './resolution/index.js'
 import { createSchedules } from './schedules/index.js'
 import { createStreams } from './streams/index.js'
 import { createSuspensions } from './suspensions/index.js'
+import { createRememberedConditions } from './suspensions/remembered-conditions.js'
 import { createTransactions, type TransactionOperations } from './transactions/index.js'
 import { createWebhooks } from './webhooks/index.js'
 import { createWorkers } from './workers/index.js'
@@ -106,6 +107,7 @@ export function createContext(options: PostgresBackendOptions): {
     catalog: createCatalog(db),
     demands: createDemandCheck(db),
     waker: createWaker(() => ctx),
+    conditions: createRememberedConditions(),
     isPglite: options.pglite !== undefined,
     partitions() {
       db.refuseInside()

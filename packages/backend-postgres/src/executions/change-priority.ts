@@ -1,5 +1,12 @@
-import { type ChangePriority, checkChangePriority, type ExecutionTerminal } from '@flowfabric/core'
+import {
+  type ChangePriority,
+  checkChangePriority,
+  type ExecutionTerminal,
+  partitionIndexOf,
+  uuidOf,
+} from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
+import { announceIfClaimable } from '../leases/after-end.js'
 import { lockExecution, terminalAnswer } from './locked.js'
 
 /** Rewrites the place in the queue; what has none yet gets it when it becomes eligible. */
@@ -8,7 +15,7 @@ export async function changePriority(
   params: ChangePriority,
 ): Promise<{ readonly outcome: 'changed' } | ExecutionTerminal> {
   checkChangePriority(params, await ctx.partitions())
-  return ctx.db.transaction(async (tx) => {
+  const answer = await ctx.db.transaction(async (tx) => {
     const execution = await lockExecution(tx, params)
     const terminal = terminalAnswer(execution)
     if (terminal !== undefined) return terminal
@@ -20,4 +27,6 @@ export async function changePriority(
     )
     return { outcome: 'changed' as const }
   })
+  void announceIfClaimable(ctx, partitionIndexOf(params.id), uuidOf(params.id))
+  return answer
 }

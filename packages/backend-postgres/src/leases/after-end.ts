@@ -65,6 +65,30 @@ export function announceEnds(
     ctx.hints.emit({ type: 'events', partition: makePartitionTag('flow', partition) })
 }
 
+/**
+ * After a transaction that has locked an execution and left it where it is: a claim that came meanwhile has stepped over it,
+ * and whoever waits believes that there is nothing. Never fails the operation.
+ */
+export async function announceIfClaimable(
+  ctx: PostgresContext,
+  partition: number,
+  id: string,
+): Promise<void> {
+  if (!ctx.hints.hasListeners) return
+  const [row] = await ctx.db
+    .query<{ lane: number | null }>('select ff.claimable_lane($1::integer, $2::uuid) as lane', [
+      partition,
+      id,
+    ])
+    .catch(() => [])
+  announceClaimable(ctx, row?.lane ?? null)
+}
+
+/** The same for who has asked in its own statement. */
+export function announceClaimable(ctx: PostgresContext, laneId: number | null): void {
+  if (laneId !== null && ctx.hints.hasListeners) announceReady(ctx, new Map([[laneId, 1]]))
+}
+
 /** Tells waiting claims of work in their lanes. */
 export function announceReady(ctx: PostgresContext, countByLane: ReadonlyMap<number, number>): void {
   for (const [laneId, count] of countByLane) {

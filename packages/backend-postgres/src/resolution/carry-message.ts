@@ -18,8 +18,10 @@ import {
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { cancelFlow } from '../flows/cancel.js'
-import { announceEnds, type EndFacts } from '../leases/after-end.js'
+import { announceClaimable, announceEnds, type EndFacts } from '../leases/after-end.js'
+import { messagesSetting } from '../leases/call-with-claims.js'
 import { type Moving, type ToJudge, untilJudged, verdictOf } from '../suspensions/judging.js'
+import { kickDispatch } from './dispatch.js'
 import type { HopOther } from './hop.js'
 
 type ChildId = ExecutionId | FlowId
@@ -114,13 +116,26 @@ async function link(
   ctx: PostgresContext,
   { parent, namespace, child, detached }: Told<'child_linked'>,
 ): Promise<void> {
-  await ctx.db.call('select ff.link_child($1::integer, $2::uuid, $3, $4, $5)', [
-    partitionIndexOf(parent),
-    uuidOf(parent),
-    namespace,
-    child,
-    detached,
-  ])
+  const [row] = await ctx.db.call<Touched>(
+    `select ff.link_child($1::integer, $2::uuid, $3, $4, $5), ${touchedColumns}`,
+    [partitionIndexOf(parent), uuidOf(parent), namespace, child, detached],
+  )
+  tellTouched(ctx, partitionIndexOf(parent), row)
+}
+
+/** What a receiver that was locked and left where it is means to others. */
+interface Touched {
+  readonly claimable: number | null
+  /** `left`: there is a message in its partition. */
+  readonly messages: string | null
+}
+
+/** Of the execution in the first two parameters, behind what has locked it. */
+const touchedColumns = `ff.claimable_lane($1::integer, $2::uuid) as claimable, ${messagesSetting} as messages`
+
+function tellTouched(ctx: PostgresContext, partition: number, row: Touched | undefined): void {
+  announceClaimable(ctx, row?.claimable ?? null)
+  if (row?.messages === 'left') kickDispatch(ctx, [partition])
 }
 
 /** It may have ended, or run under another lease, since. */
@@ -132,17 +147,19 @@ async function cancelHolder(
     'select * from ff.cancel_holder($1::integer, $2::uuid, $3, $4::bigint)',
     [partitionIndexOf(execution), uuidOf(execution), namespace, epoch],
   )
-  announceEnds(ctx, ended)
+  announceEnds(ctx, ended, { leftMessages: true })
 }
 
 async function watch(
   ctx: PostgresContext,
   { parent, namespace, child }: Told<'child_watched'>,
 ): Promise<void> {
-  const [row] = await ctx.db.call<{ known: boolean }>(
-    'select ff.watch_child($1::integer, $2, $3::uuid, $4, $5, $6) as known',
-    [...(await placeOf(ctx, child)), namespace, parent],
+  const [partition, , uuid, isFlow] = await placeOf(ctx, child)
+  const [row] = await ctx.db.call<Touched & { readonly known: boolean }>(
+    `select ff.watch_child($1::integer, $3, $2::uuid, $4, $5, $6) as known, ${touchedColumns}`,
+    [partition, uuid, child, isFlow, namespace, parent],
   )
+  tellTouched(ctx, partition, row)
   if (row?.known === false)
     await tell(ctx, namespace, parent, { id: child, generation: 0, outcome: 'not_found' })
 }
@@ -182,7 +199,7 @@ async function stopChildren(
   ])
   const stopped = row?.stopped ?? null
   if (stopped === null) return drop(ctx, entry)
-  announceEnds(ctx, stopped.ended)
+  announceEnds(ctx, stopped.ended, { leftMessages: true })
   for (const flowId of stopped.flows) {
     await cancelFlow(ctx, { namespace, flowId, policy: 'cancel_all' }).catch((fault) => {
       if (!isEngineError(fault, 'flow_not_found')) throw fault
@@ -202,12 +219,16 @@ async function tell(
   parent: ExecutionId,
   end: ChildEnd,
 ): Promise<void> {
+  const partition = partitionIndexOf(parent)
+  let touched: Touched | undefined
   const told = await untilJudged<Moving & { readonly outcome: 'told' }>(
     async (verdict, state) => {
-      const [row] = await ctx.db.call<{ answer: ToJudge | (Moving & { readonly outcome: 'told' }) }>(
-        'select ff.hear_of_end($1::integer, $2::uuid, $3, $4, $5::integer, $6, $7::jsonb, $8) as answer',
+      const [row] = await ctx.db.call<
+        Touched & { readonly answer: ToJudge | (Moving & { readonly outcome: 'told' }) }
+      >(
+        `select ff.hear_of_end($1::integer, $2::uuid, $3, $4, $5::integer, $6, $7::jsonb, $8) as answer, ${touchedColumns}`,
         [
-          partitionIndexOf(parent),
+          partition,
           uuidOf(parent),
           namespace,
           end.id,
@@ -217,6 +238,7 @@ async function tell(
           state,
         ],
       )
+      touched = row
       return must(row, 'what became of an end').answer
     },
     (condition, before) => {
@@ -226,6 +248,7 @@ async function tell(
     },
   )
   if (told.moved) announceEnds(ctx, [told.moved])
+  else tellTouched(ctx, partition, touched)
 }
 
 /** The columns by which the functions find a child: partition, full id, uuid, whether it is a flow. */

@@ -20,13 +20,16 @@ import {
 import type { PostgresContext } from '../db/context.js'
 import { advanceReset } from '../flows/reset.js'
 import { releaseRoots } from '../flows/seal.js'
-import { carryMessage, isMessage } from './carry-message.js'
+import { carryMessage, isMessage, type MessageEntry } from './carry-message.js'
 import { drainGroup } from './drain-group.js'
 import { type Hop, type HopAnswer, type HopEntry, type HopOther, readHop, runHop } from './hop.js'
 import { settleFlow } from './settle.js'
 
 /** Entries of one call at most, whatever a scanner asks for. */
 const ENTRIES_PER_HOP = 256
+
+/** Messages that one process carries at the same time. */
+const CARRIERS_MAX = 4
 
 /** One hop of one entry. */
 export async function dispatchCompletion(
@@ -194,6 +197,11 @@ interface Kicker {
   /** Hops that are committed, and what they left to do. */
   readonly done: DoneHop[]
   running: boolean
+  /** Messages that wait for a carrier. */
+  readonly messages: MessageEntry[]
+  /** All that were named and are not carried yet, by their ids. */
+  readonly carrying: Set<string>
+  carriers: number
 }
 
 interface DoneHop {
@@ -233,7 +241,14 @@ export function followHop(ctx: PostgresContext, partitions: readonly number[], a
 function kickerOf(ctx: PostgresContext): Kicker {
   let kicker = kickers.get(ctx)
   if (kicker === undefined) {
-    kicker = { pending: new Set(), done: [], running: false }
+    kicker = {
+      pending: new Set(),
+      done: [],
+      running: false,
+      messages: [],
+      carrying: new Set(),
+      carriers: 0,
+    }
     kickers.set(ctx, kicker)
   }
   return kicker
@@ -249,10 +264,8 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
       try {
         const hop =
           done?.hop ?? (await runHop(ctx, { partitions, entry: null, max: ENTRIES_PER_HOP, tells: false }))
-        for (const other of hop.others) {
-          const items = await carryOutGuarded(ctx, other)
-          if (items.some((item) => item.outcome === 'delivered')) kicker.pending.add(other.partition)
-        }
+        for (const other of hop.others) if (!isMessage(other)) await carryOutGuarded(ctx, other)
+        carryAside(ctx, kicker, hop.others.filter(isMessage))
         for (const group of hop.fired) {
           const drain = await drainGroup(ctx, group, limits.siblingCancelMembersMax)
           if (drain !== undefined && drain.lost.length > 0) kicker.pending.add(group.partition)
@@ -266,6 +279,32 @@ async function runKicker(ctx: PostgresContext, kicker: Kicker): Promise<void> {
   } finally {
     kicker.running = false
   }
+}
+
+/**
+ * Messages wait for round trips, not for each other, and what is committed meanwhile waits for none of them. They stay in
+ * the outbox until they are carried, so the next hop may name them again.
+ */
+function carryAside(ctx: PostgresContext, kicker: Kicker, entries: readonly MessageEntry[]): void {
+  const fresh = entries.filter(({ id }) => !kicker.carrying.has(id))
+  if (fresh.length === 0) return
+  for (const { id } of fresh) kicker.carrying.add(id)
+  kicker.messages.push(...fresh)
+  while (kicker.messages.length > 0 && kicker.carriers < CARRIERS_MAX) void carryOn(ctx, kicker)
+}
+
+async function carryOn(ctx: PostgresContext, kicker: Kicker): Promise<void> {
+  kicker.carriers += 1
+  for (let entry = kicker.messages.shift(); entry !== undefined; entry = kicker.messages.shift()) {
+    try {
+      const [item] = ctx.closing.aborted ? [] : await carryOutGuarded(ctx, entry)
+      if (item?.outcome === 'delivered' && item.more) kickDispatch(ctx, [entry.partition])
+    } catch {
+      hintOutbox(ctx, [entry.partition])
+    }
+    kicker.carrying.delete(entry.id)
+  }
+  kicker.carriers -= 1
 }
 
 function hintOutbox(ctx: PostgresContext, partitions: Iterable<number>): void {

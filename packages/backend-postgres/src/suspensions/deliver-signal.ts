@@ -1,4 +1,5 @@
 import {
+  type ConditionState,
   checkDeliverSignal,
   type DeliverSignal,
   type DeliverSignalOutcome,
@@ -7,6 +8,7 @@ import {
   limits,
   must,
   partitionIndexOf,
+  type ResumeCondition,
   type SignalId,
   uuidOf,
 } from '@flowfabric/core'
@@ -14,7 +16,8 @@ import type { PostgresContext } from '../db/context.js'
 import { announceEnds } from '../leases/after-end.js'
 import { toSignalId } from './ids.js'
 import { type Moving, type ToJudge, untilJudged, verdictOf } from './judging.js'
-import { waitpointNotFound } from './waitpoints.js'
+import type { RememberedCondition } from './remembered-conditions.js'
+import { announceBehind, waitpointNotFound } from './waitpoints.js'
 
 interface Delivered extends Moving {
   readonly outcome: DeliverSignalOutcome['outcome'] | 'waitpoint_not_found' | 'opaque'
@@ -42,25 +45,42 @@ export function createDeliverer(ctx: PostgresContext): Deliver {
 }
 
 async function deliver(ctx: PostgresContext, params: DeliverSignal): Promise<DeliverSignalOutcome> {
-  const { waitpointId, signalId, name, payload, source } = params
+  const { waitpointId, signalId } = params
+  const remembered = ctx.conditions.at(uuidOf(waitpointId))
   const delivered = await untilJudged<Delivered>(
     (verdict, state) => callDeliver(ctx, params, verdict, state),
-    (condition, before, toJudge) => {
-      const { sequence } = toJudge as ToJudge & { readonly sequence: number }
-      const { state, verdict } = judgeSignal(condition, before, {
-        sequence,
-        waitpointId,
-        name,
-        source,
-        payload,
-      })
-      if (verdict === 'opaque' || verdict === 'not_matched') return { answer: { outcome: verdict } }
-      const { state: text, ...judged } = verdictOf(condition, state)
-      return { verdict: { ...judged, sequence, counted: verdict === 'counted' }, state: text }
-    },
+    (condition, before, toJudge) =>
+      judge(params, condition, before, (toJudge as ToJudge & { readonly sequence: number }).sequence),
+    remembered && guess(ctx, params, remembered),
   )
   if (delivered.moved) announceEnds(ctx, [delivered.moved])
+  else if (delivered.outcome !== 'accepted') void announceBehind(ctx, waitpointId)
   return toOutcome(params, signalId, delivered)
+}
+
+type Judged =
+  | { readonly verdict: object; readonly state: string }
+  | { readonly answer: { readonly outcome: 'opaque' | 'not_matched' } }
+
+function judge(
+  { waitpointId, name, source, payload }: DeliverSignal,
+  condition: ResumeCondition,
+  before: ConditionState,
+  sequence: number,
+): Judged {
+  const { state, verdict } = judgeSignal(condition, before, { sequence, waitpointId, name, source, payload })
+  if (verdict === 'opaque' || verdict === 'not_matched') return { answer: { outcome: verdict } }
+  const { state: text, ...judged } = verdictOf(condition, state)
+  return { verdict: { ...judged, sequence, counted: verdict === 'counted' }, state: text }
+}
+
+/** The verdict on what this process remembers; a refusal is only ever the store's, as what stands may be something else. */
+function guess(ctx: PostgresContext, params: DeliverSignal, remembered: RememberedCondition) {
+  const { condition, state, revision, of, executionId } = remembered
+  const sequence = ctx.conditions.nextSequence(executionId)
+  ctx.conditions.delivered(uuidOf(params.waitpointId), executionId, sequence)
+  const judged = judge(params, condition, state, sequence)
+  return 'answer' in judged ? undefined : { ...judged, verdict: { ...judged.verdict, revision, of } }
 }
 
 async function callDeliver(

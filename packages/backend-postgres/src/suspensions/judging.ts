@@ -43,8 +43,9 @@ export async function untilJudged<Answer extends { readonly outcome: string }>(
     state: ConditionState,
     toJudge: ToJudge,
   ) => { readonly verdict: object; readonly state: string } | { readonly answer: Answer },
+  guess?: { readonly verdict: object; readonly state: string },
 ): Promise<Answer> {
-  let answer = await call(null, null)
+  let answer = await call(guess?.verdict ?? null, guess?.state ?? null)
   for (let tries = 1; isToJudge(answer); tries += 1) {
     if (tries >= limits.signalTriesMax) {
       throw engineError('retry_exhausted', `A suspension was changed by others ${tries} times in a row`, {

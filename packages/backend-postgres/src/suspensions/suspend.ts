@@ -27,6 +27,7 @@ import { type RefusalRow, toRefusal } from '../leases/refusal.js'
 import { kickDispatch } from '../resolution/dispatch.js'
 import { toWaitpointId } from './ids.js'
 import { verdictOf } from './judging.js'
+import { digestOf } from './remembered-conditions.js'
 import { type StoredResumption, toResumption } from './resumption.js'
 import { type StoredSignal, toJudged } from './stored-signal.js'
 
@@ -84,7 +85,9 @@ async function suspendItem(
   if (isEngineError(handle)) return { outcome: 'error', error: handle }
   const partition = partitionIndexOf(handle.executionId)
   try {
-    return toOutcome(ctx, partition, item, await foldUntilDone(ctx, namespaces, handle, item))
+    const { answer, folded } = await foldUntilDone(ctx, namespaces, handle, item)
+    if ('outcome' in answer && answer.outcome === 'suspended') rememberCondition(ctx, handle, item, folded)
+    return toOutcome(ctx, partition, item, answer)
   } catch (fault) {
     return toItemError(fault)
   }
@@ -95,13 +98,13 @@ async function foldUntilDone(
   namespaces: readonly string[],
   handle: LeaseHandle,
   item: SuspendItem,
-): Promise<Exclude<Answer, ToFold>> {
+): Promise<{ readonly answer: Exclude<Answer, ToFold>; readonly folded: Folded | undefined }> {
   const { condition } = item
   const partition = partitionIndexOf(handle.executionId)
   let folded: Folded | undefined
   for (;;) {
     const answer = await callSuspend(ctx, namespaces, handle, item, folded)
-    if (!('outcome' in answer) || answer.outcome !== 'judge') return answer
+    if (!('outcome' in answer) || answer.outcome !== 'judge') return { answer, folded }
     const isFirst = answer.afresh || folded === undefined
     const { state } = judgeArrivals(
       condition,
@@ -114,6 +117,23 @@ async function foldUntilDone(
     const upTo = answer.signals.at(-1)?.sequence ?? (isFirst ? 0 : (folded?.upTo ?? 0))
     folded = { state, upTo, seen: answer.ends }
   }
+}
+
+/** So that a signal to this process needs no look at what stands. */
+function rememberCondition(
+  ctx: PostgresContext,
+  handle: LeaseHandle,
+  { condition, suspensionId }: SuspendItem,
+  folded: Folded | undefined,
+): void {
+  const state = folded?.state ?? startCondition(condition)
+  ctx.conditions.remember(waitpointsOf(condition).map(uuidOf), {
+    executionId: handle.executionId,
+    revision: `${uuidOf(suspensionId)}:1`,
+    condition,
+    state,
+    of: digestOf(JSON.stringify(condition), verdictOf(condition, state).state),
+  })
 }
 
 async function callSuspend(

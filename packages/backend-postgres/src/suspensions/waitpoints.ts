@@ -28,6 +28,7 @@ import { requireExecution } from '../attempts/list.js'
 import { readPositionPage, toPositionPage } from '../attempts/position-page.js'
 import type { PostgresContext } from '../db/context.js'
 import { executionNotFound } from '../executions/get.js'
+import { announceClaimable, announceIfClaimable } from '../leases/after-end.js'
 import { type RefusalRow, toRefusal } from '../leases/refusal.js'
 import { toWaitpointId } from './ids.js'
 import { tooManyWaitpoints } from './suspend.js'
@@ -85,6 +86,7 @@ export async function createWaitpoint(
       return { outcome, terminalOutcome: row.terminal_outcome as RecordedOutcome }
     case 'created':
     case 'duplicate':
+      if (handle === undefined) void announceIfClaimable(ctx, partition, uuidOf(executionId))
       return { outcome, waitpoint: toWaitpoint(partition, must(row.waitpoint, 'the waitpoint')) }
     default:
       return { outcome: 'waitpoint_conflict' }
@@ -103,7 +105,21 @@ export async function closeWaitpoint(
   )
   const previous = row?.previous ?? null
   if (previous === null) throw waitpointNotFound(waitpointId)
+  void announceBehind(ctx, waitpointId)
   return { outcome: 'set', previous }
+}
+
+/** What `announceIfClaimable` does, for the execution of a waitpoint. */
+export async function announceBehind(ctx: PostgresContext, waitpointId: WaitpointId): Promise<void> {
+  if (!ctx.hints.hasListeners) return
+  const [row] = await ctx.db
+    .query<{ lane: number | null }>(
+      `select ff.claimable_lane(w.partition_key, w.execution_id) as lane from ff.waitpoint w
+       where w.partition_key = $1 and w.id = $2`,
+      [partitionIndexOf(waitpointId), uuidOf(waitpointId)],
+    )
+    .catch(() => [])
+  announceClaimable(ctx, row?.lane ?? null)
 }
 
 export async function findWaitpoint(ctx: PostgresContext, params: FindWaitpoint): Promise<FoundWaitpoint> {

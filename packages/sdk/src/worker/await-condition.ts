@@ -45,7 +45,7 @@ async function suspend(
   held: HeldLease,
   item: Omit<SuspendItem, 'handle'>,
 ): Promise<Resumption> {
-  await held.frames?.whenIdle()
+  await held.whenIdle()
   if (held.state === 'gone') throw new AttemptLostError(held.reason?.kind ?? 'gone')
   const outcome = await core.suspends.add({ ...item, handle: held.claimed.handle })
   switch (outcome.outcome) {

@@ -23,6 +23,8 @@ export class HeldLease {
   reason: AbortReason | undefined
   /** Made when its handler first emits something. */
   frames: FrameSender | undefined
+  /** What is on its way to the journal while the handler goes on; rejects when that was refused. */
+  recording: Promise<void> | undefined
   /** Resolves when no suspension of its run is being asked for. Made when one first is. */
   suspending: Promise<void> | undefined
   /** Made when a handler first asks for it: most never do. */
@@ -40,6 +42,17 @@ export class HeldLease {
       if (this.reason !== undefined) this.#controller.abort(this.reason)
     }
     return this.#controller.signal
+  }
+
+  /** Nothing that its run has sent is still under way. */
+  get isIdle(): boolean {
+    return this.recording === undefined && this.frames?.isIdle !== false
+  }
+
+  /** Before its end, or before it goes back: behind that nothing is taken. Rejects with what the journal refused. */
+  async whenIdle(): Promise<void> {
+    await this.frames?.whenIdle()
+    await this.recording
   }
 
   /** The first reason counts. */

@@ -72,6 +72,20 @@ export class Journal {
         throw refusalError(outcome, `step ${name}`)
     }
   }
+
+  /**
+   * Records while the handler goes on: what the next claim would bring again until this run suspends anew, which waits for
+   * it, as its end does.
+   */
+  recordAside(name: string, type: StepType, result: StepRecord['result']): void {
+    const held = this.#held
+    const written = Promise.all([held.recording, this.record(name, type, result)]).then(() => {
+      if (held.recording === written) held.recording = undefined
+    })
+    held.recording = written
+    // A refusal is met by whoever waits; a handler that ends meanwhile by other means has no use for it.
+    written.catch(() => {})
+  }
 }
 
 function mismatch(name: string, type: StepType, recordedType: StepType) {

@@ -36,7 +36,7 @@ export async function parkUntil(
     held.signal.throwIfAborted()
     return
   }
-  await held.frames?.whenIdle()
+  await held.whenIdle()
   const outcome = await core.delays.add({ handle: held.claimed.handle, untilMs })
   if (outcome.outcome === 'delayed') {
     core.drop(held, new AbortReason('lease_lost', 'The lease was given back until later'))

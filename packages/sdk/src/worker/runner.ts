@@ -111,9 +111,12 @@ export class Runner {
 
   #settleSuccess(held: HeldLease, bytes: Uint8Array | null): void {
     if (held.state === 'gone') this.#end.ignore(held)
-    // Its frames come before its end, behind which none is taken.
-    else if (held.frames?.isIdle === false) {
-      void held.frames.whenIdle().then(() => this.#settleSuccess(held, bytes))
+    // What it has sent comes before its end, behind which nothing is taken.
+    else if (!held.isIdle) {
+      held.whenIdle().then(
+        () => this.#settleSuccess(held, bytes),
+        (error) => this.#fail(held, error),
+      )
     } else this.#end.complete(held, bytes)
   }
 
@@ -125,10 +128,9 @@ export class Runner {
   }
 
   #settleFailure(held: HeldLease, end: Pick<FailLease, 'failure' | 'retry'>): void {
-    if (held.state === 'gone') this.#end.ignore(held)
-    else if (held.frames?.isIdle === false) {
-      void held.frames.whenIdle().then(() => this.#settleFailure(held, end))
-    } else this.#end.fail(held, end)
+    const settle = () => (held.state === 'gone' ? this.#end.ignore(held) : this.#end.fail(held, end))
+    if (held.isIdle) settle()
+    else held.whenIdle().then(settle, settle)
   }
 
   /** Reads what was too large to come with the claim. */

@@ -56,6 +56,11 @@ async function suspendAndRecord(
   awaited: Parameters<typeof awaitCondition>[3],
 ): Promise<Resumption> {
   const resumption = await awaitCondition(core, held, name, awaited)
+  // The claim has brought it, and brings it again as long as nothing else is waited for.
+  if (resumption === held.claimed.resumption) {
+    journal.recordAside(name, 'suspend', writeEntry(toEntry(resumption)))
+    return resumption
+  }
   const recorded = await journal.record(name, 'suspend', writeEntry(toEntry(resumption)))
   return recorded === undefined ? resumption : readResumption(recorded)
 }
