@@ -46,6 +46,7 @@ async function suspend(
   item: Omit<SuspendItem, 'handle'>,
 ): Promise<Resumption> {
   await held.frames?.whenIdle()
+  await held.writing
   if (held.state === 'gone') throw new AttemptLostError(held.reason?.kind ?? 'gone')
   const outcome = await core.suspends.add({ ...item, handle: held.claimed.handle })
   switch (outcome.outcome) {

@@ -25,6 +25,8 @@ export class HeldLease {
   frames: FrameSender | undefined
   /** Resolves when no suspension of its run is being asked for. Made when one first is. */
   suspending: Promise<void> | undefined
+  /** What its run writes without waiting for it: whatever would make the store forget the same waits for this. */
+  writing: Promise<unknown> | undefined
   /** Made when a handler first asks for it: most never do. */
   #controller: AbortController | undefined
 

@@ -74,6 +74,22 @@ export class Journal {
   }
 }
 
+/**
+ * Records what the store tells every later run anyway, until the next suspension stands or the run has ended: the run goes on
+ * meanwhile, and these two wait for it. What goes wrong is met there.
+ */
+export function recordBehind(
+  journal: Journal,
+  held: HeldLease,
+  name: string,
+  type: StepType,
+  result: StepRecord['result'],
+): void {
+  const writing = Promise.all([held.writing, journal.record(name, type, result)])
+  held.writing = writing
+  writing.catch(() => {})
+}
+
 function mismatch(name: string, type: StepType, recordedType: StepType) {
   return engineError('journal_mismatch', `${name} is a ${type} now, and is recorded as a ${recordedType}`, {
     name,

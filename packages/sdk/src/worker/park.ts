@@ -37,6 +37,7 @@ export async function parkUntil(
     return
   }
   await held.frames?.whenIdle()
+  await held.writing
   const outcome = await core.delays.add({ handle: held.claimed.handle, untilMs })
   if (outcome.outcome === 'delayed') {
     core.drop(held, new AbortReason('lease_lost', 'The lease was given back until later'))

@@ -114,6 +114,8 @@ export class Runner {
     // Its frames come before its end, behind which none is taken.
     else if (held.frames?.isIdle === false) {
       void held.frames.whenIdle().then(() => this.#settleSuccess(held, bytes))
+    } else if (held.writing !== undefined) {
+      this.#afterWriting(held, held.writing, () => this.#settleSuccess(held, bytes))
     } else this.#end.complete(held, bytes)
   }
 
@@ -128,7 +130,15 @@ export class Runner {
     if (held.state === 'gone') this.#end.ignore(held)
     else if (held.frames?.isIdle === false) {
       void held.frames.whenIdle().then(() => this.#settleFailure(held, end))
+    } else if (held.writing !== undefined) {
+      this.#afterWriting(held, held.writing, () => this.#settleFailure(held, end))
     } else this.#end.fail(held, end)
+  }
+
+  /** A run whose journal lacks what it went by has failed. */
+  #afterWriting(held: HeldLease, writing: Promise<unknown>, then: () => void): void {
+    held.writing = undefined
+    writing.then(then, (error) => this.#fail(held, error))
   }
 
   /** Reads what was too large to come with the claim. */

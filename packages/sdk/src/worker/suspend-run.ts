@@ -18,7 +18,7 @@ import { readCondition, type WaitCondition } from '../suspensions/wait-condition
 import type { SuspendOptions } from '../tasks/handler-context.js'
 import { awaitCondition } from './await-condition.js'
 import type { HeldLease } from './held-lease.js'
-import type { Journal } from './journal.js'
+import { type Journal, recordBehind } from './journal.js'
 import { readEntry, writeEntry } from './journal-entry.js'
 import type { WorkerCore } from './worker-core.js'
 
@@ -56,8 +56,9 @@ async function suspendAndRecord(
   awaited: Parameters<typeof awaitCondition>[3],
 ): Promise<Resumption> {
   const resumption = await awaitCondition(core, held, name, awaited)
-  const recorded = await journal.record(name, 'suspend', writeEntry(toEntry(resumption)))
-  return recorded === undefined ? resumption : readResumption(recorded)
+  // The claim tells it again until it is recorded, and nobody else could have recorded it under this lease.
+  recordBehind(journal, held, name, 'suspend', writeEntry(toEntry(resumption)))
+  return resumption
 }
 
 interface ResumptionEntry extends Omit<Resumption, 'signals'> {
