@@ -1,4 +1,4 @@
-import { type DispatchItem, type ExecutionId, makeEntryId } from '@flowfabric/core'
+import { type DispatchItem, type ExecutionId, makeEntryId, must } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import { cancelHolder } from './due.js'
@@ -19,44 +19,48 @@ type GiveBackMessage = readonly [
   waiter: string,
 ]
 
-/** What a lease held, or the place of a head that waits no more. */
-export async function carryGiveBack(
+/** What leases held, and places of heads that wait no more: one call for each partition that counts any of it. */
+export async function carryGiveBacks(
   ctx: ValkeyContext,
   partition: number,
-  entry: string,
-): Promise<DispatchItem> {
-  const entryId = makeEntryId(partition, entry)
-  const message = await read(ctx, partition, entry, 'g')
-  if (message === undefined) return { outcome: 'noop', entryId }
-  const [, execution, lease, back, quotas, budgets, line, token] = message as GiveBackMessage
-  const names = [
-    ...asList(quotas).map(([id, key]) => nameOfQuota(id, key)),
-    ...asList(budgets).map((id) => nameOfBudget(id)),
-  ]
+  entries: readonly { readonly id: string; readonly what: readonly unknown[] }[],
+): Promise<readonly DispatchItem[]> {
+  if (entries.length === 0) return []
+  const messages = entries.map(({ what }) => what as GiveBackMessage)
   await giveBack(
     ctx,
-    names.map(
-      (name): GivenBack => ({
-        name,
-        holder: lease === '' ? '' : holderOf(execution, lease),
-        withUnits: back === 1,
-        waiter: waiterOf(`fp:${partition}`, line),
-        token,
-      }),
-    ),
+    messages.flatMap((message) => toGivenBack(partition, message)),
   )
-  await remove(ctx, partition, entry)
-  return {
+  const tag = `fp:${partition}`
+  await ctx.invoke({ name: 'admission_given_back', tag, args: [entries.map(({ id }) => id)] })
+  return entries.map(({ id }, place) => ({
     outcome: 'advanced',
-    entryId,
+    entryId: makeEntryId(partition, id),
     flowId: null,
-    executionId: execution,
+    executionId: must(messages[place], 'a message')[1],
     edges: 0,
     satisfied: 0,
     impossible: 0,
     skipped: 0,
     corrupt: [],
-  }
+  }))
+}
+
+function toGivenBack(
+  partition: number,
+  [, execution, lease, back, quotas, budgets, line, token]: GiveBackMessage,
+): readonly GivenBack[] {
+  const names = [
+    ...asList(quotas).map(([id, key]) => nameOfQuota(id, key)),
+    ...asList(budgets).map((id) => nameOfBudget(id)),
+  ]
+  return names.map((name) => ({
+    name,
+    holder: lease === '' ? '' : holderOf(execution, lease),
+    withUnits: back === 1,
+    waiter: waiterOf(`fp:${partition}`, line),
+    token,
+  }))
 }
 
 /** A holder that is to make room for another's head. */
@@ -66,8 +70,10 @@ export async function carryCancel(
   entry: string,
 ): Promise<DispatchItem> {
   const entryId = makeEntryId(partition, entry)
-  const message = await read(ctx, partition, entry, 'k')
-  if (message === undefined) return { outcome: 'noop', entryId }
+  const tag = `fp:${partition}`
+  const { reply } = await ctx.invoke({ name: 'suspensions_message', tag, args: [entry, 1] })
+  const [kind, message] = reply
+  if (kind !== 'k') return { outcome: 'noop', entryId }
   const [namespace, , , name, holder] = message as readonly string[] as readonly [
     string,
     string,
@@ -76,23 +82,8 @@ export async function carryCancel(
     string,
   ]
   await cancelHolder(ctx, namespace, holder)
-  const tag = await tagOfResource(ctx, name)
-  await ctx.invoke({ name: 'admission_done', tag, args: ['to_cancel', [`${name}\0${holder}`]] })
-  await remove(ctx, partition, entry)
+  const tagOfName = await tagOfResource(ctx, name)
+  await ctx.invoke({ name: 'admission_done', tag: tagOfName, args: ['to_cancel', [`${name}\0${holder}`]] })
+  await ctx.invoke({ name: 'suspensions_delivered', tag, args: [entry, []] })
   return { outcome: 'delivered', entryId, message: 'holder_cancelled', more: false }
-}
-
-async function read(
-  ctx: ValkeyContext,
-  partition: number,
-  entry: string,
-  kind: string,
-): Promise<readonly unknown[] | undefined> {
-  const tag = `fp:${partition}`
-  const { reply } = await ctx.invoke({ name: 'suspensions_message', tag, args: [entry, 1] })
-  return reply[0] === kind ? reply[1] : undefined
-}
-
-async function remove(ctx: ValkeyContext, partition: number, entry: string): Promise<void> {
-  await ctx.invoke({ name: 'suspensions_delivered', tag: `fp:${partition}`, args: [entry, []] })
 }

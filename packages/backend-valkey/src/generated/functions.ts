@@ -23,6 +23,8 @@ export interface LibraryFunctions {
   admission_due: { args: [max: number]; reply: [tentative: [name: string, holder: string][], toCancel: [name: string, holder: string, namespace: string][], toSync: string[], announcements: string[], wakeMs: number] }
   /** Gives back what a lease held of quotas and budgets of the partition, with its units where no attempt began; and takes out waiters that wait no more. Each is applied once. Answers whether somebody may be woken. */
   admission_give_back: { args: [items: [name: string, holder: string, withUnits: boolean, waiter: string, token: string][]]; reply: boolean }
+  /** These entries of the outbox were carried out: what they say was given back. */
+  admission_given_back: { args: [entries: string[]]; reply: string }
   /** Of each whether the execution runs under that lease. Where it does not, it cannot begin to: an offer that would lease it so is withdrawn. */
   admission_look: { args: [items: [execution: string, lease: string][]]; reply: boolean[] }
   /** The refused head of an execution's line, which may be itself: ['' or its id, letter, quota or budget, key, since]. */
@@ -280,7 +282,7 @@ export interface LibraryFunctions {
   /** Flows whose members are being ended in several steps, those that began first. */
   resolution_backlog: { args: [max: number]; reply: string[] }
   /** Carries out entries of the outbox: these, or those that are due. Entries of other kinds than ends, settlements that take a whole graph, are only named in `others`. `more`: some are due after it. `cancels`: losers of races are to be cancelled. */
-  resolution_dispatch: { args: [entries: string[], max: number, edges: number]; reply: [items: unknown[][], others: [kind: string, entry: string, flow: string][], more: boolean, cancels: boolean] }
+  resolution_dispatch: { args: [entries: string[], max: number, edges: number]; reply: [items: unknown[][], others: [kind: string, entry: string, flow: string, what: unknown[]][], more: boolean, cancels: boolean] }
   /** Carries out the sibling cancel of one fired group, with at most so many members that it ends: `drained`, or `partial` when some are left. `replaying` and `ending`: the flow is to be gone on with first. */
   resolution_drain_siblings: { args: [flow: string, node: string, max: number]; reply: [outcome: string, siblings: [id: string, disposition: string, via: string][]] }
   /** Entries of the outbox that are due, oldest first. */
@@ -323,8 +325,8 @@ export interface LibraryFunctions {
   suspensions_close_waitpoint: { args: [namespace: string, id: string]; reply: string }
   /** Names a point to wait on: for whoever holds the lease where a handle is given, else for any execution that has not ended. */
   suspensions_create_waitpoint: { args: [namespace: string, execution: string, handle: [execution: string, attempt: number, lease: string, epoch: number][], waitpoint: [id: string, name: string, expiresMs: number]]; reply: unknown[] }
-  /** Keeps a signal, or says what is to be judged first: the condition and its state come along. `verdict`: '' not judged, c counted, n not needed; then the revision, the sequence of the signal, the state that it leads to, whether the condition holds by it, and what has counted. */
-  suspensions_deliver_signal: { args: [namespace: string, waitpoint: string, signal: [id: string, name: string, key: string, payload: number, source: unknown], verdict: [word: string, revision: number, sequence: number, state: string, holds: boolean, signals: number[], ends: [id: string, generation: number, outcome: string][]]]; reply: unknown[] }
+  /** Keeps a signal, or says what is to be judged first: the condition and its state come along. `verdict`: '' not judged, c counted, n not needed; then the revision, the sequence of the signal, the state that it leads to, whether the condition holds by it, what has counted, and since when the suspension stands that it was judged by. */
+  suspensions_deliver_signal: { args: [namespace: string, waitpoint: string, signal: [id: string, name: string, key: string, payload: number, source: unknown], verdict: [word: string, revision: number, sequence: number, state: string, holds: boolean, signals: number[], ends: [id: string, generation: number, outcome: string][], sinceMs: number]]; reply: unknown[] }
   /** These receivers of an entry of the outbox were told. Answers whether others are left; else the entry goes. */
   suspensions_delivered: { args: [entry: string, receivers: string[]]; reply: boolean }
   /** A waitpoint by its id alone: its namespace, its execution and itself. */
@@ -341,7 +343,7 @@ export interface LibraryFunctions {
   suspensions_message: { args: [entry: string, max: number]; reply: [kind: string, what: unknown[], receivers: string[]] }
   /** Cancels an execution whose parent was stopped, unless it has ended or is gone. */
   suspensions_stop: { args: [namespace: string, execution: string]; reply: string }
-  /** Releases a lease to wait for a condition, unless what came early is to be judged first, or satisfies it. `wait`: letters of the reason and of what the timeout does, ms until that + 1 or 0, ms of the delay, whether waitpoints close. `named` are waitpoints and `children` whole ids in the condition. `judged`: sequence up to which it was judged, how many ends, whether it holds, its state, sequences and ends that have counted. */
+  /** Releases a lease to wait for a condition, unless what came early is to be judged first, or satisfies it. `wait`: letters of the reason and of what the timeout does, ms until that + 1 or 0, ms of the delay, whether waitpoints close. `named` are waitpoints and `children` whole ids in the condition. `judged`: sequence up to which it was judged, how many ends, whether it holds, its state, sequences and ends that have counted. One that begins is told with its revision, since when it stands, and how many signals its execution has. */
   suspensions_suspend: { args: [namespaces: string[], handle: [execution: string, attempt: number, lease: string, epoch: number], id: string, wait: [reason: string, behaviour: string, timeout: number, delayMs: number, closes: boolean], waitpoints: [id: string, name: string, expiresMs: number][], named: string[], children: string[], withPayloads: boolean, condition: number, judged: [upTo: number, ends: number, holds: boolean, state: string, signals: number[], by: [id: string, generation: number, outcome: string][]]]; reply: unknown[] }
   /** Asks an execution or a flow of the partition to tell somebody of its end. Answers whether there is anything to wait for. */
   suspensions_watch: { args: [namespace: string, child: string, watcher: string]; reply: boolean }
