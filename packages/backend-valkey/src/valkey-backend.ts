@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { createHintHub, type EngineBackend, type ExecutionId, type FoundationBackend } from '@flowfabric/core'
 import { createAccess } from './access/index.js'
+import { createGiveBackQueue } from './admission/give-back-queue.js'
 import { createAttempts } from './attempts/index.js'
 import { createAudit } from './audit/index.js'
 import { createBudgets } from './budgets/index.js'
@@ -170,13 +171,18 @@ export function createContext(options: ValkeyBackendOptions): {
     quotaOwners: new Map(),
     partitions,
     channel(partition) {
-      channels[partition] ??= createPartitionChannel(`fp:${partition}`, invoke)
+      channels[partition] ??= createPartitionChannel(
+        `fp:${partition}`,
+        invoke,
+        settings.dispatchInProcess ? (messages) => giveBacks.take(partition, messages) : undefined,
+      )
       return channels[partition]
     },
     readyMap: async () => (await listening()).ready,
     barrier: async () => (await connection()).barrier(),
     closing: closing.signal,
   }
+  const giveBacks = createGiveBackQueue(ctx)
   return {
     ctx,
     async close() {

@@ -48,7 +48,9 @@ describe('a claimer that died', () => {
     const [instance, claimId] = [mintUuid(), mintUuid()]
     await call('leases_held', tag, [instance, claimId, true, false])
     const claim = [instance, 'worker', claimId, 30_000, 1, base, false, lanes, 1_000_000]
-    const offers = (await call('work_work', tag, [[], [], [], [], [claim]]))[4] as readonly unknown[][]
+    const offers = (
+      await call('work_work', tag, [[], [], [], [], [claim], false, []])
+    )[4] as readonly unknown[][]
     const [, line, items] = offers[0] as [number, string, readonly [string, string][]]
     expect(items).toHaveLength(1)
     const holder = `${id}|${items[0]?.[1]}`

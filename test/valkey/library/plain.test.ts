@@ -198,7 +198,8 @@ function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids:
       1e9,
     ]
   })
-  return { args: [[[namespace], ['another']], ends, items.length === 0 ? [] : routes, items, claims], bytes }
+  const spaces = [[namespace], ['another']]
+  return { args: [spaces, ends, items.length === 0 ? [] : routes, items, claims, false, []], bytes }
 }
 
 function note(

@@ -7,9 +7,11 @@
 return function(u, a)
   local b = budgets.get(u, a[1])
   if not b then call.refuse('corruption', 'budget ' .. a[1]) end
-  local flags, is_over = {}, false
+  local flags, is_over, taken = {}, false, budgets.reserve_together(u, b, a[4])
   for place, item in ipairs(a[4]) do
-    if is_over then
+    if place <= taken then
+      flags[place] = 't'
+    elseif is_over then
       flags[place] = '-'
     elseif budgets.reserve(u, b, item[1], budgets.amounts(item[3])) then
       flags[place], is_over = 'r', true

@@ -9,8 +9,11 @@ return function(u, a)
   local settings = quotas.settings(u, a[1])
   if not settings then return { 'unknown', '', '' } end
   local flags, name, asked = {}, resources.of_quota(a[1], a[2]), ''
+  local taken = quotas.take_together(u, a[1], a[2], settings, a[5])
   for place, item in ipairs(a[5]) do
-    if flags.is_over then
+    if place <= taken then
+      flags[place] = 't'
+    elseif flags.is_over then
       flags[place] = '-'
     else
       local short = quotas.take(u, a[1], a[2], settings, item[1], item[2], item[3])

@@ -94,6 +94,38 @@ function budgets.reserve(u, b, holder, estimate)
   return false
 end
 
+local function are_alike(one, other)
+  if #one ~= #other then return false end
+  for place = 1, #one do
+    if one[place] ~= other[place] then return false end
+  end
+  return true
+end
+
+-- The estimates of the first of these that there is room for, as one bundle: [holder, begins, estimate] each. Answers for how many;
+-- 0 where they are not alike, or too few: then each is reserved for itself.
+function budgets.reserve_together(u, b, items)
+  local name, list = resources.of_budget(b.id), {}
+  for place, item in ipairs(items) do
+    if not are_alike(item[3], items[1][3]) then return 0 end
+    list[place] = item[1]
+  end
+  local estimate = items[1] and budgets.amounts(items[1][3]) or {}
+  local joined = next(estimate) ~= nil and bundles.may_join(u, name, list)
+  if not joined then return 0 end
+  local reserved, taken = {}, 0
+  add(reserved, b.reserved, 1)
+  while taken < #list and not room.of_budget(b.row[B.limits], b.used, reserved, estimate) do
+    add(reserved, estimate, 1)
+    taken = taken + 1
+  end
+  if taken < 2 then return 0 end
+  budgets.touch(b)
+  b.reserved = reserved
+  bundles.hold(u, name, joined, list, taken, 0, 0, budgets.list(estimate))
+  return taken
+end
+
 function budgets.give_back(u, id, holder)
   local name = resources.of_budget(id)
   local row, b = resources.holder(u, name, holder), budgets.get(u, id)
@@ -103,6 +135,26 @@ function budgets.give_back(u, id, holder)
   resources.drop_holder(u, name, holder)
   resources.made_room(u, name)
   return true
+end
+
+-- The same for many.
+function budgets.give_back_all(u, id, list)
+  local name, b = resources.of_budget(id), budgets.get(u, id)
+  if not b then return end
+  local is_any, amounts = false, {}
+  for _, each in ipairs(list) do
+    local bundle, place = bundles.find(u, name, each[1])
+    if bundle then
+      budgets.touch(b)
+      amounts[bundle] = amounts[bundle] or budgets.amounts(bundle.row[5])
+      add(b.reserved, amounts[bundle], -1)
+      bundles.take_out(u, bundle, place)
+      is_any = true
+    else
+      budgets.give_back(u, id, each[1])
+    end
+  end
+  if is_any then resources.made_room(u, name) end
 end
 
 -- ---- Charges

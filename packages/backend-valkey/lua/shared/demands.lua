@@ -1,6 +1,12 @@
 -- What executions ask of quotas and budgets, and what they hold of them. These live in other partitions: see `resources`. The step
--- in which a lease ends leaves a message that gives back what was held under it, [namespace, execution, lease, 1: with its units,
--- quotas as [id, key], budgets, line, waiter]; the step in which a refused head goes another way one that takes its waiter out.
+-- in which leases end leaves a message for each line that gives back what was held under them, [namespace, quotas as [id, key],
+-- budgets, {execution, lease, 1: with its units, …}, line, waiter]; the step in which a refused head goes another way one that takes
+-- its waiter out, under no lease.
+
+-- Whoever asked for a step in which leases end carries its messages itself. If it dies, others do after this.
+local CARRY_MS = 1000
+-- Leases of one message.
+local LEASES_MAX = 256
 
 -- As submissions bring it: [line, quotas, budgets].
 function demands.read(asks)
@@ -43,21 +49,47 @@ local function whole(u, x)
   return u.key.tag .. ':' .. record.id(u, x)
 end
 
-local function leave(u, x, lease, back, quotas, budgets, waiter)
-  local d = x[X.demands]
-  outbox.put(u, { 'g', '', '', 0, 0, 0, 0, {
-    routes.of(u, x[X.rid]).ns, whole(u, x), lease, back, quotas, budgets, d[D.line], waiter,
-  } })
+-- A message that this step leaves, to which leases are added; of those that hold the same.
+local function message(u, ns, quotas, budgets, line, waiter)
+  local what = { ns, quotas, budgets, {}, line, waiter }
+  u.messages[#u.messages + 1] = what
+  return what
+end
+
+local function add(what, execution, lease, back)
+  local leases = what[4]
+  leases[#leases + 1], leases[#leases + 2], leases[#leases + 3] = execution, lease, back
+end
+
+local function names_of(asks)
+  local quotas, budgets = {}, {}
+  for place, quota in ipairs(asks[D.quotas]) do quotas[place] = { quota[1], quota[2] } end
+  for place, budget in ipairs(asks[D.budgets]) do budgets[place] = budget[1] end
+  return quotas, budgets
+end
+
+-- What is asked is given back with others of its line. `asks`: at least the beginning of its demands.
+function demands.give_back(u, ns, asks, execution, lease, back)
+  u.by_line = u.by_line or {}
+  local name = asks[D.line] .. ns
+  local what = u.by_line[name]
+  if what == nil or #what[4] >= 3 * LEASES_MAX then
+    local quotas, budgets = names_of(asks)
+    what = message(u, ns, quotas, budgets, asks[D.line], '')
+    u.by_line[name] = what
+  end
+  add(what, execution, lease, back)
 end
 
 local function give_back(u, x, d)
-  local quotas, budgets = {}, {}
-  for place, quota in ipairs(d[D.quotas]) do quotas[place] = { quota[1], quota[2] } end
-  for place, budget in ipairs(d[D.budgets]) do budgets[place] = budget[1] end
-  if d[D.uses] ~= 0 then
+  local ns = routes.of(u, x[X.rid]).ns
+  if d[D.uses] == 0 then
+    demands.give_back(u, ns, d, whole(u, x), d[D.lease], d[D.back])
+  else
+    local quotas, budgets = names_of(d)
     for _, use in ipairs(d[D.uses]) do quotas[#quotas + 1] = { use[1], use[2] } end
+    add(message(u, ns, quotas, budgets, d[D.line], ''), whole(u, x), d[D.lease], d[D.back])
   end
-  leave(u, x, d[D.lease], d[D.back], quotas, budgets, '')
   d[D.lease], d[D.back], d[D.uses] = '', 0, 0
 end
 
@@ -65,7 +97,21 @@ local function forget_waiter(u, x, d)
   local refused = d[D.refused]
   d[D.refused] = 0
   local quotas = refused[1] == 'q' and { { refused[2], refused[3] } } or {}
-  leave(u, x, '', 0, quotas, refused[1] == 'b' and { refused[2] } or {}, refused[5])
+  local budgets = refused[1] == 'b' and { refused[2] } or {}
+  add(message(u, routes.of(u, x[X.rid]).ns, quotas, budgets, d[D.line], refused[5]), whole(u, x), '', 0)
+end
+
+-- Part of the flush: messages go to the outbox, or are told to a caller who carries them.
+function demands.stage(u)
+  for _, what in ipairs(u.messages) do
+    local item = { 'g', '', '', 0, 0, 0, 0, what }
+    if u.carries then
+      u.carried[#u.carried + 1] = { outbox.put_for_caller(u, item, u.now + CARRY_MS), what }
+    else
+      outbox.put(u, item)
+    end
+  end
+  u.messages, u.by_line = nil, nil
 end
 
 -- After each change of its state.

@@ -20,22 +20,27 @@ export async function giveBack(ctx: ValkeyContext, items: readonly GivenBack[]):
   const groups = await byTag(items, ({ name }) => tagOfResource(ctx, name))
   await Promise.all(
     [...groups].map(async ([tag, group]) => {
-      const { reply: mayWake } = await ctx.invoke({
-        name: 'admission_give_back',
-        tag,
-        args: [
-          group.map(
-            ({ name, holder, withUnits, waiter, token }): ItemArg<'admission_give_back', 0> => [
-              name,
-              holder,
-              withUnits,
-              waiter,
-              token,
-            ],
-          ),
-        ],
-      })
+      const { reply: mayWake } = await ctx.invoke({ name: 'admission_give_back', tag, args: [pack(group)] })
       if (mayWake) await wakeAndForget(ctx, tag)
     }),
   )
+}
+
+type Named = ItemArg<'admission_give_back', 0>
+
+/** By what it is given back to. */
+function pack(items: readonly GivenBack[]): Named[] {
+  const byName = new Map<string, Named>()
+  for (const { name, holder, withUnits, waiter, token } of items) {
+    const [, holders, waiters] = byName.get(name) ?? remember(byName, name)
+    if (holder !== '') holders.push([holder, withUnits])
+    if (token !== '') waiters.push([waiter, token])
+  }
+  return [...byName.values()]
+}
+
+function remember(byName: Map<string, Named>, name: string): Named {
+  const named: Named = [name, [], []]
+  byName.set(name, named)
+  return named
 }

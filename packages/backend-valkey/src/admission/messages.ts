@@ -1,4 +1,4 @@
-import { type DispatchItem, type ExecutionId, makeEntryId, must } from '@flowfabric/core'
+import { type DispatchItem, type ExecutionId, makeEntryId } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import { cancelHolder } from './due.js'
@@ -10,11 +10,10 @@ import { holderOf, nameOfBudget, nameOfQuota, tagOfResource, waiterOf } from './
 /** As `shared/demands.lua` leaves it. */
 type GiveBackMessage = readonly [
   namespace: string,
-  execution: ExecutionId,
-  lease: string,
-  back: number,
   quotas: readonly (readonly [id: string, key: string])[],
   budgets: readonly string[],
+  /** Execution, lease or '', and 1 where its units come back; flat. */
+  leases: readonly (string | number)[],
   line: string,
   waiter: string,
 ]
@@ -26,18 +25,18 @@ export async function carryGiveBacks(
   entries: readonly { readonly id: string; readonly what: readonly unknown[] }[],
 ): Promise<readonly DispatchItem[]> {
   if (entries.length === 0) return []
-  const messages = entries.map(({ what }) => what as GiveBackMessage)
   await giveBack(
     ctx,
-    messages.flatMap((message) => toGivenBack(partition, message)),
+    entries.flatMap(({ what }) => readGiveBack(partition, what)),
   )
   const tag = `fp:${partition}`
   await ctx.invoke({ name: 'admission_given_back', tag, args: [entries.map(({ id }) => id)] })
-  return entries.map(({ id }, place) => ({
+  return entries.map(({ id, what }) => ({
     outcome: 'advanced',
     entryId: makeEntryId(partition, id),
     flowId: null,
-    executionId: must(messages[place], 'a message')[1],
+    // The first of those that it speaks for.
+    executionId: (what as GiveBackMessage)[3][0] as ExecutionId,
     edges: 0,
     satisfied: 0,
     impossible: 0,
@@ -46,21 +45,20 @@ export async function carryGiveBacks(
   }))
 }
 
-function toGivenBack(
-  partition: number,
-  [, execution, lease, back, quotas, budgets, line, token]: GiveBackMessage,
-): readonly GivenBack[] {
+export function readGiveBack(partition: number, what: readonly unknown[]): readonly GivenBack[] {
+  const [, quotas, budgets, leases, line, token] = what as GiveBackMessage
   const names = [
     ...asList(quotas).map(([id, key]) => nameOfQuota(id, key)),
     ...asList(budgets).map((id) => nameOfBudget(id)),
   ]
-  return names.map((name) => ({
-    name,
-    holder: lease === '' ? '' : holderOf(execution, lease),
-    withUnits: back === 1,
-    waiter: waiterOf(`fp:${partition}`, line),
-    token,
-  }))
+  const waiter = waiterOf(`fp:${partition}`, line)
+  const items: GivenBack[] = []
+  for (let place = 0; place < leases.length; place += 3) {
+    const lease = String(leases[place + 1])
+    const holder = lease === '' ? '' : holderOf(String(leases[place]), lease)
+    for (const name of names) items.push({ name, holder, withUnits: leases[place + 2] === 1, waiter, token })
+  }
+  return items
 }
 
 /** A holder that is to make room for another's head. */

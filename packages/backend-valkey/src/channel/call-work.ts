@@ -58,6 +58,8 @@ export async function callWork(invoke: Invoke, tag: string, batch: WorkBatch): P
         routes.list.map(({ rid, text, laneKey }): WorkArgs[2][number] => [rid, text, laneKey]),
         items,
         batch.claims.map((claim) => packClaim(claim, isRepeat)),
+        batch.carries,
+        [...batch.carried],
       ],
       bytes,
       brings: bringsOf(batch),
@@ -68,7 +70,7 @@ export async function callWork(invoke: Invoke, tag: string, batch: WorkBatch): P
     if (batch.claims.length > 0 && isLost(fault)) return call(true)
     throw fault
   })
-  const [ended, submitted, claimed, notes, offers] = answer.reply
+  const [ended, submitted, claimed, notes, offers, messages] = answer.reply
   return {
     ends: asList(ended),
     submits: asList(submitted).map((reply) => readSubmit(reply, answer.bytes)),
@@ -80,6 +82,7 @@ export async function callWork(invoke: Invoke, tag: string, batch: WorkBatch): P
       notes: readNotes(notes, index, batch.claims[index]),
       edges: answer.news.edges,
     })),
+    messages: asList(messages).map(([entry, what]) => ({ entry, what })),
   }
 }
 

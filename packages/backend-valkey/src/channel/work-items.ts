@@ -127,14 +127,26 @@ export interface ClaimedPart {
   readonly edges: number
 }
 
+/** A message that a call left in the outbox, for its caller to carry: what ended leases held of quotas and budgets. */
+export interface LeftMessage {
+  /** Id of its entry. */
+  readonly entry: string
+  readonly what: readonly unknown[]
+}
+
 export interface WorkBatch {
   readonly ends: readonly EndItem[]
   readonly submits: readonly SubmitItem[]
   readonly claims: readonly ClaimPart[]
+  /** Entries of messages that were carried. */
+  readonly carried: readonly string[]
+  /** Whether the caller carries the messages that the call leaves. */
+  readonly carries: boolean
 }
 
 export interface WorkReplies {
   readonly ends: readonly EndReply[]
   readonly submits: readonly SubmitReply[]
   readonly claims: readonly ClaimedPart[]
+  readonly messages: readonly LeftMessage[]
 }
