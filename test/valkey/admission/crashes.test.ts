@@ -51,7 +51,7 @@ describe('a claimer that died', () => {
     const offers = (
       await call('work_work', tag, [[], [], [], [], [claim], false, []])
     )[4] as readonly unknown[][]
-    const [, line, items] = offers[0] as [number, string, readonly [string, string][]]
+    const [, line, , , items] = offers[0] as [number, string, string, unknown, readonly [string, string][]]
     expect(items).toHaveLength(1)
     const holder = `${id}|${items[0]?.[1]}`
     if (takes) await call('quotas_reserve', 'q:0', [quotaId, '', `${tag}|${line}`, base, [[holder, 1, true]]])

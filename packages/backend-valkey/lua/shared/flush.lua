@@ -192,6 +192,8 @@ local function write_change(key, change)
   return grown
 end
 
+flush.change = write_change
+
 local function write_sets(sets)
   for _, key in ipairs(sets) do write_change(key, sets[key]) end
 end

@@ -1,4 +1,4 @@
-import { type ClaimRequest, must } from '@flowfabric/core'
+import type { ClaimRequest } from '@flowfabric/core'
 import { type HandedOut, readHanded } from '../channel/handed-out.js'
 import type { Offer, OfferedItem } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
@@ -61,12 +61,11 @@ const nothing: Reserved = { admitted: [], dropped: [], refused: undefined, leftO
 async function close(
   ctx: ValkeyContext,
   tag: string,
-  { line, token, items }: Offer,
+  { line, namespace, token }: Offer,
   { instanceId, workerId, claimId, leaseTtlMs }: ClaimRequest,
   { admitted, dropped, refused, asked }: Reserved,
 ) {
   const by = refused === undefined ? undefined : readResourceName(refused.name)
-  const namespace = must(items[0], 'an offered execution').namespace
   return ctx.invoke({
     name: 'leases_admit',
     tag,

@@ -79,7 +79,7 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
   const first = must(offer.items[0], 'an offered execution')
   const holder = (item: OfferedItem) => holderOf(`{${tag}}:${item.id}`, item.lease)
   const waiter = waiterOf(tag, offer.line)
-  const quotas = first.quotas.map(([id, key], place): Demand => {
+  const quotas = first.asks.quotas.map(([id, key], place): Demand => {
     const name = nameOfQuota(id, key)
     return {
       name,
@@ -96,7 +96,7 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
               items.map(
                 (item): ItemArg<'quotas_reserve', 4> => [
                   holder(item),
-                  item.quotas[place]?.[2] ?? 0,
+                  item.asks.quotas[place]?.[2] ?? 0,
                   item.begins,
                 ],
               ),
@@ -109,7 +109,7 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
       },
     }
   })
-  const budgets = first.budgets.map(([id], place): Demand => {
+  const budgets = first.asks.budgets.map(([id], place): Demand => {
     const name = nameOfBudget(id)
     return {
       name,
@@ -137,8 +137,8 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
   return [...quotas, ...budgets]
 }
 
-function estimateOf({ budgets, id }: OfferedItem, place: number): PackedAmounts {
-  const budget = budgets[place]
+function estimateOf({ asks, id }: OfferedItem, place: number): PackedAmounts {
+  const budget = asks.budgets[place]
   if (budget !== undefined) return budget[1]
   throw engineError('corruption', `${id} does not ask what its line does`, { subject: id })
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Bytes, engineError, isEngineError } from '@flowfabric/core'
+import { type Bytes, engineError, isEngineError, must } from '@flowfabric/core'
 import type { PackedAmounts } from '../admission/packed-demands.js'
 import type { LibraryFunctions } from '../generated/functions.js'
 import { asList } from '../library/as-list.js'
@@ -155,19 +155,21 @@ function readSubmit(reply: readonly unknown[], bytes: readonly Uint8Array[]): Su
 }
 
 function readOffers(offers: LibraryFunctions['work_work']['reply'][4], index: number): readonly Offer[] {
-  return asList(offers).flatMap(([nth, line, list]): Offer[] => {
+  return asList(offers).flatMap(([nth, line, namespace, asked, list]): Offer[] => {
     if (nth !== index + 1) return []
+    const asks = asList(asked).map(([quotas, budgets]): OfferedItem['asks'] => ({
+      quotas: asList(quotas),
+      budgets: asList(budgets).map(([budget, estimate]) => [budget, asList(estimate as PackedAmounts)]),
+    }))
     const items = asList(list).map(
-      ([id, lease, begins, quotas, budgets, namespace]): OfferedItem => ({
+      ([id, lease, begins, place]): OfferedItem => ({
         id,
         lease,
         begins,
-        quotas: asList(quotas),
-        budgets: asList(budgets).map(([budget, estimate]) => [budget, asList(estimate as PackedAmounts)]),
-        namespace,
+        asks: must(asks[place - 1], 'what it asks'),
       }),
     )
-    return [{ line, token: items[0]?.lease.slice(0, BASE_LENGTH) ?? '', items }]
+    return [{ line, namespace, token: items[0]?.lease.slice(0, BASE_LENGTH) ?? '', items }]
   })
 }
 

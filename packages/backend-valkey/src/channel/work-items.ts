@@ -94,6 +94,7 @@ export interface LaneNote {
 export interface Offer {
   /** The line's id: a hash of its admission key. */
   readonly line: string
+  readonly namespace: string
   /** What names the offer. */
   readonly token: string
   /** In their order. All ask of the same quotas and budgets. */
@@ -107,9 +108,10 @@ export interface OfferedItem {
   readonly lease: string
   /** `false` when an attempt goes on. */
   readonly begins: boolean
-  readonly quotas: readonly (readonly [id: string, key: string, cost: number])[]
-  readonly budgets: readonly (readonly [id: string, estimate: PackedAmounts])[]
-  readonly namespace: string
+  readonly asks: {
+    readonly quotas: readonly (readonly [id: string, key: string, cost: number])[]
+    readonly budgets: readonly (readonly [id: string, estimate: PackedAmounts])[]
+  }
 }
 
 /** What a claim got in a partition. */
