@@ -1,5 +1,6 @@
 import { mintUuid, parseNamespace, partitionIndexOf } from '@flowfabric/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { leaseOf, originOf } from '../../../packages/backend-valkey/src/admission/resource-names.js'
 import { library } from '../../../packages/backend-valkey/src/generated/library.js'
 import { pack, unpack } from '../../../packages/backend-valkey/src/records/packing.js'
 import { AdmissionDriver } from '../../support/admission-driver.js'
@@ -51,10 +52,27 @@ describe('a claimer that died', () => {
     const offers = (
       await call('work_work', tag, [[], [], [], [], [claim], false, []])
     )[4] as readonly unknown[][]
-    const [, line, , , items] = offers[0] as [number, string, string, unknown, readonly [string, string][]]
+    const [, line, , , , items] = offers[0] as [
+      number,
+      string,
+      string,
+      string,
+      unknown,
+      readonly [string, number][],
+    ]
     expect(items).toHaveLength(1)
-    const holder = `${id}|${items[0]?.[1]}`
-    if (takes) await call('quotas_reserve', 'q:0', [quotaId, '', `${tag}|${line}`, base, [[holder, 1, true]]])
+    const number = items[0]?.[1] ?? 0
+    const lease = leaseOf(base, number)
+    if (takes)
+      await call('quotas_reserve', 'q:0', [
+        quotaId,
+        '',
+        `${tag}|${line}`,
+        base,
+        originOf(tag, base),
+        id.slice(-36),
+        [[number, 1, true]],
+      ])
     expect(await driver.claimIds()).toEqual([])
     expect(await driver.readQuota()).toMatchObject({ held: takes ? 1 : 0 })
     await store.pass(9_999)
@@ -64,7 +82,7 @@ describe('a claimer that died', () => {
     expect(await driver.claimIds()).toEqual([id])
     expect(await driver.readQuota()).toMatchObject({ held: 1 })
     // What comes of it late is not leased any more.
-    const late = [line, base, claim.slice(0, 4), [[id.slice(-36), items[0]?.[1]]], [], [], []]
+    const late = [line, base, claim.slice(0, 4), [[id.slice(-36), lease]], [], [], []]
     expect((await call('leases_admit', tag, late))[0]).toEqual([false])
     // What is held is held for good, once its execution was looked at.
     await store.pass(15_000)

@@ -9,6 +9,7 @@ import {
 } from '@flowfabric/core'
 import { Redis } from 'iovalkey'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { leaseOf } from '../../../packages/backend-valkey/src/admission/resource-names.js'
 import { library } from '../../../packages/backend-valkey/src/generated/library.js'
 import { pack, unpack } from '../../../packages/backend-valkey/src/records/packing.js'
 import { createRandom } from '../../model/random.js'
@@ -258,16 +259,23 @@ function noteHanded(list: unknown, bytes: readonly Uint8Array[], world: { leases
 function offersOf([packed]: readonly Uint8Array[], { args }: Call, random: Random): readonly Call[] {
   const [reply] = unpack(packed ?? new Uint8Array(), 'an answer') as [readonly unknown[]]
   return listOf(reply[4]).map((offer) => {
-    const [nth, line, , , items] = offer as [number, string, string, unknown, readonly [string, string][]]
+    const [nth, line, base, , , items] = offer as [
+      number,
+      string,
+      string,
+      string,
+      unknown,
+      [string, number][],
+    ]
     const [instanceId, worker, claimId, ttlMs] = (args[4] as readonly unknown[][])[nth - 1] ?? []
     const count = below(random, 3) === 0 ? below(random, items.length + 1) : items.length
     const refused = items[count]
     return {
       args: [
         line,
-        items[0]?.[1].slice(0, 24),
+        base,
         [instanceId, worker, claimId, ttlMs],
-        items.slice(0, count).map(([id, lease]) => [id, lease]),
+        items.slice(0, count).map(([id, number]) => [id, leaseOf(base, number)]),
         [],
         refused === undefined ? [] : [[refused[0], 'q', 'a quota', 'a key', 'a waiter']],
         [],

@@ -102,27 +102,25 @@ local function are_alike(one, other)
   return true
 end
 
--- The estimates of the first of these that there is room for, as one bundle: [holder, begins, estimate] each. Answers for how many;
--- 0 where they are not alike, or too few: then each is reserved for itself.
-function budgets.reserve_together(u, b, items)
-  local name, list = resources.of_budget(b.id), {}
-  for place, item in ipairs(items) do
+-- The estimates of the first of these that there is room for, as one bundle: [number of the lease, begins, estimate] each. Answers
+-- for how many; 0 where they are not alike, or too few: then each is reserved for itself.
+function budgets.reserve_together(u, b, origin, ids, items)
+  local name = resources.of_budget(b.id)
+  for _, item in ipairs(items) do
     if not are_alike(item[3], items[1][3]) then return 0 end
-    list[place] = item[1]
   end
   local estimate = items[1] and budgets.amounts(items[1][3]) or {}
-  local joined = next(estimate) ~= nil and bundles.may_join(u, name, list)
-  if not joined then return 0 end
+  if next(estimate) == nil or not bundles.may_join(u, name, origin, items) then return 0 end
   local reserved, taken = {}, 0
   add(reserved, b.reserved, 1)
-  while taken < #list and not room.of_budget(b.row[B.limits], b.used, reserved, estimate) do
+  while taken < #items and not room.of_budget(b.row[B.limits], b.used, reserved, estimate) do
     add(reserved, estimate, 1)
     taken = taken + 1
   end
   if taken < 2 then return 0 end
   budgets.touch(b)
   b.reserved = reserved
-  bundles.hold(u, name, joined, list, taken, 0, 0, budgets.list(estimate))
+  bundles.hold(u, name, origin, ids, items, taken, 0, 0, budgets.list(estimate))
   return taken
 end
 
@@ -137,13 +135,13 @@ function budgets.give_back(u, id, holder)
   return true
 end
 
--- The same for many.
-function budgets.give_back_all(u, id, list)
+-- The same for many of one origin: {UUID, number of its lease, …}.
+function budgets.give_back_all(u, id, origin, leases)
   local name, b = resources.of_budget(id), budgets.get(u, id)
   if not b then return end
   local is_any, amounts = false, {}
-  for _, each in ipairs(list) do
-    local bundle, place = bundles.find(u, name, each[1])
+  for at = 1, #leases, 2 do
+    local bundle, place = bundles.find_of(u, name, origin, leases[at + 1])
     if bundle then
       budgets.touch(b)
       amounts[bundle] = amounts[bundle] or budgets.amounts(bundle.row[5])
@@ -151,7 +149,7 @@ function budgets.give_back_all(u, id, list)
       bundles.take_out(u, bundle, place)
       is_any = true
     else
-      budgets.give_back(u, id, each[1])
+      budgets.give_back(u, id, bundles.holder(origin, leases[at], leases[at + 1]))
     end
   end
   if is_any then resources.made_room(u, name) end

@@ -1,6 +1,7 @@
--- Holders that were taken together: what a claim's call took of one resource for executions that ask the same. The hash of its
--- holders has `+<partition>|<beginning of the leases' ids>` → [till, step, units, order of the first, slots | amounts, number of the
--- first lease, flags], and `=<same>` → their UUIDs. A flag is 1 for as long as its holder is one of these: what changes for one of
+-- Holders that were taken together: what a claim's call took of one resource for executions that ask the same. Their leases' ids
+-- begin with the same 24 characters and end in a number each; these, behind their partition, are their origin. The hash of its
+-- holders has `+<origin>` → [till, step, units, order of the first, slots | amounts, number of the first lease, flags], and
+-- `=<origin>` → their UUIDs. A flag is 1 for as long as its holder is one of these: what changes for one of
 -- them takes it out, and it goes, or is an entry of its own from then on. The last one takes the bundle along.
 
 local UUID, LEASE, BASE = 36, 36, 24
@@ -10,7 +11,7 @@ local SPAN_MAX = 1024
 local HOLDS, HOLDS_NOT = 49, 48
 local NOBODY = '------------------------------------'
 
--- Partition and beginning of the lease's id, and the number that it ends in; or nil.
+-- Its origin, and the number of its lease; or nil.
 local function split(holder)
   local length = #holder
   if length <= BEHIND_TAG or string.byte(holder, length - LEASE) ~= 124 then return nil end
@@ -41,10 +42,24 @@ function bundles.get(u, name, origin)
   return read(u, name, origin, redis.call('HGET', resources.holders_key(u, name), '+' .. origin))
 end
 
+-- As holders are named.
+function bundles.holder(origin, id, number)
+  local bar = #origin - BASE
+  return string.sub(origin, 1, bar - 1) .. id .. string.sub(origin, bar) .. string.format('%012x', number)
+end
+
+function bundles.require_origin(origin)
+  if string.byte(origin, #origin - BASE) ~= 124 then call.refuse('invalid_arguments', 'an origin') end
+end
+
 -- The bundle that the holder is in, and its place there; or nil.
 function bundles.find(u, name, holder)
   local origin, number = split(holder)
   if number == nil then return nil end
+  return bundles.find_of(u, name, origin, number)
+end
+
+function bundles.find_of(u, name, origin, number)
   local bundle = bundles.get(u, name, origin)
   local place = bundle and number - bundle.row[6] + 1
   if place and bundle.flags[place] == HOLDS then return bundle, place end
@@ -77,36 +92,36 @@ function bundles.take_out(u, bundle, place)
   u.bundles_dirty = true
 end
 
--- Whether all are of one origin, in the order of their leases, so that they can be one bundle. Answers [origin, number of the
--- first lease, numbers]; or nil.
-function bundles.may_join(u, name, list)
-  if #list < 2 then return nil end
-  local origin, first = split(list[1])
-  if first == nil or bundles.get(u, name, origin) then return nil end
-  local numbers, last = { first }, first
-  for place = 2, #list do
-    local its_origin, number = split(list[place])
-    if its_origin ~= origin or number == nil or number <= last then return nil end
-    numbers[place], last = number, number
+-- Whether these can be one bundle: [number of the lease, …] each, in their order.
+function bundles.may_join(u, name, origin, items)
+  if #items < 2 or bundles.get(u, name, origin) then return false end
+  local last = -1
+  for _, item in ipairs(items) do
+    if item[1] <= last then return false end
+    last = item[1]
   end
-  if last - first >= SPAN_MAX then return nil end
-  return { origin, first, numbers }
+  return last - items[1][1] < SPAN_MAX
 end
 
--- A new one, tentative, of the first so many.
-function bundles.hold(u, name, joined, list, count, step, units, what)
-  local origin, first, numbers = unpack(joined)
-  local flags, ids = {}, {}
-  for place = 1, numbers[count] - first + 1 do flags[place], ids[place] = HOLDS_NOT, NOBODY end
-  for nth = 1, count do
-    local place = numbers[nth] - first + 1
-    flags[place] = HOLDS
-    ids[place] = string.sub(list[nth], -UUID - 1 - LEASE, -LEASE - 2)
+-- A new one, tentative, of the first so many; `ids` are their UUIDs, one behind the other.
+function bundles.hold(u, name, origin, ids, items, count, step, units, what)
+  local first, flags, parts = items[1][1], {}, {}
+  local span = items[count][1] - first + 1
+  for place = 1, span do flags[place] = span == count and HOLDS or HOLDS_NOT end
+  if span == count then
+    ids = string.sub(ids, 1, UUID * count)
+  else
+    for place = 1, span do parts[place] = NOBODY end
+    for nth = 1, count do
+      local place = items[nth][1] - first + 1
+      flags[place], parts[place] = HOLDS, string.sub(ids, UUID * (nth - 1) + 1, UUID * nth)
+    end
+    ids = table.concat(parts)
   end
   local order = call.next_seq(u)
-  u.seq = u.seq + #flags
+  u.seq = u.seq + span
   local row = { resources.tentative_until(u, name, '+' .. origin), step, units, order, what, first, '' }
-  local bundle = remember(u, name, origin, row, table.concat(ids))
+  local bundle = remember(u, name, origin, row, ids)
   bundle.flags, bundle.is_dirty, bundle.is_new = flags, true, true
   u.bundles_dirty = true
 end
@@ -117,12 +132,11 @@ function bundles.holders(u, bundle)
   local ids = bundle.ids or redis.call('HGET', key, '=' .. bundle.origin)
   if not ids or #ids ~= UUID * #bundle.flags then call.refuse('corruption', key) end
   bundle.ids = ids
-  local bar = string.find(bundle.origin, '|', 1, true)
-  local tag, base, list = string.sub(bundle.origin, 1, bar - 1), string.sub(bundle.origin, bar + 1), {}
+  local list = {}
   for place, flag in ipairs(bundle.flags) do
     if flag == HOLDS then
       local id = string.sub(ids, UUID * (place - 1) + 1, UUID * place)
-      list[#list + 1] = tag .. id .. '|' .. base .. string.format('%012x', bundle.row[6] + place - 1)
+      list[#list + 1] = bundles.holder(bundle.origin, id, bundle.row[6] + place - 1)
     end
   end
   return list

@@ -254,19 +254,19 @@ local function offer(u, request, nth, offers, lane, stream, id, begins, asks)
   local line = stream.line
   local told = line.offered_here
   if not told then
-    told = { nth, line.id, routes.of(u, stream.rid).ns, {}, {} }
+    told = { nth, line.id, request[6], routes.of(u, stream.rid).ns, {}, {} }
     line.offered_here = told
     offers[#offers + 1] = told
     lines.offer(u, line, request[6])
   end
   if line.asks ~= asks then
     line.asks = asks
-    told[4][#told[4] + 1] = { asks[D.quotas], asks[D.budgets] }
+    told[5][#told[5] + 1] = { asks[D.quotas], asks[D.budgets] }
   end
-  local items = told[5]
+  local items = told[6]
   offers.count = offers.count + 1
   lane.offered = lane.offered + 1
-  items[#items + 1] = { id, request[6] .. string.format('%012x', OFFERS_FROM + offers.count), begins, #told[4] }
+  items[#items + 1] = { id, OFFERS_FROM + offers.count, begins, #told[5] }
   line.is_met = true
 end
 
@@ -339,7 +339,8 @@ end
 -- `requests`: [instance, worker, claim, ttl, max, beginning of lease ids, is a repeat, lanes: [namespace/lane,
 -- virtual time, epoch, credit and its number (0: nothing was lent for it), rids], version of the routes that it knows].
 -- Answers the executions of each, to be described once they are written, what is to be known of lanes, and what is offered of
--- lines: [nth claim, line, namespace, [quotas, budgets] each, [execution, lease, begins an attempt, place of what it asks] each].
+-- lines: [nth claim, line, beginning of lease ids, namespace, [quotas, budgets] each, [execution, number of its lease, begins an
+-- attempt, place of what it asks] each].
 function claims.run(u, requests)
   local answers, notes, offers = {}, {}, { count = 0 }
   if #requests == 0 then return answers, notes, {} end

@@ -1,12 +1,13 @@
 -- What executions ask of quotas and budgets, and what they hold of them. These live in other partitions: see `resources`. The step
 -- in which leases end leaves a message for each line that gives back what was held under them, [namespace, quotas as [id, key],
--- budgets, {execution, lease, 1: with its units, …}, line, waiter]; the step in which a refused head goes another way one that takes
--- its waiter out, under no lease.
+-- budgets, leases, line, waiter, one of the executions]; the step in which a refused head goes another way one that takes its waiter
+-- out, without leases. Leases of the same beginning are together: [beginning, 1: with its units, {UUID, number of its lease, …}].
 
 -- Whoever asked for a step in which leases end carries its messages itself. If it dies, others do after this.
 local CARRY_MS = 1000
 -- Leases of one message.
 local LEASES_MAX = 256
+local BASE, LEASE = 24, 36
 
 -- As submissions bring it: [line, quotas, budgets].
 function demands.read(asks)
@@ -45,20 +46,23 @@ function demands.begins(x)
   return x[X.att] ~= 'm' and x[X.att] ~= 'i'
 end
 
-local function whole(u, x)
-  return u.key.tag .. ':' .. record.id(u, x)
-end
-
 -- A message that this step leaves, to which leases are added; of those that hold the same.
-local function message(u, ns, quotas, budgets, line, waiter)
-  local what = { ns, quotas, budgets, {}, line, waiter }
+local function message(u, id, ns, quotas, budgets, line, waiter)
+  local what = { ns, quotas, budgets, {}, line, waiter, u.key.tag .. ':' .. id }
   u.messages[#u.messages + 1] = what
   return what
 end
 
-local function add(what, execution, lease, back)
-  local leases = what[4]
-  leases[#leases + 1], leases[#leases + 2], leases[#leases + 3] = execution, lease, back
+local function add(what, id, lease, back)
+  local base, groups = string.sub(lease, 1, BASE), what[4]
+  local group = groups[#groups]
+  if group == nil or group[1] ~= base or group[2] ~= back then
+    group = { base, back, {} }
+    groups[#groups + 1] = group
+  end
+  local leases = group[3]
+  leases[#leases + 1] = id
+  leases[#leases + 1] = tonumber(string.sub(lease, BASE + 1, LEASE), 16)
 end
 
 local function names_of(asks)
@@ -69,26 +73,28 @@ local function names_of(asks)
 end
 
 -- What is asked is given back with others of its line. `asks`: at least the beginning of its demands.
-function demands.give_back(u, ns, asks, execution, lease, back)
+function demands.give_back(u, ns, asks, id, lease, back)
   u.by_line = u.by_line or {}
   local name = asks[D.line] .. ns
   local what = u.by_line[name]
-  if what == nil or #what[4] >= 3 * LEASES_MAX then
+  if what == nil or what.count >= LEASES_MAX then
     local quotas, budgets = names_of(asks)
-    what = message(u, ns, quotas, budgets, asks[D.line], '')
+    what = message(u, id, ns, quotas, budgets, asks[D.line], '')
+    what.count = 0
     u.by_line[name] = what
   end
-  add(what, execution, lease, back)
+  what.count = what.count + 1
+  add(what, id, lease, back)
 end
 
 local function give_back(u, x, d)
-  local ns = routes.of(u, x[X.rid]).ns
+  local ns, id = routes.of(u, x[X.rid]).ns, record.id(u, x)
   if d[D.uses] == 0 then
-    demands.give_back(u, ns, d, whole(u, x), d[D.lease], d[D.back])
+    demands.give_back(u, ns, d, id, d[D.lease], d[D.back])
   else
     local quotas, budgets = names_of(d)
     for _, use in ipairs(d[D.uses]) do quotas[#quotas + 1] = { use[1], use[2] } end
-    add(message(u, ns, quotas, budgets, d[D.line], ''), whole(u, x), d[D.lease], d[D.back])
+    add(message(u, id, ns, quotas, budgets, d[D.line], ''), id, d[D.lease], d[D.back])
   end
   d[D.lease], d[D.back], d[D.uses] = '', 0, 0
 end
@@ -98,12 +104,13 @@ local function forget_waiter(u, x, d)
   d[D.refused] = 0
   local quotas = refused[1] == 'q' and { { refused[2], refused[3] } } or {}
   local budgets = refused[1] == 'b' and { refused[2] } or {}
-  add(message(u, routes.of(u, x[X.rid]).ns, quotas, budgets, d[D.line], refused[5]), whole(u, x), '', 0)
+  message(u, record.id(u, x), routes.of(u, x[X.rid]).ns, quotas, budgets, d[D.line], refused[5])
 end
 
 -- Part of the flush: messages go to the outbox, or are told to a caller who carries them.
 function demands.stage(u)
   for _, what in ipairs(u.messages) do
+    what.count = nil
     local item = { 'g', '', '', 0, 0, 0, 0, what }
     if u.carries then
       u.carried[#u.carried + 1] = { outbox.put_for_caller(u, item, u.now + CARRY_MS), what }

@@ -323,6 +323,6 @@ function plain.complete(u, item, namespaces, text, result)
     list[#list + 1] = { 'x', id, route, '', '', 'c', 'a', 1, 1, '' }
   end
   hints.ended(u, id)
-  if asks then demands.give_back(u, route.ns, asks, u.key.tag .. ':' .. id, item[3], 0) end
+  if asks then demands.give_back(u, route.ns, asks, id, item[3], 0) end
   return true
 end

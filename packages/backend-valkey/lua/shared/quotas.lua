@@ -119,24 +119,22 @@ function quotas.take(u, id, key, settings, holder, cost, begins)
   return false
 end
 
--- The same for the first of these that there is room for, as one bundle: [holder, cost, begins] each. Answers for how many; 0 where
--- they are not alike, or too few: then each is taken for itself.
-function quotas.take_together(u, id, key, settings, items)
-  local name, list, cost, begins = resources.of_quota(id, key), {}, items[1] and items[1][2], items[1] and items[1][3]
-  for place, item in ipairs(items) do
+-- The same for the first of these that there is room for, as one bundle: [number of the lease, cost, begins] each. Answers for how
+-- many; 0 where they are not alike, or too few: then each is taken for itself.
+function quotas.take_together(u, id, key, settings, origin, ids, items)
+  local name, cost, begins = resources.of_quota(id, key), items[1] and items[1][2], items[1] and items[1][3]
+  for _, item in ipairs(items) do
     if item[2] ~= cost or item[3] ~= begins then return 0 end
-    list[place] = item[1]
   end
-  local joined = bundles.may_join(u, name, list)
-  if not joined then return 0 end
+  if not bundles.may_join(u, name, origin, items) then return 0 end
   local count, taken = quotas.count(u, id, key), 0
   local used = quotas.units(u, settings, count)
-  while taken < #list and not room.of_quota(settings, count[1] + taken, used + taken * cost, cost, begins) do taken = taken + 1 end
+  while taken < #items and not room.of_quota(settings, count[1] + taken, used + taken * cost, cost, begins) do taken = taken + 1 end
   if taken < 2 then return 0 end
   touch(count)
   count[1] = count[1] + taken
   local step = begins and take_units(u, settings, count, taken * cost) or 0
-  bundles.hold(u, name, joined, list, taken, step, begins and cost or 0, 1)
+  bundles.hold(u, name, origin, ids, items, taken, step, begins and cost or 0, 1)
   return taken
 end
 
@@ -189,20 +187,20 @@ function quotas.give_back(u, id, key, holder, with_units)
   return true
 end
 
--- The same for many: [holder, with its units] each.
-function quotas.give_back_all(u, id, key, list)
+-- The same for many of one origin: {UUID, number of its lease, …}.
+function quotas.give_back_all(u, id, key, origin, with_units, leases)
   local name, is_any = resources.of_quota(id, key), false
-  for _, each in ipairs(list) do
-    local bundle, place = bundles.find(u, name, each[1])
+  for at = 1, #leases, 2 do
+    local bundle, place = bundles.find_of(u, name, origin, leases[at + 1])
     if bundle then
       local count, row = quotas.count(u, id, key), bundle.row
       touch(count)
       count[1] = math.max(0, count[1] - row[5])
-      if each[2] and row[3] > 0 then units_back(count, row[2], row[3]) end
+      if with_units and row[3] > 0 then units_back(count, row[2], row[3]) end
       bundles.take_out(u, bundle, place)
       is_any = true
     else
-      quotas.give_back(u, id, key, each[1], each[2])
+      quotas.give_back(u, id, key, bundles.holder(origin, leases[at], leases[at + 1]), with_units)
     end
   end
   if is_any then resources.made_room(u, name) end

@@ -2,8 +2,8 @@ import { type DispatchItem, type ExecutionId, makeEntryId } from '@flowfabric/co
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import { cancelHolder } from './due.js'
-import { type GivenBack, giveBack } from './give-back.js'
-import { holderOf, nameOfBudget, nameOfQuota, tagOfResource, waiterOf } from './resource-names.js'
+import { type GivenBack, giveBack, type HeldLeases } from './give-back.js'
+import { nameOfBudget, nameOfQuota, originOf, tagOfResource, waiterOf } from './resource-names.js'
 
 /** Messages that admission leaves in the outbox. Carrying one twice does no harm. */
 
@@ -12,10 +12,11 @@ type GiveBackMessage = readonly [
   namespace: string,
   quotas: readonly (readonly [id: string, key: string])[],
   budgets: readonly string[],
-  /** Execution, lease or '', and 1 where its units come back; flat. */
-  leases: readonly (string | number)[],
+  leases: readonly (readonly [base: string, back: number, leases: readonly (string | number)[]])[],
   line: string,
   waiter: string,
+  /** One of those that it speaks for. */
+  execution: ExecutionId,
 ]
 
 /** What leases held, and places of heads that wait no more: one call for each partition that counts any of it. */
@@ -35,8 +36,7 @@ export async function carryGiveBacks(
     outcome: 'advanced',
     entryId: makeEntryId(partition, id),
     flowId: null,
-    // The first of those that it speaks for.
-    executionId: (what as GiveBackMessage)[3][0] as ExecutionId,
+    executionId: (what as GiveBackMessage)[6],
     edges: 0,
     satisfied: 0,
     impossible: 0,
@@ -51,14 +51,10 @@ export function readGiveBack(partition: number, what: readonly unknown[]): reado
     ...asList(quotas).map(([id, key]) => nameOfQuota(id, key)),
     ...asList(budgets).map((id) => nameOfBudget(id)),
   ]
-  const waiter = waiterOf(`fp:${partition}`, line)
-  const items: GivenBack[] = []
-  for (let place = 0; place < leases.length; place += 3) {
-    const lease = String(leases[place + 1])
-    const holder = lease === '' ? '' : holderOf(String(leases[place]), lease)
-    for (const name of names) items.push({ name, holder, withUnits: leases[place + 2] === 1, waiter, token })
-  }
-  return items
+  const tag = `fp:${partition}`
+  const held = asList(leases).map(([base, back, of]): HeldLeases => [originOf(tag, base), back === 1, of])
+  const waits = token === '' ? undefined : { waiter: waiterOf(tag, line), token }
+  return names.map((name) => ({ name, held, waits }))
 }
 
 /** A holder that is to make room for another's head. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Bytes, engineError, isEngineError, must } from '@flowfabric/core'
 import type { PackedAmounts } from '../admission/packed-demands.js'
+import { leaseOf } from '../admission/resource-names.js'
 import type { LibraryFunctions } from '../generated/functions.js'
 import { asList } from '../library/as-list.js'
 import { interned } from '../library/interned.js'
@@ -155,21 +156,22 @@ function readSubmit(reply: readonly unknown[], bytes: readonly Uint8Array[]): Su
 }
 
 function readOffers(offers: LibraryFunctions['work_work']['reply'][4], index: number): readonly Offer[] {
-  return asList(offers).flatMap(([nth, line, namespace, asked, list]): Offer[] => {
+  return asList(offers).flatMap(([nth, line, token, namespace, asked, list]): Offer[] => {
     if (nth !== index + 1) return []
     const asks = asList(asked).map(([quotas, budgets]): OfferedItem['asks'] => ({
       quotas: asList(quotas),
       budgets: asList(budgets).map(([budget, estimate]) => [budget, asList(estimate as PackedAmounts)]),
     }))
     const items = asList(list).map(
-      ([id, lease, begins, place]): OfferedItem => ({
+      ([id, number, begins, place]): OfferedItem => ({
         id,
-        lease,
+        number,
+        lease: leaseOf(token, number),
         begins,
         asks: must(asks[place - 1], 'what it asks'),
       }),
     )
-    return [{ line, namespace, token: items[0]?.lease.slice(0, BASE_LENGTH) ?? '', items }]
+    return [{ line, namespace, token, items }]
   })
 }
 
@@ -186,9 +188,6 @@ function readNotes(notes: Notes, index: number, claim: ClaimPart | undefined): r
     return [{ lane, state: state === 'closed' || state === 'full' ? state : 'open', weight, active }]
   })
 }
-
-/** Of a lease's id, what is the same in a claim's call. */
-const BASE_LENGTH = 24
 
 /**
  * 24 of the 36 characters of a lease's id; the function counts on behind them. A version 8 UUID: its bits are ours. Node keeps

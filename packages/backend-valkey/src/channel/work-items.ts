@@ -95,7 +95,7 @@ export interface Offer {
   /** The line's id: a hash of its admission key. */
   readonly line: string
   readonly namespace: string
-  /** What names the offer. */
+  /** What names the offer, and the leases' ids begin with. */
   readonly token: string
   /** In their order. All ask of the same quotas and budgets. */
   readonly items: readonly OfferedItem[]
@@ -104,8 +104,9 @@ export interface Offer {
 export interface OfferedItem {
   /** UUID of the execution. */
   readonly id: string
-  /** Id of the lease under which it would be claimed. */
+  /** Id of the lease under which it would be claimed: the offer's token, and a number behind it. */
   readonly lease: string
+  readonly number: number
   /** `false` when an attempt goes on. */
   readonly begins: boolean
   readonly asks: {
