@@ -27,7 +27,7 @@ import { createClaimer } from './leases/claimer.js'
 import { createLeases } from './leases/index.js'
 import { createInvoke, type Invoke, originLength } from './library/invoke.js'
 import { createMarks } from './library/mark.js'
-import type { News } from './library/news.js'
+import { type News, noNews } from './library/news.js'
 import { createMaintenance } from './maintenance/index.js'
 import { readPartitions, tagsOf } from './maintenance/prepare.js'
 import { createOperations } from './operations/index.js'
@@ -179,6 +179,9 @@ export function createContext(options: ValkeyBackendOptions): {
       return channels[partition]
     },
     readyMap: async () => (await listening()).ready,
+    expectReady(partition, rid) {
+      if (catalogue.get(rid) !== undefined) spread(partition, { ...noNews, ready: new Map([[rid, 1]]) })
+    },
     barrier: async () => (await connection()).barrier(),
     closing: closing.signal,
   }

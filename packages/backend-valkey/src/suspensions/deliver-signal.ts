@@ -35,7 +35,14 @@ export function createSignalDelivery(ctx: ValkeyContext, remembered: RememberedS
   const turns = createTurns()
   return async (params: DeliverSignal): Promise<DeliverSignalOutcome> => {
     checkDeliverSignal(params, await ctx.partitions())
-    const told = await send(ctx, params, guess(params, remembered.take(params.waitpointId)))
+    const known = remembered.take(params.waitpointId)
+    const verdict = guess(params, known)
+    const sent = send(ctx, params, verdict)
+    // Who waits for such work asks right behind it, instead of when it was answered.
+    if (holds(verdict) && known?.resumes !== undefined) {
+      ctx.expectReady(partitionIndexOf(params.waitpointId), known.resumes)
+    }
+    const told = await sent
     if (told.reply[0] !== 'judge') return toOutcome(params, told.reply)
     return turns.take(String(told.reply[3]), () => judgeAndApply(ctx, params, told))
   }
@@ -75,6 +82,8 @@ function send(ctx: ValkeyContext, params: DeliverSignal, verdict: Verdict): Prom
     () => waitpointNotFound(waitpointId),
   )
 }
+
+const holds = ([word, , , , isMet]: Verdict) => word === 'c' && isMet
 
 /** What a signal is not refused by: only the store's own word is. */
 function guess(params: DeliverSignal, known: RememberedSuspension | undefined): Verdict {

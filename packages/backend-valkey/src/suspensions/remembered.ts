@@ -6,6 +6,8 @@ export interface RememberedSuspension {
   readonly state: ConditionState
   /** What tells whether it still stands as it is known here: see `suspensions/deliver-signal`. */
   readonly stamp: Stamp
+  /** The route in which its execution is ready as soon as it is resumed; `undefined`: later, or not known. */
+  readonly resumes?: string | undefined
 }
 
 export interface Stamp {

@@ -90,10 +90,11 @@ async function suspendOne(
     if (reply[0] === 'judge') judged = judge(one.item, judged, reply, bytes)
     else if (reply[0] === 'again') judged = start
     else {
-      const [outcome, , , revision, sinceMs, signals] = reply
+      const [outcome, , , revision, sinceMs, signals, rid] = reply
       if (outcome === 'suspended' && revision !== undefined) {
         const stamp = { revision: Number(revision), sinceMs: Number(sinceMs), signals: Number(signals) }
-        remembered.remember({ condition, state: judged.state, stamp })
+        const resumes = one.item.resumePolicy?.delayMs ? undefined : String(rid)
+        remembered.remember({ condition, state: judged.state, stamp, resumes })
       }
       return toOutcome(one.item, reply, bytes)
     }
