@@ -99,8 +99,9 @@ local function take_units(u, settings, count, units)
   return at
 end
 
--- No attempt began: units go back to the step that they came from.
-local function units_back(count, step, units)
+-- Where no attempt began, units go back to the step that they came from.
+local function units_back(count, step, units, is_wished)
+  if not is_wished or units == 0 then return end
   for place = 1, #count[2], 2 do
     if count[2][place] == step then count[2][place + 1] = math.max(0, count[2][place + 1] - units) end
   end
@@ -181,7 +182,7 @@ function quotas.give_back(u, id, key, holder, with_units)
   local count = quotas.count(u, id, key)
   touch(count)
   count[1] = math.max(0, count[1] - row[6])
-  if with_units and row[3] > 0 then units_back(count, row[2], row[3]) end
+  units_back(count, row[2], row[3], with_units)
   resources.drop_holder(u, name, holder)
   resources.made_room(u, name)
   return true
@@ -196,7 +197,7 @@ function quotas.give_back_all(u, id, key, origin, with_units, leases)
       local count, row = quotas.count(u, id, key), bundle.row
       touch(count)
       count[1] = math.max(0, count[1] - row[5])
-      if with_units and row[3] > 0 then units_back(count, row[2], row[3]) end
+      units_back(count, row[2], row[3], with_units)
       bundles.take_out(u, bundle, place)
       is_any = true
     else
