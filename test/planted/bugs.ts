@@ -353,7 +353,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'Valkey: the short way takes any lease',
     file: 'lua',
-    find: 'or not has(text, lease_at + #ID, item[3])',
+    find: 'or not plain.has(text, lease_at + #ID, item[3])',
     replace: '',
   },
   {
@@ -401,8 +401,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'Valkey: a yield keeps its units',
     file: 'lua',
-    find: 'if with_units and row[3] > 0 then units_back(count, row[2], row[3]) end',
-    replace: '',
+    find: 'if not is_wished or units == 0 then return end',
+    replace: 'if true then return end',
   },
   {
     name: 'Valkey: a frame is appended though another came first',

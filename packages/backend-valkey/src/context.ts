@@ -29,6 +29,8 @@ export interface ValkeyContext {
   channel(partition: number): PartitionChannel
   /** What is known of claimable work; other processes' messages are heard from then on. */
   readyMap(): Promise<ReadyMap>
+  /** A call that was just sent is likely to make an execution of the route ready: claims that wait are sent behind it. */
+  expectReady(partition: number, rid: string): void
   /**
    * Whether everything that others published before is known here now. False: it cannot be said, since messages may have been
    * missed; then nothing may be taken for empty.

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { createHintHub, type EngineBackend, type ExecutionId, type FoundationBackend } from '@flowfabric/core'
 import { createAccess } from './access/index.js'
+import { createGiveBackQueue } from './admission/give-back-queue.js'
 import { createAttempts } from './attempts/index.js'
 import { createAudit } from './audit/index.js'
 import { createBudgets } from './budgets/index.js'
@@ -26,7 +27,7 @@ import { createClaimer } from './leases/claimer.js'
 import { createLeases } from './leases/index.js'
 import { createInvoke, type Invoke, originLength } from './library/invoke.js'
 import { createMarks } from './library/mark.js'
-import type { News } from './library/news.js'
+import { type News, noNews } from './library/news.js'
 import { createMaintenance } from './maintenance/index.js'
 import { readPartitions, tagsOf } from './maintenance/prepare.js'
 import { createOperations } from './operations/index.js'
@@ -170,13 +171,21 @@ export function createContext(options: ValkeyBackendOptions): {
     quotaOwners: new Map(),
     partitions,
     channel(partition) {
-      channels[partition] ??= createPartitionChannel(`fp:${partition}`, invoke)
+      channels[partition] ??= createPartitionChannel(
+        `fp:${partition}`,
+        invoke,
+        settings.dispatchInProcess ? (messages) => giveBacks.take(partition, messages) : undefined,
+      )
       return channels[partition]
     },
     readyMap: async () => (await listening()).ready,
+    expectReady(partition, rid) {
+      if (catalogue.get(rid) !== undefined) spread(partition, { ...noNews, ready: new Map([[rid, 1]]) })
+    },
     barrier: async () => (await connection()).barrier(),
     closing: closing.signal,
   }
+  const giveBacks = createGiveBackQueue(ctx)
   return {
     ctx,
     async close() {

@@ -1,5 +1,6 @@
-import { mintUuid, parseNamespace, partitionIndexOf } from '@flowfabric/core'
+import { decodeHandle, mintUuid, must, parseNamespace, partitionIndexOf } from '@flowfabric/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { leaseOf, originOf } from '../../../packages/backend-valkey/src/admission/resource-names.js'
 import { library } from '../../../packages/backend-valkey/src/generated/library.js'
 import { pack, unpack } from '../../../packages/backend-valkey/src/records/packing.js'
 import { AdmissionDriver } from '../../support/admission-driver.js'
@@ -48,11 +49,30 @@ describe('a claimer that died', () => {
     const [instance, claimId] = [mintUuid(), mintUuid()]
     await call('leases_held', tag, [instance, claimId, true, false])
     const claim = [instance, 'worker', claimId, 30_000, 1, base, false, lanes, 1_000_000]
-    const offers = (await call('work_work', tag, [[], [], [], [], [claim]]))[4] as readonly unknown[][]
-    const [, line, items] = offers[0] as [number, string, readonly [string, string][]]
+    const offers = (
+      await call('work_work', tag, [[], [], [], [], [claim], false, []])
+    )[4] as readonly unknown[][]
+    const [, line, , , , items] = offers[0] as [
+      number,
+      string,
+      string,
+      string,
+      unknown,
+      readonly [string, number][],
+    ]
     expect(items).toHaveLength(1)
-    const holder = `${id}|${items[0]?.[1]}`
-    if (takes) await call('quotas_reserve', 'q:0', [quotaId, '', `${tag}|${line}`, base, [[holder, 1, true]]])
+    const number = items[0]?.[1] ?? 0
+    const lease = leaseOf(base, number)
+    if (takes)
+      await call('quotas_reserve', 'q:0', [
+        quotaId,
+        '',
+        `${tag}|${line}`,
+        base,
+        originOf(tag, base),
+        id.slice(-36),
+        [[number, 1, true]],
+      ])
     expect(await driver.claimIds()).toEqual([])
     expect(await driver.readQuota()).toMatchObject({ held: takes ? 1 : 0 })
     await store.pass(9_999)
@@ -62,13 +82,63 @@ describe('a claimer that died', () => {
     expect(await driver.claimIds()).toEqual([id])
     expect(await driver.readQuota()).toMatchObject({ held: 1 })
     // What comes of it late is not leased any more.
-    const late = [line, base, claim.slice(0, 4), [[id.slice(-36), items[0]?.[1]]], [], [], []]
+    const late = [line, base, claim.slice(0, 4), [[id.slice(-36), lease]], [], [], []]
     expect((await call('leases_admit', tag, late))[0]).toEqual([false])
     // What is held is held for good, once its execution was looked at.
     await store.pass(15_000)
     expect(await driver.readQuota()).toMatchObject({ held: 1 })
   })
 })
+
+describe('a process that died before it gave back what its ends held', () => {
+  it('is stood in for a second later', async () => {
+    await driver.quota({ concurrency: 4 })
+    for (let nth = 0; nth < 4; nth += 1) await driver.submitQuota()
+    const claimed = await driver.claimAll()
+    const [first] = claimed
+    const tag = `fp:${partitionIndexOf(must(first, 'a lease').executionId)}`
+    const ends = claimed.map(({ handle }) => {
+      const { executionId, attemptIndex, leaseId, epoch } = decodeHandle(handle)
+      return [executionId.slice(-36), attemptIndex, leaseId, epoch, 1, 'c', '', 0, 0, 0]
+    })
+    const told = await call('work_work', tag, [[[store.namespace]], ends, [], [], [], true, []])
+    const messages = told[5] as readonly [string, readonly unknown[]][]
+    // One message for all of the line.
+    expect(messages).toHaveLength(1)
+    expect(await driver.readQuota()).toMatchObject({ held: 4 })
+    await store.pass(999)
+    expect(await driver.readQuota()).toMatchObject({ held: 4 })
+    await store.pass(1)
+    expect(await driver.readQuota()).toMatchObject({ held: 0 })
+  })
+
+  it('has said with its next call what it gave back', async () => {
+    const quotaId = await driver.quota({ concurrency: 4 })
+    const id = await driver.submitQuota()
+    const tag = `fp:${partitionIndexOf(id)}`
+    const { keyPrefix, send } = inside()
+    const { executionId, attemptIndex, leaseId, epoch } = decodeHandle(
+      (await driver.worker.claimOne()).handle,
+    )
+    const end = [executionId.slice(-36), attemptIndex, leaseId, epoch, 1, 'c', '', 0, 0, 0]
+    const told = await call('work_work', tag, [[[store.namespace]], [end], [], [], [], true, []])
+    const [[entry] = ['']] = told[5] as readonly [string, readonly unknown[]][]
+    await call('work_work', tag, [[], [], [], [], [], true, [entry]])
+    expect(await send('HLEN', `${keyPrefix}:idx:{${tag}}:outbox`)).toBe(0)
+    await call('admission_give_back', 'q:0', [
+      [
+        [
+          `q/${quotaId}/`,
+          [[originOf(tag, leaseId.slice(0, 24)), false, [id.slice(-36), numberOf(leaseId)]]],
+          [],
+        ],
+      ],
+    ])
+    expect(await driver.readQuota()).toMatchObject({ held: 0 })
+  })
+})
+
+const numberOf = (lease: string) => Number.parseInt(lease.slice(24), 16)
 
 describe('a reporter that died', () => {
   const changes = async () => {

@@ -147,11 +147,16 @@ describe('a claim that comes again', () => {
       if (calls === 1) throw engineError('connection_lost', 'lost', {}, { mayHaveCommitted: true })
       return answer
     }
-    const replies = await callWork(losing, 'fp:0', { ends: [], submits, claims: [part] })
+    const others = { ends: [], carried: [], carries: false }
+    const replies = await callWork(losing, 'fp:0', { ...others, submits, claims: [part] })
     expect(calls).toBe(2)
     expect(replies.submits.map(({ kind }) => kind)).toEqual(Array(4).fill('taken'))
     expect(Array.isArray(replies.claims) && replies.claims[0]?.handed).toHaveLength(2)
-    const again = await callWork(ctx.invoke, 'fp:0', { ends: [], submits: [], claims: [{ ...part, max: 9 }] })
+    const again = await callWork(ctx.invoke, 'fp:0', {
+      ...others,
+      submits: [],
+      claims: [{ ...part, max: 9 }],
+    })
     expect(Array.isArray(again.claims) && again.claims[0]?.handed).toHaveLength(2)
   })
 })

@@ -9,6 +9,7 @@ import {
 } from '@flowfabric/core'
 import { Redis } from 'iovalkey'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { leaseOf } from '../../../packages/backend-valkey/src/admission/resource-names.js'
 import { library } from '../../../packages/backend-valkey/src/generated/library.js'
 import { pack, unpack } from '../../../packages/backend-valkey/src/records/packing.js'
 import { createRandom } from '../../model/random.js'
@@ -36,6 +37,15 @@ const policies = [
   [0, 0, 5_000, 0, 0, 0, 'e', 0, 0, 0, 0, []],
   [0, 0, 0, 1_001, 0, 0, 'e', 0, 0, 0, 0, []],
 ].map((policy) => pack(policy))
+
+/** What names a quota and a budget, of two lines. */
+const lines = ['0123456789ABCDEF0123', 'FEDCBA98765432100000']
+const asks = lines.flatMap((line) =>
+  [1, 300].map((cost) => {
+    const quotas = [['00000000-0000-7000-8000-000000000001', `key of ${line}`, cost]]
+    return pack([0, '', [line, quotas, [['00000000-0000-7000-8000-000000000002', ['cents', cost + 0.5]]]]])
+  }),
+)
 
 interface Lease {
   readonly id: string
@@ -85,22 +95,30 @@ describe('the short way of usual executions', () => {
   it('stores and tells what the long way does', async () => {
     const seed = chooseSeed()
     const random = createRandom(seed)
-    const counts = { accepted: 0, handed: 0, completed: 0 }
+    const counts = { accepted: 0, handed: 0, completed: 0, admitted: 0 }
     let world = await begin()
-    for (let round = 0; round < rounds(4_000); round += 1) {
+    for (let round = 0; round < rounds(6_000); round += 1) {
       // What is compared as a whole must stay small.
       if (round % 200 === 199) world = await begin()
       const call = makeCall(random, world)
       const [one, other] = await both([short, long], 'work_work', call)
       expect(read(one), `seed ${seed}, call ${round}`).toEqual(read(other))
       note(one as readonly Uint8Array[], world, counts)
+      for (const offer of offersOf(one as readonly Uint8Array[], call, random)) {
+        const [here, there] = await both([short, long], 'leases_admit', offer)
+        expect(read(here), `seed ${seed}, offer of call ${round}`).toEqual(read(there))
+        noteAdmitted(here as readonly Uint8Array[], world, counts)
+      }
+      if (below(random, 3) === 0) await both([short, long], 'admission_wake', { args: [lines], bytes: [] })
       if (round % 10 === 9) expect(await dump(short), `seed ${seed}, call ${round}`).toEqual(await dump(long))
       const pauseMs = below(random, 5) === 0 ? 1 + below(random, 900) : 0
       for (const client of [short, long]) await client.hincrby(meta, 'time', pauseMs)
     }
     expect(await dump(short)).toEqual(await dump(long))
     process.stdout.write(`plain: seed ${seed}: ${JSON.stringify(counts)}\n`)
-    for (const count of Object.values(counts)) expect(count).toBeGreaterThan(100)
+    const { admitted, ...others } = counts
+    expect(admitted).toBeGreaterThan(30)
+    for (const count of Object.values(others)) expect(count).toBeGreaterThan(100)
   }, 600_000)
 })
 
@@ -139,7 +157,8 @@ function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids:
       ? uuidOf(mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
       : pick(world.ids, random)
     world.ids.push(id)
-    const policy = below(random, 2) === 0 ? 0 : bytes.push(pick(policies, random))
+    const policy =
+      below(random, 3) === 0 ? 0 : bytes.push(pick(below(random, 2) === 0 ? asks : policies, random))
     const delay = below(random, 8) === 0 ? 1 + below(random, 2_000) : 0
     const spec = pick(['', '{"tags":{"a":"b"}}', JSON.stringify({ trace: 'x'.repeat(300) })], random)
     return [
@@ -198,7 +217,11 @@ function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids:
       1e9,
     ]
   })
-  return { args: [[[namespace], ['another']], ends, items.length === 0 ? [] : routes, items, claims], bytes }
+  const spaces = [[namespace], ['another']]
+  return {
+    args: [spaces, ends, items.length === 0 ? [] : routes, items, claims, below(random, 2) === 0, []],
+    bytes,
+  }
 }
 
 function note(
@@ -211,22 +234,64 @@ function note(
   ]
   counts.accepted += listOf(accepted).filter(([word]) => word === 'a').length
   counts.completed += listOf(ended).filter(([word]) => word === 'completed').length
-  for (const handed of listOf(claimed)) {
-    for (const [id, record] of listOf(handed) as [string, number][]) {
-      const stored = Buffer.from(bytes[record - 1] ?? [])
-      const fields = unpack(stored.subarray(4, 4 + stored.readUInt32BE(0)), 'a record') as unknown[]
-      const attempt = fields.find((field) => Array.isArray(field) && field.length === 22) as unknown[]
-      world.leases.push({
-        id,
-        attempt: Number(attempt[0]),
-        lease: String(attempt[14]),
-        epoch: Number(attempt[7]),
-      })
-      counts.handed += 1
-    }
-  }
+  for (const handed of listOf(claimed)) counts.handed += noteHanded(handed, bytes, world)
   while (world.leases.length > 40) world.ended.push(world.leases.shift() as Lease)
   while (world.ended.length > 40) world.ended.shift()
+}
+
+function noteHanded(list: unknown, bytes: readonly Uint8Array[], world: { leases: Lease[] }): number {
+  const handed = listOf(list) as [string, number][]
+  for (const [id, record] of handed) {
+    const stored = Buffer.from(bytes[record - 1] ?? [])
+    const fields = unpack(stored.subarray(4, 4 + stored.readUInt32BE(0)), 'a record') as unknown[]
+    const attempt = fields.find((field) => Array.isArray(field) && field.length === 22) as unknown[]
+    world.leases.push({
+      id,
+      attempt: Number(attempt[0]),
+      lease: String(attempt[14]),
+      epoch: Number(attempt[7]),
+    })
+  }
+  return handed.length
+}
+
+/** What became of the heads of lines that a call offered: all, or some of them with the next one refused. */
+function offersOf([packed]: readonly Uint8Array[], { args }: Call, random: Random): readonly Call[] {
+  const [reply] = unpack(packed ?? new Uint8Array(), 'an answer') as [readonly unknown[]]
+  return listOf(reply[4]).map((offer) => {
+    const [nth, line, base, , , items] = offer as [
+      number,
+      string,
+      string,
+      string,
+      unknown,
+      [string, number][],
+    ]
+    const [instanceId, worker, claimId, ttlMs] = (args[4] as readonly unknown[][])[nth - 1] ?? []
+    const count = below(random, 3) === 0 ? below(random, items.length + 1) : items.length
+    const refused = items[count]
+    return {
+      args: [
+        line,
+        base,
+        [instanceId, worker, claimId, ttlMs],
+        items.slice(0, count).map(([id, number]) => [id, leaseOf(base, number)]),
+        [],
+        refused === undefined ? [] : [[refused[0], 'q', 'a quota', 'a key', 'a waiter']],
+        [],
+      ],
+      bytes: [],
+    }
+  })
+}
+
+function noteAdmitted(
+  [packed, ...bytes]: readonly Uint8Array[],
+  world: { leases: Lease[] },
+  counts: { admitted: number },
+): void {
+  const [[, handed]] = unpack(packed ?? new Uint8Array(), 'an answer') as [readonly unknown[]]
+  counts.admitted += noteHanded(handed, bytes, world)
 }
 
 function listOf(list: unknown): readonly unknown[][] {

@@ -8,11 +8,22 @@ local function due(u, index, max)
   return redis.call('ZRANGE', u.key.idx .. index, '-inf', u.now, 'BYSCORE', 'LIMIT', 0, max)
 end
 
+-- Those of a bundle are looked at together.
+local function tell(u, name, holder, list)
+  local bundle = string.sub(holder, 1, 1) == '+' and bundles.get(u, name, string.sub(holder, 2))
+  if not bundle then
+    list[#list + 1] = { name, holder }
+    return
+  end
+  for _, each in ipairs(bundles.holders(u, bundle)) do list[#list + 1] = { name, each } end
+end
+
 return function(u, a)
   local tentative, to_cancel = {}, {}
-  for place, member in ipairs(due(u, 'tentative', a[1])) do
+  for _, member in ipairs(due(u, 'tentative', a[1])) do
+    if #tentative >= a[1] then break end
     local name, holder = string.match(member, '^(.*)%z(.*)$')
-    tentative[place] = { name, holder }
+    tell(u, name, holder, tentative)
   end
   for _, member in ipairs(due(u, 'to_cancel', a[1])) do
     local name, holder = string.match(member, '^(.*)%z(.*)$')

@@ -19,15 +19,20 @@ end
 return function(u, a)
   local lid, claim = a[1], a[3]
   if not lines.is_id(lid) then call.refuse('invalid_arguments', 'a line') end
-  local ids, leased, list, bytes = {}, {}, {}, {}
-  for _, each in ipairs(a[4]) do ids[#ids + 1] = each[1] end
-  for _, id in ipairs(a[5]) do ids[#ids + 1] = id end
-  for _, each in ipairs(a[6]) do ids[#ids + 1] = each[1] end
-  record.load(u, ids)
-  local is_woken = lines.close_offer(u, lid, a[2])
+  local ids, others, leased, list, bytes = {}, {}, {}, {}, {}
+  for place, each in ipairs(a[4]) do ids[place] = each[1] end
+  for _, id in ipairs(a[5]) do others[#others + 1] = id end
+  for _, each in ipairs(a[6]) do others[#others + 1] = each[1] end
+  record.load(u, others)
+  local texts, is_woken = record.fetch(u, ids), lines.close_offer(u, lid, a[2])
+  local starter = is_woken ~= nil and named.starter(u, claim)
   for place, each in ipairs(a[4]) do
-    local x = u.records[each[1]]
-    if demands.is_live(x, each[2]) then
+    local started = starter and named.start(u, starter, lines.get(u, lid), each[1], each[2], texts[place])
+    if not started and u.records[each[1]] == nil and not u.changed[each[1]] then record.keep_all(u, { each[1] }, { texts[place] }) end
+    local x = not started and record.get(u, each[1])
+    if started then
+      leased[place], list[#list + 1] = true, started
+    elseif demands.is_live(x, each[2]) then
       leased[place] = true
     elseif is_woken ~= nil and is_head(u, x, lid) and may_start(u, x, lanes.of_execution(u, x)) and #each[2] == 36 then
       handed.prepare(u, x)
@@ -37,7 +42,7 @@ return function(u, a)
     else
       leased[place] = false
     end
-    if leased[place] then list[#list + 1] = x end
+    if leased[place] and x then list[#list + 1] = x end
   end
   local parked = false
   if is_woken ~= nil then
@@ -58,6 +63,8 @@ return function(u, a)
   resolve.fresh(u)
   flush.run(u)
   local told = {}
-  for place, x in ipairs(list) do told[place] = handed.describe(u, x, bytes) end
+  for place, each in ipairs(list) do
+    told[place] = u.slips[each] and handed.describe(u, each, bytes) or handed.describe_plain(each, bytes)
+  end
   return { leased, told, parked }, bytes
 end

@@ -4,7 +4,7 @@
 -- @flags allow-oom
 -- @brings nothing
 -- @args entries: string[], max: int, edges: int
--- @reply [items: unknown[][], others: [kind: string, entry: string, flow: string][], more: boolean, cancels: boolean]
+-- @reply [items: unknown[][], others: [kind: string, entry: string, flow: string, what: unknown[]][], more: boolean, cancels: boolean]
 -- @errors corruption schema_mismatch invalid_arguments
 return function(u, a)
   local key = u.key.idx .. 'completions'

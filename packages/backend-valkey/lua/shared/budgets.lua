@@ -94,6 +94,36 @@ function budgets.reserve(u, b, holder, estimate)
   return false
 end
 
+local function are_alike(one, other)
+  if #one ~= #other then return false end
+  for place = 1, #one do
+    if one[place] ~= other[place] then return false end
+  end
+  return true
+end
+
+-- The estimates of the first of these that there is room for, as one bundle: [number of the lease, begins, estimate] each. Answers
+-- for how many; 0 where they are not alike, or too few: then each is reserved for itself.
+function budgets.reserve_together(u, b, origin, ids, items)
+  local name = resources.of_budget(b.id)
+  for _, item in ipairs(items) do
+    if not are_alike(item[3], items[1][3]) then return 0 end
+  end
+  local estimate = items[1] and budgets.amounts(items[1][3]) or {}
+  if next(estimate) == nil or not bundles.may_join(u, name, origin, items) then return 0 end
+  local reserved, taken = {}, 0
+  add(reserved, b.reserved, 1)
+  while taken < #items and not room.of_budget(b.row[B.limits], b.used, reserved, estimate) do
+    add(reserved, estimate, 1)
+    taken = taken + 1
+  end
+  if taken < 2 then return 0 end
+  budgets.touch(b)
+  b.reserved = reserved
+  bundles.hold(u, name, origin, ids, items, taken, 0, 0, budgets.list(estimate))
+  return taken
+end
+
 function budgets.give_back(u, id, holder)
   local name = resources.of_budget(id)
   local row, b = resources.holder(u, name, holder), budgets.get(u, id)
@@ -103,6 +133,26 @@ function budgets.give_back(u, id, holder)
   resources.drop_holder(u, name, holder)
   resources.made_room(u, name)
   return true
+end
+
+-- The same for many of one origin: {UUID, number of its lease, …}.
+function budgets.give_back_all(u, id, origin, leases)
+  local name, b = resources.of_budget(id), budgets.get(u, id)
+  if not b then return end
+  local is_any, amounts = false, {}
+  for at = 1, #leases, 2 do
+    local bundle, place = bundles.find_of(u, name, origin, leases[at + 1])
+    if bundle then
+      budgets.touch(b)
+      amounts[bundle] = amounts[bundle] or budgets.amounts(bundle.row[5])
+      add(b.reserved, amounts[bundle], -1)
+      bundles.take_out(u, bundle, place)
+      is_any = true
+    else
+      budgets.give_back(u, id, bundles.holder(origin, leases[at], leases[at + 1]))
+    end
+  end
+  if is_any then resources.made_room(u, name) end
 end
 
 -- ---- Charges

@@ -163,8 +163,11 @@ end
 local function add_lines(u, lane, rids, size)
   for _, rid in ipairs(rids) do
     for _, each in ipairs(lines.of_route(u, rid, size)) do
-      lane.has_lines = true
-      lane.streams[#lane.streams + 1] = open_line(u, rid, size, each[2])
+      -- One that another claim of this call was offered is for nobody else.
+      if each[2].offer == '' then
+        lane.has_lines = true
+        lane.streams[#lane.streams + 1] = open_line(u, rid, size, each[2])
+      end
     end
   end
   if lane.has_lines then lane.turn = lines.turn_of_route(u, rids[1]) end
@@ -247,21 +250,40 @@ local function size_of(u, x)
 end
 
 -- What names quotas or budgets is only offered: whoever claims it asks these first, and then has it leased by `leases/admit`.
-local function offer(u, request, nth, offers, lane, x, stream)
+local function offer(u, request, nth, offers, lane, stream, id, begins, asks)
   local line = stream.line
-  if not line.offered_here then
-    line.offered_here = { nth, line.id, {} }
-    offers[#offers + 1] = line.offered_here
+  local told = line.offered_here
+  if not told then
+    told = { nth, line.id, request[6], routes.of(u, stream.rid).ns, {}, {} }
+    line.offered_here = told
+    offers[#offers + 1] = told
     lines.offer(u, line, request[6])
   end
-  local d, items = x[X.demands], line.offered_here[3]
+  if line.asks ~= asks then
+    line.asks = asks
+    told[5][#told[5] + 1] = { asks[D.quotas], asks[D.budgets] }
+  end
+  local items = told[6]
   offers.count = offers.count + 1
   lane.offered = lane.offered + 1
-  items[#items + 1] = {
-    record.id(u, x), request[6] .. string.format('%012x', OFFERS_FROM + offers.count), demands.begins(x), d[D.quotas], d[D.budgets],
-    routes.of(u, x[X.rid]).ns,
-  }
+  items[#items + 1] = { id, OFFERS_FROM + offers.count, begins, #told[5] }
   line.is_met = true
+end
+
+-- The heads of one line where the claim asks for nothing else, and all of them are plain. Answers whether it was so.
+local function offer_plainly(u, request, nth, offers, open)
+  local lane = open[1]
+  local stream = #open == 1 and #lane.streams == 2 and lane.streams[2]
+  if not stream or not stream.line or lane.copy.is_capped or u.claimable[stream.rid] then return false end
+  if redis.call('ZCARD', u.key.idx .. 'ready:' .. stream.rid) > (u.taken[stream.rid] or 0) then return false end
+  local heads = named.heads(u, stream.key, stream.rid, stream.line.id, request[5])
+  if not heads or #heads == 0 then return false end
+  u.is_all_plain = false
+  for _, each in ipairs(heads) do
+    take_turn(u, lane, stream)
+    offer(u, request, nth, offers, lane, stream, each[1], true, each[2])
+  end
+  return true
 end
 
 local function claim(u, request, nth, notes, offers)
@@ -282,6 +304,7 @@ local function claim(u, request, nth, notes, offers)
   local streams = #open == 1 and open[1].streams
   local usual = streams and #streams == 1 and plain.claim(u, request, open[1].copy, streams[1].rid)
   if usual then return usual end
+  if u.lines and offer_plainly(u, request, nth, offers, open) then return {} end
   -- What it takes is still in the ready sets, so those after it take care as well.
   u.is_all_plain = false
   local list, room = {}, { skips = 4 * request[5] + SKIPS_MAX, bytes = BYTES_MAX }
@@ -294,7 +317,7 @@ local function claim(u, request, nth, notes, offers)
     local size = size_of(u, x)
     if size and stream.line then
       lane.taken = lane.taken + 1
-      offer(u, request, nth, offers, lane, x, stream)
+      offer(u, request, nth, offers, lane, stream, record.id(u, x), demands.begins(x), x[X.demands])
     elseif size then
       if #list > 0 and size > room.bytes then break end
       room.bytes = room.bytes - size
@@ -316,7 +339,8 @@ end
 -- `requests`: [instance, worker, claim, ttl, max, beginning of lease ids, is a repeat, lanes: [namespace/lane,
 -- virtual time, epoch, credit and its number (0: nothing was lent for it), rids], version of the routes that it knows].
 -- Answers the executions of each, to be described once they are written, what is to be known of lanes, and what is offered of
--- lines: [nth claim, line, [execution, lease, begins an attempt, quotas, budgets, namespace] each].
+-- lines: [nth claim, line, beginning of lease ids, namespace, [quotas, budgets] each, [execution, number of its lease, begins an
+-- attempt, place of what it asks] each].
 function claims.run(u, requests)
   local answers, notes, offers = {}, {}, { count = 0 }
   if #requests == 0 then return answers, notes, {} end

@@ -1,6 +1,13 @@
 -- What executions ask of quotas and budgets, and what they hold of them. These live in other partitions: see `resources`. The step
--- in which a lease ends leaves a message that gives back what was held under it, [namespace, execution, lease, 1: with its units,
--- quotas as [id, key], budgets, line, waiter]; the step in which a refused head goes another way one that takes its waiter out.
+-- in which leases end leaves a message for each line that gives back what was held under them, [namespace, quotas as [id, key],
+-- budgets, leases, line, waiter, one of the executions]; the step in which a refused head goes another way one that takes its waiter
+-- out, without leases. Leases of the same beginning are together: [beginning, 1: with its units, {UUID, number of its lease, …}].
+
+-- Whoever asked for a step in which leases end carries its messages itself. If it dies, others do after this.
+local CARRY_MS = 1000
+-- Leases of one message.
+local LEASES_MAX = 256
+local BASE, LEASE = 24, 36
 
 -- As submissions bring it: [line, quotas, budgets].
 function demands.read(asks)
@@ -39,25 +46,56 @@ function demands.begins(x)
   return x[X.att] ~= 'm' and x[X.att] ~= 'i'
 end
 
-local function whole(u, x)
-  return u.key.tag .. ':' .. record.id(u, x)
+-- A message that this step leaves, to which leases are added; of those that hold the same.
+local function message(u, id, ns, quotas, budgets, line, waiter)
+  local what = { ns, quotas, budgets, {}, line, waiter, u.key.tag .. ':' .. id }
+  u.messages[#u.messages + 1] = what
+  return what
 end
 
-local function leave(u, x, lease, back, quotas, budgets, waiter)
-  local d = x[X.demands]
-  outbox.put(u, { 'g', '', '', 0, 0, 0, 0, {
-    routes.of(u, x[X.rid]).ns, whole(u, x), lease, back, quotas, budgets, d[D.line], waiter,
-  } })
+local function add(what, id, lease, back)
+  local base, groups = string.sub(lease, 1, BASE), what[4]
+  local group = groups[#groups]
+  if group == nil or group[1] ~= base or group[2] ~= back then
+    group = { base, back, {} }
+    groups[#groups + 1] = group
+  end
+  local leases = group[3]
+  leases[#leases + 1] = id
+  leases[#leases + 1] = tonumber(string.sub(lease, BASE + 1, LEASE), 16)
+end
+
+local function names_of(asks)
+  local quotas, budgets = {}, {}
+  for place, quota in ipairs(asks[D.quotas]) do quotas[place] = { quota[1], quota[2] } end
+  for place, budget in ipairs(asks[D.budgets]) do budgets[place] = budget[1] end
+  return quotas, budgets
+end
+
+-- What is asked is given back with others of its line. `asks`: at least the beginning of its demands.
+function demands.give_back(u, ns, asks, id, lease, back)
+  u.by_line = u.by_line or {}
+  local name = asks[D.line] .. ns
+  local what = u.by_line[name]
+  if what == nil or what.count >= LEASES_MAX then
+    local quotas, budgets = names_of(asks)
+    what = message(u, id, ns, quotas, budgets, asks[D.line], '')
+    what.count = 0
+    u.by_line[name] = what
+  end
+  what.count = what.count + 1
+  add(what, id, lease, back)
 end
 
 local function give_back(u, x, d)
-  local quotas, budgets = {}, {}
-  for place, quota in ipairs(d[D.quotas]) do quotas[place] = { quota[1], quota[2] } end
-  for place, budget in ipairs(d[D.budgets]) do budgets[place] = budget[1] end
-  if d[D.uses] ~= 0 then
+  local ns, id = routes.of(u, x[X.rid]).ns, record.id(u, x)
+  if d[D.uses] == 0 then
+    demands.give_back(u, ns, d, id, d[D.lease], d[D.back])
+  else
+    local quotas, budgets = names_of(d)
     for _, use in ipairs(d[D.uses]) do quotas[#quotas + 1] = { use[1], use[2] } end
+    add(message(u, id, ns, quotas, budgets, d[D.line], ''), id, d[D.lease], d[D.back])
   end
-  leave(u, x, d[D.lease], d[D.back], quotas, budgets, '')
   d[D.lease], d[D.back], d[D.uses] = '', 0, 0
 end
 
@@ -65,7 +103,22 @@ local function forget_waiter(u, x, d)
   local refused = d[D.refused]
   d[D.refused] = 0
   local quotas = refused[1] == 'q' and { { refused[2], refused[3] } } or {}
-  leave(u, x, '', 0, quotas, refused[1] == 'b' and { refused[2] } or {}, refused[5])
+  local budgets = refused[1] == 'b' and { refused[2] } or {}
+  message(u, record.id(u, x), routes.of(u, x[X.rid]).ns, quotas, budgets, d[D.line], refused[5])
+end
+
+-- Part of the flush: messages go to the outbox, or are told to a caller who carries them.
+function demands.stage(u)
+  for _, what in ipairs(u.messages) do
+    what.count = nil
+    local item = { 'g', '', '', 0, 0, 0, 0, what }
+    if u.carries then
+      u.carried[#u.carried + 1] = { outbox.put_for_caller(u, item, u.now + CARRY_MS), what }
+    else
+      outbox.put(u, item)
+    end
+  end
+  u.messages, u.by_line = nil, nil
 end
 
 -- After each change of its state.

@@ -88,7 +88,7 @@ local function settle(u, one, others)
   local f = flow_of(u, one)
   if f == nil then return end
   local letter = settlement.carry(u, one.id, one.item)
-  if letter == nil then others[#others + 1] = { 's', one.id, one.item[2] }
+  if letter == nil then others[#others + 1] = { 's', one.id, one.item[2], {} }
   elseif letter == '' then one.told = { 'noop', one.id }
   else one.told = { 'settled', one.id, one.item[2], letter } end
 end
@@ -112,7 +112,7 @@ local function sort_out(u, ids)
     if one.item == nil then
       outbox.remove(u, id)
       one.told = { 'noop', id }
-    elseif not one.item or not by_kind[one.item[1]] then
+    elseif not one.item or not by_kind[one.item[1]] or (one.item[1] == 'g' and type(one.item[8]) ~= 'table') then
       refuse(u, one, u.key.idx .. 'outbox ' .. id)
     else
       local list = by_kind[one.item[1]]
@@ -122,8 +122,8 @@ local function sort_out(u, ids)
   return all, by_kind
 end
 
--- What became of each entry: ends first, then settlements; and [kind, id, flow] of those that are named only.
--- Answers nothing of those that wait for their flow.
+-- What became of each entry: ends first, then settlements; and [kind, id, flow, what] of those that are named only, where `what` is
+-- what is to be given back. Answers nothing of those that wait for their flow.
 function dispatching.carry(u, ids)
   local all, by_kind = sort_out(u, ids)
   local items, others = {}, {}
@@ -131,7 +131,7 @@ function dispatching.carry(u, ids)
   for _, one in ipairs(by_kind.s) do settle(u, one, others) end
   for _, one in ipairs(by_kind.w) do carry_losers(u, one) end
   for _, kind in ipairs({ 'r', 'p', 'l', 'v', 'e', 't', 'g', 'k' }) do
-    for _, one in ipairs(by_kind[kind]) do others[#others + 1] = { kind, one.id, one.item[2] } end
+    for _, one in ipairs(by_kind[kind]) do others[#others + 1] = { kind, one.id, one.item[2], kind == 'g' and one.item[8] or {} } end
   end
   for _, one in ipairs(all) do
     if one.told and one.told[1] ~= 'settled' then items[#items + 1] = one.told end

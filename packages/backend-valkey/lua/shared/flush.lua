@@ -192,6 +192,8 @@ local function write_change(key, change)
   return grown
 end
 
+flush.change = write_change
+
 local function write_sets(sets)
   for _, key in ipairs(sets) do write_change(key, sets[key]) end
 end
@@ -236,6 +238,7 @@ local function stage_others(u, staged)
   if call.has(u, 'groups_dirty') then groups.stage(u, staged) end
   if call.has(u, 'links') or call.has(u, 'names') then graph.stage(u, staged) end
   if call.has(u, 'stages') then staging.stage(u, staged) end
+  if call.has(u, 'messages') then demands.stage(u) end
   if call.has(u, 'entries') or call.has(u, 'parked') then outbox.stage(u, staged) end
   aside.stage(u, staged)
   if call.has(u, 'strangers') then stage_strangers(u, staged) end
@@ -264,6 +267,7 @@ end
 -- Whether a call that changes executions and lanes alone has anything to write.
 function flush.is_needed(u)
   return #u.dirty > 0 or call.has(u, 'staged') or call.has(u, 'strangers') or call.has(u, 'lanes_dirty') or call.has(u, 'lines_met')
+    or call.has(u, 'entries')
 end
 
 function flush.run(u)

@@ -237,8 +237,7 @@ local function write_line(u, line)
   for rid in pairs(line.rids) do
     local key, open, queue = queue_key(u, rid, line.id), open_key(u, rid), line.queues[rid]
     if queue then
-      for _, each in ipairs(queue.cut) do redis.call('ZREM', key, each) end
-      for place = 1, #queue.add, 2 do redis.call('ZADD', key, queue.add[place], queue.add[place + 1]) end
+      flush.change(key, queue)
     end
     local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
     local grown = 0

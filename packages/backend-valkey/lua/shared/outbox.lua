@@ -31,6 +31,14 @@ function outbox.put(u, item)
   return id
 end
 
+-- For a caller who carries it himself: it is due for others at that time, and nobody is told of it.
+function outbox.put_for_caller(u, item, at)
+  local id = '00000000-0000-4000-8000-' .. string.format('%012x', call.next_seq(u))
+  item[7] = u.now
+  u.entries[#u.entries + 1] = { id = id, item = item, at = at }
+  return id
+end
+
 -- What could not be carried out in this call.
 function outbox.put_completion(u, x, generation, from)
   local item = { 'c', x[X.flow], record.id(u, x), generation, from, 0 }

@@ -32,7 +32,7 @@ end
 -- Runs of fields that are the same in all such records, by state.
 local known
 
-local function runs()
+function plain.runs()
   if known then return known end
   local x = submits.draft({ seq = 0, now = 0 }, string.rep('0', RID_LENGTH), 0, 0, '', '', false)
   local header = header_of(x)
@@ -46,6 +46,11 @@ local function runs()
     open = bytes_of(x, X.not_before, X.kept), blocks = bytes_of(x, X.not_before, X.wanted_anc),
     last = bytes_of(x, X.result, X.staged),
   }
+  x[X.waits], x[X.demands] = false, {}
+  for _, name in ipairs({ 'waiting', 'active', 'ended' }) do
+    known['named_' .. name] = header_of(x) .. string.sub(known[name], #header + 1)
+  end
+  x[X.waits], x[X.demands] = nil, nil
   x[X.epoch], x[X.attempts], x[X.retries] = 1, 1, 1
   known.claimed = bytes_of(x, X.generation, X.replays)
   local attempt = { 0, 'i', 's', '', 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, '', '', '', '', '1', '', 0, 0 }
@@ -72,7 +77,7 @@ local function after_text(text, at)
   return BEYOND
 end
 
-local function has(text, at, run)
+function plain.has(text, at, run)
   return string.find(text, run, at, true) == at
 end
 
@@ -82,13 +87,32 @@ local function length_of(text)
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
-local function now_of(u)
+function plain.now_of(u)
   u.now_bytes = u.now_bytes or cmsgpack.pack(u.now)
   return u.now_bytes
 end
 
+-- Behind all fields.
+function plain.over(text)
+  return 5 + length_of(text)
+end
+
+function plain.rid(text)
+  return string.sub(text, RID_AT, SEQ_AT - 1)
+end
+
+function plain.from_rid(text, to)
+  return string.sub(text, RID_AT, to)
+end
+
+-- The order in which it was accepted.
+function plain.seq(text)
+  local _, seq = cmsgpack.unpack_one(text, SEQ_AT - 1)
+  return seq
+end
+
 -- Where its counts begin, and what comes behind its times, if it is one of these; else nil.
-local function look(text, front, counts)
+function plain.look(text, front, counts)
   local find, byte = string.find, string.byte
   if find(text, front, 5, true) ~= 5 then return nil end
   local at = SEQ_AT + WIDTHS[byte(text, SEQ_AT) or NO_NUMBER]
@@ -109,11 +133,11 @@ local function text_bytes(text)
 end
 
 -- A lane whose events and slots are nobody's business here.
-local function is_quiet(lane)
+function plain.is_quiet(lane)
   return not lane.is_capped and lane.events ~= 'all'
 end
 
-local function put(u, staged, id, text)
+function plain.put(u, staged, id, text)
   local writes = staged.writes
   local n = #writes
   writes[n + 1] = u.key.exec .. id .. ':core'
@@ -126,13 +150,13 @@ end
 
 -- Together with claims the other way is shorter: what is handed out at once never gets into an index.
 function plain.may_accept(u, item, lane, input)
-  return not u.fault and not u.claims and item[4] == 0 and item[5] == 0 and item[6].is_plain and is_quiet(lane)
+  return not u.fault and not u.claims and item[4] == 0 and item[5] == 0 and item[6].is_plain and plain.is_quiet(lane)
     and not (input and #input > INSIDE_MAX)
 end
 
 -- `item`: as `submits.run` has it, with its policies as `policy.read` answers them.
 function plain.accept(u, item, rid, lane, input)
-  local run, id, now, pack = runs(), item[1], now_of(u), cmsgpack.pack
+  local run, id, now, pack = plain.runs(), item[1], plain.now_of(u), cmsgpack.pack
   local number = call.next_seq(u)
   local score = u.now - item[3] * lanes.step(lane)
   local seq, priority, queued = pack(number), NONE, now
@@ -151,15 +175,15 @@ function plain.accept(u, item, rid, lane, input)
   listed[#listed + 1] = u.now
   listed[#listed + 1] = id
   plan.counts.w = (plan.counts.w or 0) + 1
-  put(u, staged, id, text)
+  plain.put(u, staged, id, text)
   routes.use(u, rid)
 end
 
 -- ---- Handed out
 
 -- Whether policies, which begin there, leave these steps alone: neither deadlines nor a retention of its own.
-local function has_no_times(text, at)
-  return has(text, at, NONE) or has(text, at, policy.NO_TIMES)
+function plain.has_no_times(text, at)
+  return plain.has(text, at, NONE) or plain.has(text, at, policy.NO_TIMES)
 end
 
 -- Where the fields from the result on begin, in the shape that they have as long as there is none.
@@ -167,33 +191,33 @@ local function last_at(text)
   return 5 + length_of(text) - #known.last
 end
 
--- Whether all that goes to its worker is in the record: an input that has no length there is none, or is elsewhere.
-local function is_self_contained(text)
-  local at = last_at(text)
-  if not has(text, at, known.last) then return false end
-  return #text > at + #known.last - 1 or string.byte(text, at - 2) ~= 2
+-- Whether all that goes to its worker is in the record, whose fields from the result on begin there: an input that has no length
+-- there is none, or is elsewhere.
+function plain.is_self_contained(text, at)
+  if not plain.has(text, at, known.last) then return false end
+  return #text >= plain.over(text) or string.byte(text, at - 2) ~= 2
 end
 
 -- Of a claim that asks for one route: what it gets, as [id, text] each; or nil where something of it is not plain.
 function plain.claim(u, request, lane, rid)
-  if u.fault or not u.is_all_plain or not is_quiet(lane) or u.claimable[rid] or (u.lines and lines.count(u, rid) > 0) then return nil end
-  local run, key, from = runs(), u.key.idx .. 'ready:' .. rid, u.taken[rid] or 0
+  if u.fault or not u.is_all_plain or not plain.is_quiet(lane) or u.claimable[rid] or (u.lines and lines.count(u, rid) > 0) then return nil end
+  local run, key, from = plain.runs(), u.key.idx .. 'ready:' .. rid, u.taken[rid] or 0
   local entries, ids = redis.call('ZRANGE', key, from, from + request[5] - 1), {}
   for place = 1, #entries do ids[place] = string.sub(entries[place], 12) end
   local texts, ats, opens = record.fetch(u, ids), {}, {}
   for place = 1, #ids do
     local text = texts[place]
     local counts_at, open_at
-    if text then counts_at, open_at = look(text, run.waiting, run.unclaimed) end
+    if text then counts_at, open_at = plain.look(text, run.waiting, run.unclaimed) end
     local attempt_at = counts_at and open_at + #run.open
-    if not attempt_at or string.sub(text, RID_AT, SEQ_AT - 1) ~= rid or not has(text, attempt_at, NONE)
-      or not has_no_times(text, attempt_at + 1) or not is_self_contained(text) then
+    if not attempt_at or string.sub(text, RID_AT, SEQ_AT - 1) ~= rid or not plain.has(text, attempt_at, NONE)
+      or not plain.has_no_times(text, attempt_at + 1) or not plain.is_self_contained(text, last_at(text)) then
       record.keep_all(u, ids, texts, {})
       return nil
     end
     ats[place], opens[place] = counts_at, open_at
   end
-  local staged, now, expires = flush.staged(u), now_of(u), u.now + request[4]
+  local staged, now, expires = flush.staged(u), plain.now_of(u), u.now + request[4]
   local plan, holder = flush.plan(staged, rid), flush.holder(u, staged, request[1])
   local cut, held, list = plan.cut, holder.change.add, { is_plain = true }
   local expiry = cmsgpack.pack(expires)
@@ -208,7 +232,7 @@ function plain.claim(u, request, lane, rid)
     cut[#cut + 1] = entries[place]
     held[#held + 1] = expires
     held[#held + 1] = id
-    put(u, staged, id, active)
+    plain.put(u, staged, id, active)
     list[place] = { id, active }
   end
   -- They leave the ready set with the flush: the next claim of this call begins behind them.
@@ -231,13 +255,19 @@ local function is_among(namespaces, ns)
 end
 
 -- Whether it was carried out: what is fenced off, repeated, late or unusual is for the other way. `item`: as `ends.run` has it.
+-- What it holds of quotas and budgets, which stands behind all else, is given back.
 function plain.complete(u, item, namespaces, text, result)
   if u.fault or u.inline == 0 or item[2] ~= 0 or item[4] ~= 1 or (result and #result > INSIDE_MAX) then return false end
-  local run, id = runs(), item[1]
-  local counts_at, open_at = look(text, run.active, run.claimed)
-  if not counts_at then return false end
+  local run, id = plain.runs(), item[1]
+  local counts_at, open_at = plain.look(text, run.active, run.claimed)
+  local asks, its_last_at = nil, nil
+  if not counts_at then
+    counts_at, open_at = plain.look(text, run.named_active, run.claimed)
+    if counts_at then asks, its_last_at = named.held(text, item[3]) end
+    if not asks then return false end
+  end
   local attempt_at = open_at + #run.open
-  if not has(text, attempt_at, run.started) then return false end
+  if not plain.has(text, attempt_at, run.started) then return false end
   local started_at = attempt_at + #run.started
   local ended_at = after_number(text, started_at)
   local leased_at = ended_at + 2
@@ -248,28 +278,30 @@ function plain.complete(u, item, namespaces, text, result)
   local claim_at = after_text(text, instance_at + #ID + ID_LENGTH)
   local before_at = claim_at + #ID + ID_LENGTH
   local policy_at = before_at + #run.at_start
-  if not has(text, ended_at, NOTHING_TWICE) or not has(text, deadline_at, NO_DEADLINE) or not has(text, lease_at + #ID, item[3])
-    or not has(text, instance_at, ID) or not has(text, claim_at, ID) or not has(text, before_at, run.at_start)
-    or not has_no_times(text, policy_at) then return false end
+  if not plain.has(text, ended_at, NOTHING_TWICE) or not plain.has(text, deadline_at, NO_DEADLINE) or not plain.has(text, lease_at + #ID, item[3])
+    or not plain.has(text, instance_at, ID) or not plain.has(text, claim_at, ID) or not plain.has(text, before_at, run.at_start)
+    or not plain.has_no_times(text, policy_at) then return false end
   local rid = string.sub(text, RID_AT, SEQ_AT - 1)
   local route = routes.of(u, rid)
   local lane = lanes.of(u, route.key)
   if lane.is_capped or #item[3] ~= ID_LENGTH or not is_among(namespaces, route.ns) then return false end
-  local now, kept_until, length = now_of(u), u.now + lane.retention, length_of(text)
+  local now, kept_until, length = plain.now_of(u), u.now + lane.retention, length_of(text)
   local kept, tail = cmsgpack.pack(kept_until), nil
+  local fields_to, unleased = 4 + length, ''
+  if asks then fields_to, unleased = fields_to - named.LEASED, named.UNLEASED end
   local size = length + 2 * #now + #kept - 3 + #run.succeeded - #run.started + 1 - (deadline_at - expires_at)
-    + 1 - (#ID + ID_LENGTH) + #run.at_end - #run.at_start
+    + 1 - (#ID + ID_LENGTH) + #run.at_end - #run.at_start + fields_to + #unleased - 4 - length
   if result then
-    local result_at = last_at(text)
-    if not has(text, result_at, run.last) then return false end
+    local result_at = its_last_at or last_at(text)
+    if not plain.has(text, result_at, run.last) then return false end
     local width = cmsgpack.pack(#result)
     size = size + #width - 1
-    tail = string.sub(text, policy_at, result_at - 1) .. INSIDE .. width .. string.sub(text, result_at + 2, 4 + length) .. result
-      .. string.sub(text, 5 + length)
+    tail = string.sub(text, policy_at, result_at - 1) .. INSIDE .. width .. string.sub(text, result_at + 2, fields_to) .. unleased
+      .. result .. string.sub(text, 5 + length)
   else
-    tail = string.sub(text, policy_at)
+    tail = string.sub(text, policy_at, fields_to) .. unleased .. string.sub(text, 5 + length)
   end
-  local ended = record.length(size) .. run.ended .. string.sub(text, RID_AT, open_at + #run.blocks - 1) .. now .. kept
+  local ended = record.length(size) .. (asks and run.named_ended or run.ended) .. string.sub(text, RID_AT, open_at + #run.blocks - 1) .. now .. kept
     .. run.succeeded .. string.sub(text, started_at, ended_at - 1) .. now .. NONE .. string.sub(text, leased_at, expires_at - 1)
     .. NONE .. NONE .. string.sub(text, lease_at, claim_at - 1) .. EMPTY .. run.at_end .. tail
   local staged = flush.staged(u)
@@ -285,11 +317,12 @@ function plain.complete(u, item, namespaces, text, result)
   plan.counts.a = (plan.counts.a or 0) - 1
   plan.counts.c = (plan.counts.c or 0) + 1
   retention.keep(staged, kept_until, id)
-  put(u, staged, id, ended)
+  plain.put(u, staged, id, ended)
   if lane.events ~= 'none' then
     local list = u.news.events
     list[#list + 1] = { 'x', id, route, '', '', 'c', 'a', 1, 1, '' }
   end
   hints.ended(u, id)
+  if asks then demands.give_back(u, route.ns, asks, id, item[3], 0) end
   return true
 end

@@ -99,8 +99,9 @@ local function take_units(u, settings, count, units)
   return at
 end
 
--- No attempt began: units go back to the step that they came from.
-local function units_back(count, step, units)
+-- Where no attempt began, units go back to the step that they came from.
+local function units_back(count, step, units, is_wished)
+  if not is_wished or units == 0 then return end
   for place = 1, #count[2], 2 do
     if count[2][place] == step then count[2][place + 1] = math.max(0, count[2][place + 1] - units) end
   end
@@ -117,6 +118,25 @@ function quotas.take(u, id, key, settings, holder, cost, begins)
   local step = begins and take_units(u, settings, count, cost) or 0
   resources.hold(u, name, holder, step, begins and cost or 0, 1)
   return false
+end
+
+-- The same for the first of these that there is room for, as one bundle: [number of the lease, cost, begins] each. Answers for how
+-- many; 0 where they are not alike, or too few: then each is taken for itself.
+function quotas.take_together(u, id, key, settings, origin, ids, items)
+  local name, cost, begins = resources.of_quota(id, key), items[1] and items[1][2], items[1] and items[1][3]
+  for _, item in ipairs(items) do
+    if item[2] ~= cost or item[3] ~= begins then return 0 end
+  end
+  if not bundles.may_join(u, name, origin, items) then return 0 end
+  local count, taken = quotas.count(u, id, key), 0
+  local used = quotas.units(u, settings, count)
+  while taken < #items and not room.of_quota(settings, count[1] + taken, used + taken * cost, cost, begins) do taken = taken + 1 end
+  if taken < 2 then return 0 end
+  touch(count)
+  count[1] = count[1] + taken
+  local step = begins and take_units(u, settings, count, taken * cost) or 0
+  bundles.hold(u, name, origin, ids, items, taken, step, begins and cost or 0, 1)
+  return taken
 end
 
 -- A slot by hand, under a key of its own. Answers the word for it, and when the rate has room.
@@ -162,10 +182,29 @@ function quotas.give_back(u, id, key, holder, with_units)
   local count = quotas.count(u, id, key)
   touch(count)
   count[1] = math.max(0, count[1] - row[6])
-  if with_units and row[3] > 0 then units_back(count, row[2], row[3]) end
+  units_back(count, row[2], row[3], with_units)
   resources.drop_holder(u, name, holder)
   resources.made_room(u, name)
   return true
+end
+
+-- The same for many of one origin: {UUID, number of its lease, …}.
+function quotas.give_back_all(u, id, key, origin, with_units, leases)
+  local name, is_any = resources.of_quota(id, key), false
+  for at = 1, #leases, 2 do
+    local bundle, place = bundles.find_of(u, name, origin, leases[at + 1])
+    if bundle then
+      local count, row = quotas.count(u, id, key), bundle.row
+      touch(count)
+      count[1] = math.max(0, count[1] - row[5])
+      units_back(count, row[2], row[3], with_units)
+      bundles.take_out(u, bundle, place)
+      is_any = true
+    else
+      quotas.give_back(u, id, key, bundles.holder(origin, leases[at], leases[at + 1]), with_units)
+    end
+  end
+  if is_any then resources.made_room(u, name) end
 end
 
 -- The holder that has its slot for longest and was not asked to go yet.

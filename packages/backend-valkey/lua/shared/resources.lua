@@ -1,5 +1,5 @@
 -- What a claim may find short: one key of a quota, named `q/<id>/<key>`, or a budget, `b/<id>`. Each has a hash of its holders, an
--- execution under a lease each, `<execution>|<lease>`, and a line of waiters, `<partition>|<line>`.
+-- execution under a lease each, `<execution>|<lease>`, alone or in one of `bundles`, and a line of waiters, `<partition>|<line>`.
 --
 -- A holder is tentative until its execution was looked at: `tentative` says when that is to be, ten seconds after it was taken.
 -- Then it is held for good if the execution runs under that lease, and given back if it doesn't: nothing is decided by time alone.
@@ -40,13 +40,18 @@ local function decode(key, text)
 end
 resources.decode = decode
 
-local function hash(u, key)
-  local staged = flush.staged(u)
-  staged.hashes[key] = staged.hashes[key] or {}
-  return staged.hashes[key]
+function resources.set(u, key, field, value)
+  local hashes = flush.staged(u).hashes
+  local fields = hashes[key]
+  if fields == nil then
+    fields = {}
+    hashes[key] = fields
+  end
+  fields[#fields + 1] = field
+  fields[#fields + 1] = value
 end
 
-local function del(u, key, field)
+function resources.delete(u, key, field)
   local dels = flush.staged(u).dels
   dels[key] = dels[key] or {}
   dels[key][#dels[key] + 1] = field
@@ -60,27 +65,43 @@ function resources.holder(u, name, holder)
   local row = u.holders_met[id]
   if row == nil then
     local key = resources.holders_key(u, name)
-    local text = redis.call('HGET', key, holder)
-    row = text and decode(key, text) or false
+    local bundle, place = bundles.find(u, name, holder)
+    if bundle then
+      row = bundles.row(bundle, place)
+    else
+      local text = redis.call('HGET', key, holder)
+      row = text and decode(key, text) or false
+    end
     u.holders_met[id] = row
   end
   return row
 end
 
 function resources.put_holder(u, name, holder, row)
+  local bundle, place = bundles.find(u, name, holder)
+  if bundle then bundles.take_out(u, bundle, place) end
   u.holders_met = u.holders_met or {}
   u.holders_met[name .. '\0' .. holder] = row
   u.holders_new = u.holders_new or {}
   u.holders_new[name .. '\0' .. holder] = { name, holder }
 end
 
+-- Has somebody look at a new one, or a bundle of them, in a while. Answers when.
+function resources.tentative_until(u, name, holder)
+  local staged, till = flush.staged(u), u.now + TENTATIVE_MS
+  staged.add(u.key.idx .. 'tentative', till, name .. '\0' .. holder)
+  u.reviewed = u.reviewed or {}
+  if not u.reviewed[name] and not redis.call('ZSCORE', u.key.idx .. 'reviews', name) then
+    staged.add(u.key.idx .. 'reviews', u.now + REVIEW_MS, name)
+  end
+  u.reviewed[name] = true
+  return till
+end
+
 -- A new one, tentative.
 function resources.hold(u, name, holder, step, units, what)
-  resources.put_holder(u, name, holder, { u.now + TENTATIVE_MS, step, units, call.next_seq(u), 0, what, {} })
-  flush.staged(u).add(u.key.idx .. 'tentative', u.now + TENTATIVE_MS, name .. '\0' .. holder)
-  if not redis.call('ZSCORE', u.key.idx .. 'reviews', name) then
-    flush.staged(u).add(u.key.idx .. 'reviews', u.now + REVIEW_MS, name)
-  end
+  local till = resources.tentative_until(u, name, holder)
+  resources.put_holder(u, name, holder, { till, step, units, call.next_seq(u), 0, what, {} })
 end
 
 function resources.drop_holder(u, name, holder)
@@ -101,11 +122,22 @@ end
 -- All of them, also as this call has changed them: [holder, row] each.
 function resources.all_holders(u, name)
   local key, list = resources.holders_key(u, name), {}
+  local function open(bundle)
+    for _, each in ipairs(bundle and bundles.holders(u, bundle) or {}) do
+      list[#list + 1] = { each, resources.holder(u, name, each) }
+    end
+  end
   local stored = redis.call('HGETALL', key)
   for place = 1, #stored, 2 do
-    local row = resources.holder(u, name, stored[place])
-    if row then list[#list + 1] = { stored[place], row } end
+    local kind = string.sub(stored[place], 1, 1)
+    if kind == '+' then
+      open(bundles.get(u, name, string.sub(stored[place], 2)))
+    elseif kind ~= '=' then
+      local row = resources.holder(u, name, stored[place])
+      if row then list[#list + 1] = { stored[place], row } end
+    end
   end
+  for _, bundle in ipairs(bundles.fresh(u, name)) do open(bundle) end
   for _, each in pairs(u.holders_new or {}) do
     if each[1] == name and redis.call('HEXISTS', key, each[2]) == 0 and u.holders_met[name .. '\0' .. each[2]] then
       list[#list + 1] = { each[2], u.holders_met[name .. '\0' .. each[2]] }
@@ -118,9 +150,7 @@ end
 
 function resources.wait(u, name, waiter, row)
   local staged = flush.staged(u)
-  local fields = hash(u, waiters_key(u, name))
-  fields[#fields + 1] = waiter
-  fields[#fields + 1] = cmsgpack.pack(row)
+  resources.set(u, waiters_key(u, name), waiter, cmsgpack.pack(row))
   staged.add(waiting_key(u, name), call.next_seq(u), waiter)
   staged.add(u.key.idx .. 'waited', 0, name)
   if row[4] ~= 0 then resources.look_at(u, name, row[4]) end
@@ -136,7 +166,7 @@ function resources.forget_waiter(u, name, waiter, token)
   local key = waiters_key(u, name)
   local text = redis.call('HGET', key, waiter)
   if not text or decode(key, text)[1] ~= token then return false end
-  del(u, key, waiter)
+  resources.delete(u, key, waiter)
   flush.staged(u).cut(waiting_key(u, name), waiter)
   u.forgotten = u.forgotten or {}
   u.forgotten[name] = (u.forgotten[name] or 0) + 1
@@ -225,16 +255,11 @@ function resources.flush(u)
   if u.holders_new then
     for _, each in pairs(u.holders_new) do
       local row, key = u.holders_met[each[1] .. '\0' .. each[2]], resources.holders_key(u, each[1])
-      if row then
-        local fields = hash(u, key)
-        fields[#fields + 1] = each[2]
-        fields[#fields + 1] = cmsgpack.pack(row)
-      else
-        del(u, key, each[2])
-      end
+      if row then resources.set(u, key, each[2], cmsgpack.pack(row)) else resources.delete(u, key, each[2]) end
     end
     u.holders_new = nil
   end
+  bundles.stage(u)
   if u.looks then
     for name, at in pairs(u.looks) do
       local known = tonumber(redis.call('ZSCORE', u.key.idx .. 'wake', name) or '')

@@ -1,9 +1,9 @@
 --- Keeps a signal, or says what is to be judged first: the condition and its state come along. `verdict`: '' not judged, c counted,
--- n not needed; then the revision, the sequence of the signal, the state that it leads to, whether the condition holds by it, and
--- what has counted.
+-- n not needed; then the revision, the sequence of the signal, the state that it leads to, whether the condition holds by it, what
+-- has counted, and since when the suspension stands that it was judged by.
 -- @flags
 -- @brings record
--- @args namespace: string, waitpoint: string, signal: [id: string, name: string, key: string, payload: int, source: unknown], verdict: [word: string, revision: int, sequence: int, state: string, holds: boolean, signals: int[], ends: [id: string, generation: int, outcome: string][]]
+-- @args namespace: string, waitpoint: string, signal: [id: string, name: string, key: string, payload: int, source: unknown], verdict: [word: string, revision: int, sequence: int, state: string, holds: boolean, signals: int[], ends: [id: string, generation: int, outcome: string][], sinceMs: int]
 -- @reply unknown[]
 -- @errors corruption schema_mismatch invalid_arguments not_found
 local function names(doc, waitpoint)
@@ -30,9 +30,9 @@ local function deliver(u, x, a, row, bytes)
     local doc = suspending.read(u, x)
     if names(doc, a[2]) then
       local w = x[X.waits]
-      if verdict[1] == '' or verdict[2] ~= w[V.revision] or verdict[3] ~= w[V.signals] + 1 then
+      if verdict[1] == '' or verdict[2] ~= w[V.revision] or verdict[3] ~= w[V.signals] + 1 or verdict[8] ~= w[V.since] then
         bytes[1], bytes[2] = doc[2], doc[3]
-        return { 'judge', w[V.revision], w[V.signals] + 1, record.id(u, x) }
+        return { 'judge', w[V.revision], w[V.signals] + 1, record.id(u, x), w[V.since] }
       end
       if verdict[1] == 'c' then
         local sequence = keep(u, x, a, row, verdict[5] and 's' or 'a', verdict[5] and w[V.id] or '')

@@ -1,7 +1,8 @@
 --- Releases a lease to wait for a condition, unless what came early is to be judged first, or satisfies it. `wait`: letters of the
 -- reason and of what the timeout does, ms until that + 1 or 0, ms of the delay, whether waitpoints close. `named` are waitpoints
 -- and `children` whole ids in the condition. `judged`: sequence up to which it was judged, how many ends, whether it holds, its
--- state, sequences and ends that have counted.
+-- state, sequences and ends that have counted. One that begins is told with its revision, since when it stands, how many signals its
+-- execution has, and its route.
 -- @flags allow-oom
 -- @brings terminal
 -- @args namespaces: string[], handle: [execution: string, attempt: int, lease: string, epoch: int], id: string, wait: [reason: string, behaviour: string, timeout: int, delayMs: int, closes: boolean], waitpoints: [id: string, name: string, expiresMs: int][], named: string[], children: string[], withPayloads: boolean, condition: int, judged: [upTo: int, ends: int, holds: boolean, state: string, signals: int[], by: [id: string, generation: int, outcome: string][]]
@@ -91,7 +92,9 @@ local function suspend(u, x, attempt, a, bytes)
   attempt[A.used] = attempt[A.used] + math.max(0, u.now - attempt[A.leased])
   suspending.begin(u, x, id, { wait[1], wait[2], wait[4], wait[5] and 1 or 0 }, times_out, doc)
   attempt[A.op], attempt[A.answer] = 'u', { 'suspended', id, times_out }
-  return attempt[A.answer]
+  -- A repeat is not told how it stood.
+  local w = x[X.waits]
+  return { 'suspended', id, times_out, w[V.revision], w[V.since], w[V.signals], x[X.rid] }
 end
 
 return function(u, a)

@@ -1,4 +1,4 @@
-import { type ClaimRequest, must } from '@flowfabric/core'
+import type { ClaimRequest } from '@flowfabric/core'
 import { type HandedOut, readHanded } from '../channel/handed-out.js'
 import type { Offer, OfferedItem } from '../channel/work-items.js'
 import type { ValkeyContext } from '../context.js'
@@ -6,7 +6,7 @@ import { asList } from '../library/as-list.js'
 import type { ItemArg } from '../library/invoke.js'
 import { type GivenBack, giveBack } from './give-back.js'
 import { type Reserved, reserve } from './reserve.js'
-import { holderOf, readHolder, readResourceName, waiterOf } from './resource-names.js'
+import { originOf, readHolder, readResourceName, waiterOf } from './resource-names.js'
 
 /** What a claim got of the lines that it was offered. */
 export interface Admitted {
@@ -29,11 +29,7 @@ export async function admitOffer(
   request: ClaimRequest,
 ): Promise<Admitted> {
   const progress: { name: string; item: OfferedItem | undefined }[] = []
-  const undo = (list: typeof progress) =>
-    giveBack(
-      ctx,
-      list.map((each) => toGivenBack(tag, offer, each)),
-    )
+  const undo = (list: typeof progress) => giveBack(ctx, toGivenBack(tag, offer, list))
   let reserved: Reserved
   try {
     reserved = await reserve(ctx, tag, offer, progress)
@@ -61,12 +57,11 @@ const nothing: Reserved = { admitted: [], dropped: [], refused: undefined, leftO
 async function close(
   ctx: ValkeyContext,
   tag: string,
-  { line, token, items }: Offer,
+  { line, namespace, token }: Offer,
   { instanceId, workerId, claimId, leaseTtlMs }: ClaimRequest,
   { admitted, dropped, refused, asked }: Reserved,
 ) {
   const by = refused === undefined ? undefined : readResourceName(refused.name)
-  const namespace = must(items[0], 'an offered execution').namespace
   return ctx.invoke({
     name: 'leases_admit',
     tag,
@@ -94,10 +89,18 @@ async function close(
 function toGivenBack(
   tag: string,
   { line, token }: Offer,
-  { name, item }: { readonly name: string; readonly item: OfferedItem | undefined },
-): GivenBack {
-  if (item === undefined) {
-    return { name, holder: '', withUnits: false, waiter: waiterOf(tag, line), token }
+  progress: readonly { readonly name: string; readonly item: OfferedItem | undefined }[],
+): readonly GivenBack[] {
+  const leases = new Map<string, (string | number)[]>()
+  const items: GivenBack[] = []
+  for (const { name, item } of progress) {
+    if (item === undefined) items.push({ name, held: [], waits: { waiter: waiterOf(tag, line), token } })
+    else {
+      const known = leases.get(name)
+      if (known === undefined) leases.set(name, [item.id, item.number])
+      else known.push(item.id, item.number)
+    }
   }
-  return { name, holder: holderOf(`{${tag}}:${item.id}`, item.lease), withUnits: true, waiter: '', token: '' }
+  for (const [name, list] of leases) items.push({ name, held: [[originOf(tag, token), true, list]] })
+  return items
 }

@@ -43,7 +43,9 @@ export async function settleHolders(
   if (holders.length === 0) return []
   const runs = new Map<string, boolean>()
   const { flow } = await ctx.partitions()
-  const groups = await byTag(holders, ([, holder]) => readHolder(holder).tag)
+  // What is left of a bundle that is gone names nobody.
+  const named = holders.filter(([, holder]) => !holder.startsWith('+'))
+  const groups = await byTag(named, ([, holder]) => readHolder(holder).tag)
   await Promise.all(
     [...groups].map(async ([of, group]) => {
       if (Number(of.slice('fp:'.length)) >= flow) return

@@ -2,61 +2,59 @@ import { type DispatchItem, type ExecutionId, makeEntryId } from '@flowfabric/co
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import { cancelHolder } from './due.js'
-import { type GivenBack, giveBack } from './give-back.js'
-import { holderOf, nameOfBudget, nameOfQuota, tagOfResource, waiterOf } from './resource-names.js'
+import { type GivenBack, giveBack, type HeldLeases } from './give-back.js'
+import { nameOfBudget, nameOfQuota, originOf, tagOfResource, waiterOf } from './resource-names.js'
 
 /** Messages that admission leaves in the outbox. Carrying one twice does no harm. */
 
 /** As `shared/demands.lua` leaves it. */
 type GiveBackMessage = readonly [
   namespace: string,
-  execution: ExecutionId,
-  lease: string,
-  back: number,
   quotas: readonly (readonly [id: string, key: string])[],
   budgets: readonly string[],
+  leases: readonly (readonly [base: string, back: number, leases: readonly (string | number)[]])[],
   line: string,
   waiter: string,
+  /** One of those that it speaks for. */
+  execution: ExecutionId,
 ]
 
-/** What a lease held, or the place of a head that waits no more. */
-export async function carryGiveBack(
+/** What leases held, and places of heads that wait no more: one call for each partition that counts any of it. */
+export async function carryGiveBacks(
   ctx: ValkeyContext,
   partition: number,
-  entry: string,
-): Promise<DispatchItem> {
-  const entryId = makeEntryId(partition, entry)
-  const message = await read(ctx, partition, entry, 'g')
-  if (message === undefined) return { outcome: 'noop', entryId }
-  const [, execution, lease, back, quotas, budgets, line, token] = message as GiveBackMessage
-  const names = [
-    ...asList(quotas).map(([id, key]) => nameOfQuota(id, key)),
-    ...asList(budgets).map((id) => nameOfBudget(id)),
-  ]
+  entries: readonly { readonly id: string; readonly what: readonly unknown[] }[],
+): Promise<readonly DispatchItem[]> {
+  if (entries.length === 0) return []
   await giveBack(
     ctx,
-    names.map(
-      (name): GivenBack => ({
-        name,
-        holder: lease === '' ? '' : holderOf(execution, lease),
-        withUnits: back === 1,
-        waiter: waiterOf(`fp:${partition}`, line),
-        token,
-      }),
-    ),
+    entries.flatMap(({ what }) => readGiveBack(partition, what)),
   )
-  await remove(ctx, partition, entry)
-  return {
+  const tag = `fp:${partition}`
+  await ctx.invoke({ name: 'admission_given_back', tag, args: [entries.map(({ id }) => id)] })
+  return entries.map(({ id, what }) => ({
     outcome: 'advanced',
-    entryId,
+    entryId: makeEntryId(partition, id),
     flowId: null,
-    executionId: execution,
+    executionId: (what as GiveBackMessage)[6],
     edges: 0,
     satisfied: 0,
     impossible: 0,
     skipped: 0,
     corrupt: [],
-  }
+  }))
+}
+
+export function readGiveBack(partition: number, what: readonly unknown[]): readonly GivenBack[] {
+  const [, quotas, budgets, leases, line, token] = what as GiveBackMessage
+  const names = [
+    ...asList(quotas).map(([id, key]) => nameOfQuota(id, key)),
+    ...asList(budgets).map((id) => nameOfBudget(id)),
+  ]
+  const tag = `fp:${partition}`
+  const held = asList(leases).map(([base, back, of]): HeldLeases => [originOf(tag, base), back === 1, of])
+  const waits = token === '' ? undefined : { waiter: waiterOf(tag, line), token }
+  return names.map((name) => ({ name, held, waits }))
 }
 
 /** A holder that is to make room for another's head. */
@@ -66,8 +64,10 @@ export async function carryCancel(
   entry: string,
 ): Promise<DispatchItem> {
   const entryId = makeEntryId(partition, entry)
-  const message = await read(ctx, partition, entry, 'k')
-  if (message === undefined) return { outcome: 'noop', entryId }
+  const tag = `fp:${partition}`
+  const { reply } = await ctx.invoke({ name: 'suspensions_message', tag, args: [entry, 1] })
+  const [kind, message] = reply
+  if (kind !== 'k') return { outcome: 'noop', entryId }
   const [namespace, , , name, holder] = message as readonly string[] as readonly [
     string,
     string,
@@ -76,23 +76,8 @@ export async function carryCancel(
     string,
   ]
   await cancelHolder(ctx, namespace, holder)
-  const tag = await tagOfResource(ctx, name)
-  await ctx.invoke({ name: 'admission_done', tag, args: ['to_cancel', [`${name}\0${holder}`]] })
-  await remove(ctx, partition, entry)
+  const tagOfName = await tagOfResource(ctx, name)
+  await ctx.invoke({ name: 'admission_done', tag: tagOfName, args: ['to_cancel', [`${name}\0${holder}`]] })
+  await ctx.invoke({ name: 'suspensions_delivered', tag, args: [entry, []] })
   return { outcome: 'delivered', entryId, message: 'holder_cancelled', more: false }
-}
-
-async function read(
-  ctx: ValkeyContext,
-  partition: number,
-  entry: string,
-  kind: string,
-): Promise<readonly unknown[] | undefined> {
-  const tag = `fp:${partition}`
-  const { reply } = await ctx.invoke({ name: 'suspensions_message', tag, args: [entry, 1] })
-  return reply[0] === kind ? reply[1] : undefined
-}
-
-async function remove(ctx: ValkeyContext, partition: number, entry: string): Promise<void> {
-  await ctx.invoke({ name: 'suspensions_delivered', tag: `fp:${partition}`, args: [entry, []] })
 }

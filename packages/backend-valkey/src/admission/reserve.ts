@@ -4,7 +4,7 @@ import type { ValkeyContext } from '../context.js'
 import type { ItemArg } from '../library/invoke.js'
 import { installQuota } from '../quotas/copies.js'
 import type { PackedAmounts } from './packed-demands.js'
-import { holderOf, nameOfBudget, nameOfQuota, tagOfResource, waiterOf } from './resource-names.js'
+import { nameOfBudget, nameOfQuota, originOf, tagOfResource, waiterOf } from './resource-names.js'
 
 /** What came of an offer's executions, once all that they ask was tried. */
 export interface Reserved {
@@ -77,9 +77,10 @@ export async function reserve(
 
 function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Demand[] {
   const first = must(offer.items[0], 'an offered execution')
-  const holder = (item: OfferedItem) => holderOf(`{${tag}}:${item.id}`, item.lease)
+  const origin = originOf(tag, offer.token)
+  const idsOf = (items: readonly OfferedItem[]) => items.map(({ id }) => id).join('')
   const waiter = waiterOf(tag, offer.line)
-  const quotas = first.quotas.map(([id, key], place): Demand => {
+  const quotas = first.asks.quotas.map(([id, key], place): Demand => {
     const name = nameOfQuota(id, key)
     return {
       name,
@@ -93,11 +94,13 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
               key,
               waiter,
               offer.token,
+              origin,
+              idsOf(items),
               items.map(
-                (item): ItemArg<'quotas_reserve', 4> => [
-                  holder(item),
-                  item.quotas[place]?.[2] ?? 0,
-                  item.begins,
+                ({ number, asks, begins }): ItemArg<'quotas_reserve', 6> => [
+                  number,
+                  asks.quotas[place]?.[2] ?? 0,
+                  begins,
                 ],
               ),
             ],
@@ -109,7 +112,7 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
       },
     }
   })
-  const budgets = first.budgets.map(([id], place): Demand => {
+  const budgets = first.asks.budgets.map(([id], place): Demand => {
     const name = nameOfBudget(id)
     return {
       name,
@@ -121,9 +124,11 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
             id,
             waiter,
             offer.token,
+            origin,
+            idsOf(items),
             items.map(
-              (item): ItemArg<'budgets_reserve', 3> => [
-                holder(item),
+              (item): ItemArg<'budgets_reserve', 5> => [
+                item.number,
                 item.begins,
                 [...estimateOf(item, place)],
               ],
@@ -137,8 +142,8 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
   return [...quotas, ...budgets]
 }
 
-function estimateOf({ budgets, id }: OfferedItem, place: number): PackedAmounts {
-  const budget = budgets[place]
+function estimateOf({ asks, id }: OfferedItem, place: number): PackedAmounts {
+  const budget = asks.budgets[place]
   if (budget !== undefined) return budget[1]
   throw engineError('corruption', `${id} does not ask what its line does`, { subject: id })
 }

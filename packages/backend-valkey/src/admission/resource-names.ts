@@ -33,6 +33,15 @@ export async function tagOfResource(ctx: Pick<ValkeyContext, 'partitions'>, name
 /** An execution under one lease. */
 export const holderOf = (executionId: string, lease: string) => `${executionId}|${lease}`
 
+/** The id of a lease from its beginning and the number that it ends in, as `shared/bundles.lua` takes it apart. */
+export const leaseOf = (base: string, number: number) =>
+  `${base}${number.toString(16).padStart(LEASE_LENGTH - base.length, '0')}`
+
+/** What leases of one claim in a flow partition have in common. */
+export const originOf = (tag: string, base: string) => `{${tag}}:|${base}`
+
+const LEASE_LENGTH = 36
+
 export function readHolder(holder: string): {
   readonly executionId: string
   readonly tag: string

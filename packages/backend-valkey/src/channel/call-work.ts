@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { type Bytes, engineError, isEngineError } from '@flowfabric/core'
+import { type Bytes, engineError, isEngineError, must } from '@flowfabric/core'
 import type { PackedAmounts } from '../admission/packed-demands.js'
+import { leaseOf } from '../admission/resource-names.js'
 import type { LibraryFunctions } from '../generated/functions.js'
 import { asList } from '../library/as-list.js'
 import { interned } from '../library/interned.js'
@@ -58,6 +59,8 @@ export async function callWork(invoke: Invoke, tag: string, batch: WorkBatch): P
         routes.list.map(({ rid, text, laneKey }): WorkArgs[2][number] => [rid, text, laneKey]),
         items,
         batch.claims.map((claim) => packClaim(claim, isRepeat)),
+        batch.carries,
+        [...batch.carried],
       ],
       bytes,
       brings: bringsOf(batch),
@@ -68,7 +71,7 @@ export async function callWork(invoke: Invoke, tag: string, batch: WorkBatch): P
     if (batch.claims.length > 0 && isLost(fault)) return call(true)
     throw fault
   })
-  const [ended, submitted, claimed, notes, offers] = answer.reply
+  const [ended, submitted, claimed, notes, offers, messages] = answer.reply
   return {
     ends: asList(ended),
     submits: asList(submitted).map((reply) => readSubmit(reply, answer.bytes)),
@@ -80,6 +83,7 @@ export async function callWork(invoke: Invoke, tag: string, batch: WorkBatch): P
       notes: readNotes(notes, index, batch.claims[index]),
       edges: answer.news.edges,
     })),
+    messages: asList(messages).map(([entry, what]) => ({ entry, what })),
   }
 }
 
@@ -152,19 +156,22 @@ function readSubmit(reply: readonly unknown[], bytes: readonly Uint8Array[]): Su
 }
 
 function readOffers(offers: LibraryFunctions['work_work']['reply'][4], index: number): readonly Offer[] {
-  return asList(offers).flatMap(([nth, line, list]): Offer[] => {
+  return asList(offers).flatMap(([nth, line, token, namespace, asked, list]): Offer[] => {
     if (nth !== index + 1) return []
+    const asks = asList(asked).map(([quotas, budgets]): OfferedItem['asks'] => ({
+      quotas: asList(quotas),
+      budgets: asList(budgets).map(([budget, estimate]) => [budget, asList(estimate as PackedAmounts)]),
+    }))
     const items = asList(list).map(
-      ([id, lease, begins, quotas, budgets, namespace]): OfferedItem => ({
+      ([id, number, begins, place]): OfferedItem => ({
         id,
-        lease,
+        number,
+        lease: leaseOf(token, number),
         begins,
-        quotas: asList(quotas),
-        budgets: asList(budgets).map(([budget, estimate]) => [budget, asList(estimate as PackedAmounts)]),
-        namespace,
+        asks: must(asks[place - 1], 'what it asks'),
       }),
     )
-    return [{ line, token: items[0]?.lease.slice(0, BASE_LENGTH) ?? '', items }]
+    return [{ line, namespace, token, items }]
   })
 }
 
@@ -181,9 +188,6 @@ function readNotes(notes: Notes, index: number, claim: ClaimPart | undefined): r
     return [{ lane, state: state === 'closed' || state === 'full' ? state : 'open', weight, active }]
   })
 }
-
-/** Of a lease's id, what is the same in a claim's call. */
-const BASE_LENGTH = 24
 
 /**
  * 24 of the 36 characters of a lease's id; the function counts on behind them. A version 8 UUID: its bits are ours. Node keeps

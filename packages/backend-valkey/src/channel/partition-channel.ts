@@ -7,6 +7,7 @@ import type {
   ClaimPart,
   EndItem,
   EndReply,
+  LeftMessage,
   SubmitItem,
   SubmitReply,
   WorkBatch,
@@ -29,6 +30,8 @@ export interface PartitionChannel {
   submit(item: SubmitItem, answering: Answering<SubmitReply>): void
   /** Carried out after what was brought before it. */
   claim(part: ClaimPart): Promise<ClaimedPart>
+  /** The message of this entry was carried. Goes along with the next call; if it is lost, the message is carried again. */
+  forget(entry: string): void
 }
 
 interface Entry<Item, Reply> {
@@ -48,13 +51,20 @@ interface Taken {
   readonly ends: readonly Ends[]
   readonly submits: readonly Submits[]
   readonly claims: readonly Claims[]
+  /** Entries of messages that were carried. */
+  readonly carried: readonly string[]
 }
 
 /**
  * Group commit in the process: what comes in one tick goes in one call, and what comes while calls are under way in the
  * next one. A call that fails for a reason of its own is tried again in halves, down to the item that is the cause.
  */
-export function createPartitionChannel(tag: string, invoke: Invoke): PartitionChannel {
+export function createPartitionChannel(
+  tag: string,
+  invoke: Invoke,
+  carry?: (messages: readonly LeftMessage[]) => void,
+): PartitionChannel {
+  let carried: string[] = []
   let ends: Ends[] = []
   let submits: Submits[] = []
   let claims: Claims[] = []
@@ -72,12 +82,13 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
   }
 
   const start = () => {
-    while (calls < CALLS_MAX && ends.length + submits.length + claims.length > 0) {
+    while (calls < CALLS_MAX && ends.length + submits.length + claims.length + carried.length > 0) {
       const room = { items: ITEMS_MAX, bytes: BYTES_MAX }
       const taken: Taken = {
         ends: take(ends, keysUnderWay, room),
         submits: take(submits, keysUnderWay, room),
         claims: claims.slice(0, CLAIMS_MAX),
+        carried,
       }
       ends = withoutFirst(ends, taken.ends.length)
       submits = withoutFirst(submits, taken.submits.length)
@@ -85,8 +96,9 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
       const areAllTaken = ends.length + submits.length === 0
       const ready = areAllTaken ? taken.claims : []
       claims = claims.slice(ready.length)
-      if (taken.ends.length + taken.submits.length + ready.length === 0) return
+      if (taken.ends.length + taken.submits.length + ready.length + carried.length === 0) return
       calls += 1
+      carried = []
       void carryOut({ ...taken, claims: ready }).finally(() => {
         calls -= 1
         for (const { key } of taken.ends) keysUnderWay.delete(key)
@@ -101,9 +113,12 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
       ends: taken.ends.map(({ item }) => item),
       submits: taken.submits.map(({ item }) => item),
       claims: taken.claims.map(({ item }) => item),
+      carried: taken.carried,
+      carries: carry !== undefined,
     }
     try {
       const replies = await callWork(invoke, tag, batch)
+      if (replies.messages.length > 0) carry?.(replies.messages)
       settle(taken.ends, replies.ends)
       settle(taken.submits, replies.submits)
       settle(taken.claims, replies.claims)
@@ -111,7 +126,8 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
       if (isEngineError(error, 'store_full') && taken.submits.length > 0) {
         // Only new work is refused: what ends and goes on frees memory.
         for (const { answering } of taken.submits) answering.reject(error)
-        if (taken.ends.length + taken.claims.length > 0) await carryOut({ ...taken, submits: [] })
+        if (taken.ends.length + taken.claims.length + taken.carried.length > 0)
+          await carryOut({ ...taken, submits: [] })
       } else await halve(taken, error, carryOut)
     }
   }
@@ -131,6 +147,10 @@ export function createPartitionChannel(tag: string, invoke: Invoke): PartitionCh
         claims.push({ item, key: '', size: 0, group: undefined, answering: { resolve, reject } })
         schedule()
       }),
+    forget(entry) {
+      carried.push(entry)
+      schedule()
+    },
   }
 }
 
@@ -200,7 +220,10 @@ function settle<Item, Reply>(entries: readonly Entry<Item, Reply>[], replies: re
 
 const sharedKinds: readonly EngineError['kind'][] = ['transport', 'unavailable', 'resource_exhausted']
 
-/** A store that isn't there is nobody's fault: half of the items would fare no better. */
+/**
+ * A store that isn't there is nobody's fault: half of the items would fare no better. Entries of messages that were carried are left
+ * to the dispatcher, who carries them again.
+ */
 async function halve(
   { ends, submits, claims }: Taken,
   error: unknown,
@@ -214,8 +237,8 @@ async function halve(
   }
   if (claims.length > 0) {
     // What the claims met is most likely their own trouble, and must not part ends that belong together.
-    if (size > 0) await carryOut({ ends, submits, claims: [] })
-    for (const claim of claims) await carryOut({ ends: [], submits: [], claims: [claim] })
+    if (size > 0) await carryOut({ ends, submits, claims: [], carried: [] })
+    for (const claim of claims) await carryOut({ ends: [], submits: [], claims: [claim], carried: [] })
     return
   }
   const middle = Math.ceil(size / 2)
@@ -223,7 +246,8 @@ async function halve(
     ends: ends.slice(0, middle),
     submits: submits.slice(0, Math.max(0, middle - ends.length)),
     claims: [],
+    carried: [],
   }
   await carryOut(first)
-  await carryOut({ ends: ends.slice(middle), submits: submits.slice(first.submits.length), claims: [] })
+  await carryOut({ ...first, ends: ends.slice(middle), submits: submits.slice(first.submits.length) })
 }

@@ -94,7 +94,8 @@ export interface LaneNote {
 export interface Offer {
   /** The line's id: a hash of its admission key. */
   readonly line: string
-  /** What names the offer. */
+  readonly namespace: string
+  /** What names the offer, and the leases' ids begin with. */
   readonly token: string
   /** In their order. All ask of the same quotas and budgets. */
   readonly items: readonly OfferedItem[]
@@ -103,13 +104,15 @@ export interface Offer {
 export interface OfferedItem {
   /** UUID of the execution. */
   readonly id: string
-  /** Id of the lease under which it would be claimed. */
+  /** Id of the lease under which it would be claimed: the offer's token, and a number behind it. */
   readonly lease: string
+  readonly number: number
   /** `false` when an attempt goes on. */
   readonly begins: boolean
-  readonly quotas: readonly (readonly [id: string, key: string, cost: number])[]
-  readonly budgets: readonly (readonly [id: string, estimate: PackedAmounts])[]
-  readonly namespace: string
+  readonly asks: {
+    readonly quotas: readonly (readonly [id: string, key: string, cost: number])[]
+    readonly budgets: readonly (readonly [id: string, estimate: PackedAmounts])[]
+  }
 }
 
 /** What a claim got in a partition. */
@@ -127,14 +130,26 @@ export interface ClaimedPart {
   readonly edges: number
 }
 
+/** A message that a call left in the outbox, for its caller to carry: what ended leases held of quotas and budgets. */
+export interface LeftMessage {
+  /** Id of its entry. */
+  readonly entry: string
+  readonly what: readonly unknown[]
+}
+
 export interface WorkBatch {
   readonly ends: readonly EndItem[]
   readonly submits: readonly SubmitItem[]
   readonly claims: readonly ClaimPart[]
+  /** Entries of messages that were carried. */
+  readonly carried: readonly string[]
+  /** Whether the caller carries the messages that the call leaves. */
+  readonly carries: boolean
 }
 
 export interface WorkReplies {
   readonly ends: readonly EndReply[]
   readonly submits: readonly SubmitReply[]
   readonly claims: readonly ClaimedPart[]
+  readonly messages: readonly LeftMessage[]
 }

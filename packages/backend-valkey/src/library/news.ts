@@ -29,6 +29,21 @@ export interface News {
   readonly frames: readonly string[]
 }
 
+export const noNews: News = {
+  nowMs: 0,
+  edges: 0,
+  ready: new Map(),
+  dueAtMs: null,
+  outbox: false,
+  ended: [],
+  attention: [],
+  lastEvent: null,
+  freed: [],
+  heard: null,
+  serves: null,
+  frames: [],
+}
+
 export function readNews(packed: readonly unknown[]): News {
   const [
     nowMs,

@@ -1,5 +1,5 @@
-import { type DispatchItem, type FlowId, makeEntryId } from '@flowfabric/core'
-import { carryCancel, carryGiveBack } from '../admission/messages.js'
+import { type DispatchItem, type FlowId, makeEntryId, must } from '@flowfabric/core'
+import { carryCancel, carryGiveBacks } from '../admission/messages.js'
 import type { ValkeyContext } from '../context.js'
 import { MEMBERS_PER_STEP } from '../flows/finish.js'
 import { isOneItems } from './faults.js'
@@ -11,8 +11,9 @@ import { settleFlow } from './settle.js'
 export async function carryOut(
   ctx: ValkeyContext,
   partition: number,
-  { kind, id, flowId: flow }: NamedEntry,
+  named: NamedEntry,
 ): Promise<DispatchItem> {
+  const { kind, id, flowId: flow } = named
   const flowId = flow as FlowId
   const tag = `fp:${partition}`
   switch (kind) {
@@ -24,7 +25,7 @@ export async function carryOut(
     case 'message':
       return carryMessage(ctx, partition, id)
     case 'give_back':
-      return carryGiveBack(ctx, partition, id)
+      return must((await carryGiveBacks(ctx, partition, [named]))[0], 'its answer')
     case 'cancel_holder':
       return carryCancel(ctx, partition, id)
     case 'release': {
@@ -42,16 +43,14 @@ export async function carryOut(
   }
 }
 
-/** Entries one after the other, but for what is given back, which hinders nothing. */
+/** Entries one after the other, but for what is given back: that goes together, and hinders nothing. */
 export async function carryOutEach(
   ctx: ValkeyContext,
   partition: number,
   named: readonly NamedEntry[],
 ): Promise<readonly DispatchItem[]> {
   const isGivenBack = ({ kind }: NamedEntry) => kind === 'give_back'
-  const givenBack = Promise.all(
-    named.filter(isGivenBack).map((each) => carryOutGuarded(ctx, partition, each)),
-  )
+  const givenBack = carryOutTogether(ctx, partition, named.filter(isGivenBack))
   const items: DispatchItem[] = []
   try {
     for (const each of named) if (!isGivenBack(each)) items.push(await carryOutGuarded(ctx, partition, each))
@@ -59,6 +58,20 @@ export async function carryOutEach(
     await Promise.allSettled([givenBack])
   }
   return [...items, ...(await givenBack)]
+}
+
+/** What is wrong with one of them is found by trying each alone. */
+async function carryOutTogether(
+  ctx: ValkeyContext,
+  partition: number,
+  named: readonly NamedEntry[],
+): Promise<readonly DispatchItem[]> {
+  try {
+    return await carryGiveBacks(ctx, partition, named)
+  } catch (fault) {
+    if (!isOneItems(fault)) throw fault
+    return Promise.all(named.map((each) => carryOutGuarded(ctx, partition, each)))
+  }
 }
 
 /** One entry that can't be carried out leaves the others of its pass unharmed. */

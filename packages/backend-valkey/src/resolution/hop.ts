@@ -9,6 +9,8 @@ export interface NamedEntry {
   readonly kind: 'settlement' | 'release' | 'replay' | 'message' | 'give_back' | 'cancel_holder'
   readonly id: string
   readonly flowId: string
+  /** What is to be given back, of an entry of that kind. */
+  readonly what: readonly unknown[]
 }
 
 /** What one call did with entries of a partition's outbox. */
@@ -50,10 +52,11 @@ export async function runHop(ctx: ValkeyContext, request: HopRequest): Promise<H
   const [items, others, more, hasCancels] = reply
   return {
     items: asList(items).map((told) => readDispatchItem(partition, told)),
-    named: asList(others).map(([kind, id, flowId]) => ({
+    named: asList(others).map(([kind, id, flowId, what]) => ({
       kind: kinds[kind as keyof typeof kinds],
       id,
       flowId,
+      what: asList(what),
     })),
     more,
     hasCancels,

@@ -17,6 +17,7 @@ import type { Answer } from '../library/invoke.js'
 import { orNotFound } from '../library/not-found.js'
 import { packEnd } from './child-ends.js'
 import { tagOf, wholeId } from './ids.js'
+import type { RememberedSuspension, RememberedSuspensions } from './remembered.js'
 import { packJson, readCondition, readState } from './stored-suspension.js'
 import { createTurns } from './turns.js'
 import { waitpointNotFound } from './waitpoints.js'
@@ -24,17 +25,24 @@ import { waitpointNotFound } from './waitpoints.js'
 type Verdict = LibraryFunctions['suspensions_deliver_signal']['args'][3]
 type Told = Answer<'suspensions_deliver_signal'>
 
-const unjudged: Verdict = ['', 0, 0, '', false, [], []]
+const unjudged: Verdict = ['', 0, 0, '', false, [], [], 0]
 
 /**
- * Keeps signals, or counts them for the suspension that stands: judged here by what the store shows, and applied if nothing
- * changed it meanwhile. Deliveries of this process to one execution are judged one after the other.
+ * Keeps signals, or counts them for the suspension that stands: judged here by what this process knows of it, else by what the store
+ * shows, and applied if nothing changed it meanwhile. Deliveries of this process to one execution are judged one after the other.
  */
-export function createSignalDelivery(ctx: ValkeyContext) {
+export function createSignalDelivery(ctx: ValkeyContext, remembered: RememberedSuspensions) {
   const turns = createTurns()
   return async (params: DeliverSignal): Promise<DeliverSignalOutcome> => {
     checkDeliverSignal(params, await ctx.partitions())
-    const told = await send(ctx, params, unjudged)
+    const known = remembered.take(params.waitpointId)
+    const verdict = guess(params, known)
+    const sent = send(ctx, params, verdict)
+    // Who waits for such work asks right behind it, instead of when it was answered.
+    if (holds(verdict) && known?.resumes !== undefined) {
+      ctx.expectReady(partitionIndexOf(params.waitpointId), known.resumes)
+    }
+    const told = await sent
     if (told.reply[0] !== 'judge') return toOutcome(params, told.reply)
     return turns.take(String(told.reply[3]), () => judgeAndApply(ctx, params, told))
   }
@@ -47,7 +55,7 @@ async function judgeAndApply(
 ): Promise<DeliverSignalOutcome> {
   let told = first
   for (let tries = 1; tries < limits.signalTriesMax; tries += 1) {
-    const verdict = judge(params, told)
+    const verdict = judgeTold(params, told)
     if (verdict === 'not_matched') return { outcome: 'not_matched' }
     told = await send(ctx, params, verdict)
     if (told.reply[0] !== 'judge') return toOutcome(params, told.reply)
@@ -75,12 +83,36 @@ function send(ctx: ValkeyContext, params: DeliverSignal, verdict: Verdict): Prom
   )
 }
 
+const holds = ([word, , , , isMet]: Verdict) => word === 'c' && isMet
+
+/** What a signal is not refused by: only the store's own word is. */
+function guess(params: DeliverSignal, known: RememberedSuspension | undefined): Verdict {
+  if (known === undefined) return unjudged
+  try {
+    const verdict = judge(params, known)
+    return verdict === 'not_matched' ? unjudged : verdict
+  } catch {
+    return unjudged
+  }
+}
+
 /** Throws `payload_opaque`. */
-function judge(params: DeliverSignal, { reply, bytes }: Told): Verdict | 'not_matched' {
-  const [, revision, sequence] = reply
-  const condition = readCondition(must(bytes[0], 'a condition'))
-  const before = readState(must(bytes[1], 'its state'))
-  const signal = { ...params, sequence: Number(sequence) }
+function judgeTold(params: DeliverSignal, { reply, bytes }: Told): Verdict | 'not_matched' {
+  const [, revision, sequence, , sinceMs] = reply
+  return judge(params, {
+    condition: readCondition(must(bytes[0], 'a condition')),
+    state: readState(must(bytes[1], 'its state')),
+    stamp: { revision: Number(revision), sinceMs: Number(sinceMs), signals: Number(sequence) - 1 },
+  })
+}
+
+/** Throws `payload_opaque`. */
+function judge(
+  params: DeliverSignal,
+  { condition, state: before, stamp: { revision, sinceMs, signals: known } }: RememberedSuspension,
+): Verdict | 'not_matched' {
+  const sequence = known + 1
+  const signal = { ...params, sequence }
   const { state, verdict } = judgeSignal(condition, before, signal)
   switch (verdict) {
     case 'opaque':
@@ -90,18 +122,10 @@ function judge(params: DeliverSignal, { reply, bytes }: Told): Verdict | 'not_ma
     case 'counted': {
       const { signals, children } = evidenceOf(condition, state)
       const holds = conditionHolds(condition, state)
-      return [
-        'c',
-        Number(revision),
-        Number(sequence),
-        packJson(state),
-        holds,
-        [...signals],
-        children.map(packEnd),
-      ]
+      return ['c', revision, sequence, packJson(state), holds, [...signals], children.map(packEnd), sinceMs]
     }
     default:
-      return ['n', Number(revision), Number(sequence), '', false, [], []]
+      return ['n', revision, sequence, '', false, [], [], sinceMs]
   }
 }
 

@@ -28,6 +28,7 @@ import { asList } from '../library/as-list.js'
 import { suspensionReasonLetters, timeoutBehaviourLetters } from '../records/letters.js'
 import { packEnd, readEnds } from './child-ends.js'
 import { wholeId } from './ids.js'
+import type { RememberedSuspensions } from './remembered.js'
 import { readResumption } from './resumption.js'
 import { packJson } from './stored-suspension.js'
 import { readSignal } from './told-signals.js'
@@ -38,13 +39,18 @@ type Reply = readonly unknown[]
 /** Releases leases to wait for conditions. Each item is a step of its own. */
 export async function suspend(
   ctx: ValkeyContext,
+  remembered: RememberedSuspensions,
   params: Suspend,
 ): Promise<{ readonly items: readonly SuspendOutcome[] }> {
   const checked: readonly CheckedHandle[] = checkSuspend(params, await ctx.partitions())
   const items = await writeEach<SuspendOutcome>(ctx, checked, (tag, placed) =>
     Promise.all(
       placed.map(({ handle, index }) =>
-        suspendOne(ctx, params.namespaces, { tag, handle, item: must(params.items[index], 'an item') }),
+        suspendOne(ctx, remembered, params.namespaces, {
+          tag,
+          handle,
+          item: must(params.items[index], 'an item'),
+        }),
       ),
     ),
   )
@@ -67,6 +73,7 @@ interface Judged {
 /** Judges what the store shows of what came early, as often as it shows more of it. */
 async function suspendOne(
   ctx: ValkeyContext,
+  remembered: RememberedSuspensions,
   namespaces: Suspend['namespaces'],
   one: One,
 ): Promise<SuspendOutcome> {
@@ -82,7 +89,15 @@ async function suspendOne(
     })
     if (reply[0] === 'judge') judged = judge(one.item, judged, reply, bytes)
     else if (reply[0] === 'again') judged = start
-    else return toOutcome(one.item, reply, bytes)
+    else {
+      const [outcome, , , revision, sinceMs, signals, rid] = reply
+      if (outcome === 'suspended' && revision !== undefined) {
+        const stamp = { revision: Number(revision), sinceMs: Number(sinceMs), signals: Number(signals) }
+        const resumes = one.item.resumePolicy?.delayMs ? undefined : String(rid)
+        remembered.remember({ condition, state: judged.state, stamp, resumes })
+      }
+      return toOutcome(one.item, reply, bytes)
+    }
   }
 }
 
