@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type EntryId,
   type ExecutionId,
@@ -12,8 +13,10 @@ import {
 } from '@flowfabric/core'
 import {
   holderOf,
+  leaseOf,
   nameOfBudget,
   nameOfQuota,
+  originOf,
   tagOfResource,
 } from '../../../packages/backend-valkey/src/admission/resource-names.js'
 import type { ValkeyContext } from '../../../packages/backend-valkey/src/context.js'
@@ -51,28 +54,22 @@ export function createValkeyFaults(inside: ValkeyInside, partitions: readonly Pa
     },
 
     // Whoever looked at the execution was told that it runs.
-    leaveSlot: async (quotaId, holder) => {
-      const name = nameOfQuota(quotaId, '')
-      await asProcess(inside, async (ctx) => {
-        const tag = await tagOfResource(ctx, name)
-        const lease = holderOf(holder, 'lease')
-        await ctx.invoke({ name: 'quotas_reserve', tag, args: [quotaId, '', '', '', [[lease, 0, true]]] })
-        await ctx.invoke({ name: 'admission_settle', tag, args: [[[name, lease, true]]] })
-      })
-    },
-    leaveReservation: async (budgetId, holder) => {
-      const name = nameOfBudget(budgetId)
-      await asProcess(inside, async (ctx) => {
-        const tag = await tagOfResource(ctx, name)
-        const lease = holderOf(holder, 'lease')
-        await ctx.invoke({
+    leaveSlot: (quotaId, holder) =>
+      leaveHolder(inside, nameOfQuota(quotaId, ''), holder, (ctx, tag, origin) =>
+        ctx.invoke({
+          name: 'quotas_reserve',
+          tag,
+          args: [quotaId, '', '', '', origin, uuidOf(holder), [[1, 0, true]]],
+        }),
+      ),
+    leaveReservation: (budgetId, holder) =>
+      leaveHolder(inside, nameOfBudget(budgetId), holder, (ctx, tag, origin) =>
+        ctx.invoke({
           name: 'budgets_reserve',
           tag,
-          args: [budgetId, '', '', [[lease, true, ['tokens', 1]]]],
-        })
-        await ctx.invoke({ name: 'admission_settle', tag, args: [[[name, lease, true]]] })
-      })
-    },
+          args: [budgetId, '', '', origin, uuidOf(holder), [[1, true, ['tokens', 1]]]],
+        }),
+      ),
     resetAndWakeNobody: () =>
       asProcess(inside, async (ctx) => {
         await ctx.invoke({ name: 'budgets_reset_due', tag: 'b:0', args: [100] })
@@ -155,6 +152,21 @@ export function createValkeyFaults(inside: ValkeyInside, partitions: readonly Pa
       await send('SET', key, JSON.stringify({ ...summary, publicFlowState }))
     },
   }
+}
+
+async function leaveHolder(
+  inside: ValkeyInside,
+  name: string,
+  holder: ExecutionId,
+  reserve: (ctx: ValkeyContext, tag: string, origin: string) => Promise<unknown>,
+): Promise<void> {
+  const base = randomUUID().slice(0, 24)
+  await asProcess(inside, async (ctx) => {
+    const tag = await tagOfResource(ctx, name)
+    await reserve(ctx, tag, originOf(tagOf(holder).slice(1, -1), base))
+    const runs = [[name, holderOf(holder, leaseOf(base, 1)), true]] as [string, string, boolean][]
+    await ctx.invoke({ name: 'admission_settle', tag, args: [runs] })
+  })
 }
 
 /** What another process does with the same store. */
