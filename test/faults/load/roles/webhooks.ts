@@ -32,10 +32,11 @@ export const webhooks: RoleFactory = ({ ledger, basics, hookUrl, received }) => 
     const { pending } = await client.webhooks.get(id)
     return pending > 0 ? `${pending} deliveries wait` : undefined
   },
-  async judge({ client, stored, isDurable, wrong, lost }) {
+  async judge({ client, stored, wrong, lost }) {
     const { failed, state, missedAtMs } = await client.webhooks.get(id)
-    // A feed that has lost its end may be behind who reads it.
-    if (failed > 0 || state !== 'active' || (isDurable && missedAtMs !== null))
+    // A feed that has lost its end is behind who reads it. What has begun, and waits for nothing, is told there too.
+    const keepsAll = ledger.kills.every(({ windowMs }) => windowMs === 0)
+    if (failed > 0 || state !== 'active' || (keepsAll && missedAtMs !== null))
       wrong(
         `the webhook is ${state}, ${failed} deliveries were given up, events were missed at ${missedAtMs}`,
       )
