@@ -1,4 +1,11 @@
-import { engineError, makePartitionTag, mintExecutionId, parseKind, partitionTagOf } from '@flowfabric/core'
+import {
+  engineError,
+  makePartitionTag,
+  mintExecutionId,
+  mintInstanceId,
+  parseKind,
+  partitionTagOf,
+} from '@flowfabric/core'
 import { foundationScanners } from '@flowfabric/scanners'
 import { afterEach, describe, expect, it } from 'vitest'
 import { flowPartitions } from '../support/drive.js'
@@ -143,9 +150,29 @@ describe('a partition that fails', () => {
     // A heartbeat each second, and pulses that have backed off: no storm on what is down.
     expect(stage.totalCalls()).toBeLessThan(90)
     stage.disturb = undefined
-    await stage.clock.advance(15_000)
+    await stage.clock.advance(6_000)
     expect(await stage.stateOf(id)).toBe('waiting')
     expect(engine.health().isReady).toBe(true)
+  })
+
+  it('waits no longer once the store was away altogether and is back', async () => {
+    stage = openStage()
+    const engine = stage.openEngine()
+    await engine.start()
+    const id = await stage.submit({ delayMs: 100 })
+    // It goes bit by bit, so that passes fail again and again.
+    stage.disturb = (operation) => {
+      if (operation !== 'maintenance.pulse') throw engineError('store_unreachable', 'nobody answers')
+    }
+    await stage.clock.advance(40_000)
+    stage.disturb = () => {
+      throw engineError('store_unreachable', 'nobody answers')
+    }
+    await stage.clock.advance(3_000)
+    stage.disturb = undefined
+    await stage.clock.advance(6_000)
+    expect(await stage.stateOf(id)).toBe('waiting')
+    expect(engine.health().failingScanners).toEqual({})
   })
 })
 
@@ -227,6 +254,21 @@ describe('engines share the partitions', () => {
     stage = openStage({ partitionCount: 16 })
     await stage.openEngine().start()
     expect([...(await visitedBy())].sort()).toEqual([...flowPartitions(16)].sort())
+  })
+
+  it('shares with one that was killed a moment ago, unless it knows that it is alone', async () => {
+    stage = openStage()
+    const killed = { engineId: mintInstanceId(), label: 'killed', aliveMs: 15_000 }
+    await stage.model.engines.heartbeat(killed)
+    // Of flows, of quotas and of budgets.
+    const total = 4 + 8 + 1
+    const one = stage.openEngine()
+    await one.start()
+    expect(one.health().partitionsOwned).toBeLessThan(total)
+    await one.stop()
+    const alone = stage.openEngine({ alone: true })
+    await alone.start()
+    expect(alone.health().partitionsOwned).toBe(total)
   })
 
   it('among four every partition has one owner; of one that dies silently the others take over in 15 s', async () => {

@@ -80,8 +80,9 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
   const signingSecrets = await secretsOf(address, store, options)
   const engine = createEngine({
     label: `${hostname()}:${process.pid}`,
-    // An embedded store carries out one statement at a time: background passes must not queue up before workers.
-    ...(isEmbedded(address) ? { passesMax: 2 } : {}),
+    // An embedded store carries out one statement at a time: background passes must not queue up before workers. And it is
+    // locked to this process, so that what a killed one was doing goes on at once.
+    ...(isEmbedded(address) ? { passesMax: 2, alone: true } : {}),
     ...options.engine,
     backend: store.backend,
     scanners,

@@ -197,6 +197,7 @@ export function createEngine(options: EngineOptions): Engine {
       partitions: scannedPartitions(counts),
       heartbeatMs: settings.heartbeatMs,
       aliveMs: settings.aliveMs,
+      alone: settings.alone,
       clock,
       random,
       logger,

@@ -56,6 +56,11 @@ export interface EngineOptions {
   readonly heartbeatMs?: number | undefined
   /** For how long an engine that is silent counts as alive (default 15000); above twice the heartbeat. */
   readonly aliveMs?: number | undefined
+  /**
+   * Nobody else can be on this store, so that engines which are still registered are dead, however lately they were heard of
+   * (default: others may be).
+   */
+  readonly alone?: boolean | undefined
 }
 
 export type EngineSettings = {
@@ -92,6 +97,7 @@ export function readEngineOptions(options: EngineOptions): EngineSettings {
     claimTriesMax: inRange('claimTriesMax', options.claimTriesMax ?? 8, 1, 64),
     heartbeatMs,
     aliveMs,
+    alone: options.alone ?? false,
   }
 }
 

@@ -3,12 +3,14 @@ import type { ValkeyBackendOptions } from '@flowfabric/backend-valkey'
 import { expect, it } from 'vitest'
 import { withClient } from '../../support/servers/valkey-client.js'
 import { isSoak } from '../../support/soak.js'
-import { openOnCluster, slots, startOwnCluster } from './cluster.js'
-import { expectAsTold, expectNoDefects, untilAllEnded } from './judge.js'
-import type { Kill } from './ledger.js'
-import { median, openChances, reportOutcome } from './report.js'
+import { expectAsTold, expectNoDefects } from '../load/judge.js'
+import { type Kill, nowMs } from '../load/ledger.js'
+import { partitions } from '../load/prepare.js'
+import { median, openChances, reportOutcome } from '../load/report.js'
+import { everyRole } from '../load/roles/index.js'
+import { untilAllEnded } from '../load/settle.js'
+import { openOnCluster, placeOf, slots, startOwnCluster } from './cluster.js'
 import { expectRest } from './rest.js'
-import { partitions } from './server.js'
 
 const kills = Number(process.env.FF_KILLS ?? (isSoak ? 30 : 1))
 
@@ -20,8 +22,8 @@ const nodeTimeoutMs = 1_500
 /** Deployments on one Cluster that differ in what they wait for: one replica's memory, or both disks, or nothing. */
 const waits: Readonly<Record<string, ValkeyBackendOptions['durability']>> = {
   nothing: undefined,
-  wait: { for: ['submit', 'terminal'], replicas: 1, timeoutMs: 4_000 },
-  waitaof: { for: ['submit', 'terminal'], aof: { local: 1, replicas: 1 }, timeoutMs: 4_000 },
+  wait: { for: ['submit', 'terminal', 'record'], replicas: 1, timeoutMs: 4_000 },
+  waitaof: { for: ['submit', 'terminal', 'record'], aof: { local: 1, replicas: 1 }, timeoutMs: 4_000 },
 }
 
 /** From now on the primary sends its replica nothing more, as if the network between them were gone. */
@@ -48,7 +50,12 @@ it(`a Cluster whose primaries are killed ${kills} times under load loses only wh
   const deployments = await Promise.all(
     Object.entries(waits).map(async ([keyPrefix, durability]) => {
       const submitters = durability === undefined ? 1 : 3
-      const scene = await openOnCluster(cluster, random, { keyPrefix, durability, submitters })
+      const scene = await openOnCluster(cluster, random, {
+        keyPrefix,
+        durability,
+        submitters,
+        roles: everyRole,
+      })
       return { ...scene, keyPrefix, recoveriesMs: [] as number[] }
     }),
   )
@@ -64,29 +71,30 @@ it(`a Cluster whose primaries are killed ${kills} times under load loses only wh
   let unplanned = 0
   /** On a machine that is too busy a replica may take over from a primary that only seems to be gone. */
   const noteUnplanned = (before: readonly number[], now: readonly number[], sinceMs: number) => {
-    const serves = (partition: number) => before[partition] !== now[partition]
-    if (!slots.some((_, place) => serves(place))) return
+    const hasMoved = (place: number) => before[place] !== now[place]
+    if (!slots.some((_, place) => hasMoved(place))) return
+    const serves: Kill['serves'] = (partition) => hasMoved(placeOf(partition))
     unplanned += 1
-    const kill = { atMs: sinceMs, backAtMs: performance.now(), windowMs: 2 * nodeTimeoutMs, serves }
+    const kill = { atMs: sinceMs, backAtMs: nowMs(), windowMs: 2 * nodeTimeoutMs, serves }
     for (const { ledger } of deployments) ledger.kills.push(kill)
   }
   let known = await holders()
-  let knownAtMs = performance.now()
+  let knownAtMs = nowMs()
   for (let made = 0; made < kills; made += 1) {
     await pause(500 + random.next() * 1_000)
     const held = await holders()
     noteUnplanned(known, held, knownAtMs)
     const victim = held[Math.floor(random.next() * partitions.flow)] ?? 0
-    const serves = (partition: number) => held[partition] === victim
-    const cutAtMs = performance.now()
+    const serves: Kill['serves'] = (partition) => held[placeOf(partition)] === victim
+    const cutAtMs = nowMs()
     if (made % 3 !== 2) {
       await cutOff(cluster.nodes[victim]?.port ?? 0)
       await pause(random.next() * 1_000)
     }
-    const atMs = performance.now()
+    const atMs = nowMs()
     await cluster.kill(victim)
     await cluster.untilWhole()
-    const backAtMs = performance.now()
+    const backAtMs = nowMs()
     failoversMs.push(backAtMs - atMs)
     for (const { ledger } of deployments) {
       ledger.kills.push({ atMs, backAtMs, windowMs: lagMs + atMs - cutAtMs, serves })
@@ -95,24 +103,24 @@ it(`a Cluster whose primaries are killed ${kills} times under load loses only wh
     await workGoesOn(backAtMs, serves, false)
     await cluster.restart(victim)
     await cluster.untilWhole()
-    await workGoesOn(performance.now(), serves, true)
+    await workGoesOn(nowMs(), serves, true)
     known = await holders()
-    knownAtMs = performance.now()
+    knownAtMs = nowMs()
     expect(known).not.toContain(victim)
     const heirs = held.map((holder, place) => (holder === victim ? (known[place] ?? 0) : holder))
     noteUnplanned(heirs, known, cutAtMs)
   }
   await Promise.all(deployments.map(({ load }) => load.stop()))
-  await Promise.all(deployments.map(({ backend }) => untilAllEnded(backend)))
+  await Promise.all(deployments.map(({ nodes, roles, ledger }) => untilAllEnded(nodes[0], roles, ledger)))
   await expectRest(
     cluster.nodes.map(({ port }) => port),
     deployments.length,
   )
   await Promise.all(deployments.flatMap(({ nodes }) => nodes.map((node) => node.stop())))
-  for (const { keyPrefix, backend, ledger, lines, recoveriesMs } of deployments) {
+  for (const { keyPrefix, backend, ledger, roles, lines, recoveriesMs } of deployments) {
     const durable = waits[keyPrefix] === undefined ? 'outside the window' : 'acknowledged'
-    const losses = await expectAsTold(backend, ledger, durable, `waiting for ${keyPrefix}`)
-    expectNoDefects(lines)
+    const losses = await expectAsTold(backend, ledger, roles, durable, `waiting for ${keyPrefix}`)
+    expectNoDefects(lines, ledger)
     const more = {
       kills,
       unplanned,

@@ -1,4 +1,5 @@
 import { createValkeyBackend, type ValkeyBackendOptions } from '@flowfabric/backend-valkey'
+import { makePartitionTag, type PartitionTag, partitionFamilies } from '@flowfabric/core'
 import { onTestFinished } from 'vitest'
 import { slotOf } from '../../../packages/backend-valkey/src/connection/slots.js'
 import type { Random } from '../../model/random.js'
@@ -7,22 +8,28 @@ import {
   type ValkeyCluster,
   type ValkeyClusterOptions,
 } from '../../support/servers/valkey-cluster.js'
-import { openScene, partitions, type Scene } from './server.js'
+import { partitions } from '../load/prepare.js'
+import { openScene, type Scene, type SceneOptions } from '../load/scene.js'
 
-/** Slots of everything that the deployment has: first those of its flow partitions, in their order. */
-export const slots = (['fp', 'b', 'q'] as const).flatMap((family) => {
-  const count = { fp: partitions.flow, b: partitions.budget, q: partitions.quota }[family]
-  return Array.from({ length: count }, (_, index) => slotOf(`{${family}:${index}}`))
-})
+/** Everything that the deployment has. */
+const tags: readonly PartitionTag[] = partitionFamilies.flatMap((family) =>
+  Array.from({ length: partitions[family] }, (_, index) => makePartitionTag(family, index)),
+)
+
+/** Slots of all partitions: first those of the flow family. */
+export const slots: readonly number[] = tags.map((tag) => slotOf(tag))
+
+/** The place of a partition among them. */
+export const placeOf = (tag: PartitionTag): number => tags.indexOf(tag)
 
 export interface ClusterScene extends Scene {
   readonly cluster: ValkeyCluster
 }
 
 /** On a Cluster of its own in which nobody fails over, however slow the machine is; all ended with the test. */
-export async function openCluster(random: Random, submitters?: number): Promise<ClusterScene> {
+export async function openCluster(random: Random, options?: SceneOptions): Promise<ClusterScene> {
   const cluster = await startOwnCluster({ settings: { 'cluster-node-timeout': 10_000 } })
-  return { cluster, ...(await openOnCluster(cluster, random, { submitters })) }
+  return { cluster, ...(await openOnCluster(cluster, random, options)) }
 }
 
 /** Stopped with the test. */
@@ -32,21 +39,15 @@ export async function startOwnCluster(options?: ValkeyClusterOptions): Promise<V
   return cluster
 }
 
-type DeploymentOptions = Pick<ValkeyBackendOptions, 'durability' | 'keyPrefix'> & {
-  /** Of each node. */
-  readonly submitters?: number | undefined
-}
+type DeploymentOptions = Pick<ValkeyBackendOptions, 'durability' | 'keyPrefix'> & SceneOptions
 
 /** One of several deployments that may share a Cluster. */
 export function openOnCluster(
   cluster: ValkeyCluster,
   random: Random,
-  { submitters, ...options }: DeploymentOptions,
+  { durability, keyPrefix, ...options }: DeploymentOptions = {},
 ): Promise<Scene> {
   const { addresses: nodes } = cluster
-  return openScene(
-    () => createValkeyBackend({ nodes, cluster: true, partitions, ...options }),
-    random,
-    submitters,
-  )
+  const open = () => createValkeyBackend({ nodes, cluster: true, partitions, durability, keyPrefix })
+  return openScene(open, random, options)
 }

@@ -3,10 +3,12 @@ import { expect, it } from 'vitest'
 import type { Random } from '../../model/random.js'
 import { withClient } from '../../support/servers/valkey-client.js'
 import { isSoak } from '../../support/soak.js'
+import { expectAsTold, expectNobodyNoticed, expectNoDefects } from '../load/judge.js'
+import { openChances, reportOutcome } from '../load/report.js'
+import type { Scene } from '../load/scene.js'
+import { untilAllEnded } from '../load/settle.js'
 import { openCluster } from './cluster.js'
-import { expectAsTold, expectNobodyNoticed, expectNoDefects, untilAllEnded } from './judge.js'
-import { openChances, reportOutcome } from './report.js'
-import { openServer, type Scene } from './server.js'
+import { openServer } from './server.js'
 
 const flushes = isSoak ? 400 : 25
 const timeout = 300_000
@@ -21,18 +23,18 @@ async function flushUnderLoad(
   open: (random: Random) => Promise<Scene & { readonly ports: readonly number[] }>,
 ): Promise<void> {
   const { random, seed } = openChances(name)
-  const { ports, backend, nodes, ledger, lines, load } = await open(random)
+  const { ports, backend, nodes, ledger, roles, lines, load } = await open(random)
   for (let made = 0; made < flushes; made += 1) {
     await pause(random.next() < 0.3 ? random.next() * 5 : random.next() * 150)
     const port = ports[Math.floor(random.next() * ports.length)] ?? 0
     await withClient(port, (client) => client.call('FUNCTION', 'FLUSH', 'SYNC'), { answerWithinMs: 10_000 })
   }
   await load.stop()
-  await untilAllEnded(backend)
+  await untilAllEnded(nodes[0], roles, ledger)
   await Promise.all(nodes.map((node) => node.stop()))
   expectNobodyNoticed(lines, ledger)
-  const losses = await expectAsTold(backend, ledger, 'acknowledged')
-  expectNoDefects(lines)
+  const losses = await expectAsTold(backend, ledger, roles, 'acknowledged')
+  expectNoDefects(lines, ledger)
   expect(ledger.ends.size).toBeGreaterThan(flushes)
   reportOutcome({ name, seed, ledger, losses, more: { flushes } })
 }
@@ -46,7 +48,7 @@ it(`nobody notices that the functions of a server are flushed ${flushes} times`,
 
 it(`nobody notices that the functions of a Cluster are flushed ${flushes} times`, { timeout }, () =>
   flushUnderLoad('Valkey Cluster, functions flushed', async (random) => {
-    const { cluster, ...scene } = await openCluster(random, 2)
+    const { cluster, ...scene } = await openCluster(random, { submitters: 2 })
     const primaries = cluster.nodes.filter(({ roleAtStart }) => roleAtStart === 'primary')
     return { ...scene, ports: primaries.map(({ port }) => port) }
   }),

@@ -4,10 +4,12 @@ import { expect, it, onTestFinished } from 'vitest'
 import { startValkey } from '../../support/servers/valkey.js'
 import { isSoak } from '../../support/soak.js'
 import { until } from '../../support/until.js'
-import { expectAsTold, expectNobodyNoticed, expectNoDefects, untilAllEnded } from './judge.js'
+import { expectAsTold, expectNobodyNoticed, expectNoDefects } from '../load/judge.js'
+import { partitions } from '../load/prepare.js'
+import { openChances, reportOutcome } from '../load/report.js'
+import { openLoad, openNode, openScene } from '../load/scene.js'
+import { untilAllEnded } from '../load/settle.js'
 import { openOtherVersion, openThisVersion } from './other-version.js'
-import { openChances, reportOutcome } from './report.js'
-import { openLoad, openNode, openScene, partitions } from './server.js'
 
 const togetherMs = isSoak ? 30_000 : 1_500
 
@@ -35,7 +37,8 @@ it('two versions of the library work side by side, and one that nobody uses any 
   expect(older.library.name).not.toBe(newer.library.name)
   const openOlder = () => older.createValkeyBackend({ url: server.url, partitions })
   const openNewer = () => newer.createValkeyBackend({ url: server.url, partitions })
-  const { backend: olderClient, nodes: olderNodes, ledger, lines, load } = await openScene(openOlder, random)
+  const scene = await openScene(openOlder, random)
+  const { backend: olderClient, nodes: olderNodes, ledger, roles, lines, load } = scene
   expect(await listed()).toEqual([older.library.name, ...others].sort())
 
   const backend = openNewer()
@@ -43,8 +46,8 @@ it('two versions of the library work side by side, and one that nobody uses any 
   await backend.maintenance.prepare()
   const both = [older.library.name, newer.library.name, ...others].sort()
   expect(await listed()).toEqual(both)
-  const newerNodes = [await openNode(openNewer, ledger, lines)]
-  const newerLoad = openLoad(newerNodes, ledger, random, 2)
+  const newerNodes = [await openNode(openNewer, ledger, roles, lines)]
+  const newerLoad = openLoad(newerNodes, roles, ledger, random, { submitters: 2 })
   await pause(togetherMs)
   await backend.maintenance.prepare()
   expect(await listed()).toEqual(both)
@@ -61,11 +64,11 @@ it('two versions of the library work side by side, and one that nobody uses any 
   expect(await listed()).toEqual([newer.library.name, ...others].sort())
   await pause(togetherMs / 3)
   await newerLoad.stop()
-  await untilAllEnded(backend)
+  await untilAllEnded(newerNodes[0], roles, ledger)
   await newerNodes[0]?.stop()
   expectNobodyNoticed(lines, ledger)
-  const losses = await expectAsTold(backend, ledger, 'acknowledged')
-  expectNoDefects(lines)
+  const losses = await expectAsTold(backend, ledger, roles, 'acknowledged')
+  expectNoDefects(lines, ledger)
 
   // A process that is in no registry has its own again with the next call.
   const { partitions: counts } = await olderClient.maintenance.describe()

@@ -68,7 +68,7 @@ export class PowerFailure {
       const file = join(this.#folder, name)
       const bytes = statSync(file).size
       // A write grows the file page by page.
-      return statSync(file).size === bytes ? { atMs: performance.now(), file, bytes } : undefined
+      return statSync(file).size === bytes ? { atMs: Date.now(), file, bytes } : undefined
     } catch {
       return undefined
     }

@@ -32,6 +32,7 @@ const sharedOf: Record<string, Shared[]> = {
   postgres: [15, 'pglite', 'pgbouncer'],
   'conformance:pgbouncer': [18],
   valkey: ['valkey', 'valkeyCluster'],
+  faults: ['pglite'],
   differential: ['pglite', 18, 'valkey', 'valkeyCluster'],
 }
 

@@ -183,11 +183,14 @@ async function listenOnce(connectionString: string, line: Line): Promise<boolean
     application_name: 'flowfabric hints',
     connectionTimeoutMillis: 10_000,
   })
+  let end = () => {}
   const ended = new Promise<void>((resolve) => {
-    client.on('error', () => resolve())
-    client.on('end', () => resolve())
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    end = resolve
   })
+  client.on('error', end)
+  client.on('end', end)
+  // The signal outlives this connection, and many after it.
+  signal.addEventListener('abort', end)
   client.on('notification', ({ payload }) => receive(payload ?? '', origin, hub))
   try {
     await client.connect()
@@ -201,6 +204,7 @@ async function listenOnce(connectionString: string, line: Line): Promise<boolean
     return false
   } finally {
     line.isListening = false
+    signal.removeEventListener('abort', end)
     await client.end().catch(() => {})
   }
 }

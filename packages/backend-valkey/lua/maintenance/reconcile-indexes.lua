@@ -1,10 +1,10 @@
 --- Looks at some entries of the partition's indexes, from a place in one of them on, and at the records that they are about. What
 -- is found is set right, or named. `vectors` are the states of the executions it looked at. `index` is '' after the last, and
--- `cursor` '' after the last entry of one.
+-- `cursor` '' after the last entry of one. `parked` are refused heads of lines that have waited for long, by what refused them.
 -- @flags allow-oom
 -- @brings nothing
 -- @args index: string, cursor: string, max: int
--- @reply [findings: [word: string, kind: string, id: string, finding: string][], vectors: [id: string, letters: string][], index: string, cursor: string, looked: int]
+-- @reply [findings: [word: string, kind: string, id: string, finding: string][], vectors: [id: string, letters: string][], index: string, cursor: string, looked: int, parked: [line: string, letter: string, id: string, key: string, token: string][]]
 -- @errors corruption schema_mismatch invalid_arguments
 local NIL_ID = '00000000-0000-0000-0000-000000000000'
 local LETTERS = { open = 'wmdbqas', ended = 'ck', bad = 'fxe' }
@@ -68,7 +68,7 @@ end
 
 return function(u, a)
   if #a[2] > 19 or string.find(a[2], '%D') then call.refuse('invalid_arguments', 'a cursor') end
-  u.findings, u.vectors, u.checked, u.bad = {}, {}, {}, {}
+  u.findings, u.vectors, u.checked, u.bad, u.refused_heads = {}, {}, {}, {}, {}
   local name, cursor, looked = a[1], a[2], 0
   for _, each in ipairs(names_of(u)) do
     if each > name then
@@ -85,9 +85,9 @@ return function(u, a)
     end
     if looked >= a[3] then
       flush.run(u)
-      return { u.findings, u.vectors, name, cursor, looked }
+      return { u.findings, u.vectors, name, cursor, looked, u.refused_heads }
     end
   end
   flush.run(u)
-  return { u.findings, u.vectors, '', '', looked }
+  return { u.findings, u.vectors, '', '', looked, u.refused_heads }
 end

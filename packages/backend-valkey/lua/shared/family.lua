@@ -177,6 +177,16 @@ function family.await(u, x, child)
   put(u, 'v', { routes.of(u, x[X.rid]).ns, child, whole(u, record.id(u, x)) })
 end
 
+-- It waits for the ends of these, and has for long. A primary that went may have taken along the child, or that somebody waits
+-- for it: so whoever has nothing to tell is asked again.
+function family.await_again(u, x, children)
+  for _, child in ipairs(children) do
+    if not family.known_end(u, x, child) then
+      put(u, 'v', { routes.of(u, x[X.rid]).ns, child, whole(u, record.id(u, x)) })
+    end
+  end
+end
+
 -- Whether an end is no news, by its generation.
 function family.knows(u, x, child, generation)
   local row = read(u, x, child)

@@ -2,6 +2,8 @@
 -- a record. Indexes follow from records, so they are set right; what no index shows is only named.
 
 local LEASES_MAX = 200
+-- So long another partition may take to tell what is waited for.
+local TOLD_WITHIN_MS = 15000
 local CLASSES = { 'open', 'ended', 'bad' }
 
 local function tell(u, word, kind, id, finding)
@@ -99,6 +101,20 @@ local function check_group(u, id, x)
   end
 end
 
+-- No finding: most that wait long are waiting for what takes long.
+local function ask_again(u, x)
+  if not suspending.stands(x) or x[X.waits][V.since] + TOLD_WITHIN_MS > u.now then return end
+  local is_sound, doc = sound.try(suspending.read, u, x)
+  if is_sound then family.await_again(u, x, doc[5]) end
+end
+
+local function note_refused(u, x)
+  local d = x[X.demands]
+  if not d or d[D.refused] == 0 or (x[X.elig] ~= 'q' and x[X.elig] ~= 'b') then return end
+  local kind, id, key, since, token = unpack(d[D.refused])
+  if since + TOLD_WITHIN_MS <= u.now then u.refused_heads[#u.refused_heads + 1] = { d[D.line], kind, id, key, token } end
+end
+
 function reconcile.execution(u, id, x)
   if u.checked[id] then return end
   u.checked[id] = true
@@ -112,6 +128,8 @@ function reconcile.execution(u, id, x)
     tell(u, 'repaired', 'x', id, table.concat(wrong, '; '))
   end
   if x[X.flow] ~= '' then check_group(u, id, x) end
+  ask_again(u, x)
+  note_refused(u, x)
 end
 
 function reconcile.flow(u, id, f)

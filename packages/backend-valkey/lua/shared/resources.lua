@@ -161,6 +161,12 @@ function resources.waited_of(u, prefix)
   return redis.call('ZRANGE', u.key.idx .. 'waited', '[' .. prefix, '[' .. prefix .. '\255', 'BYLEX')
 end
 
+function resources.is_waiting(u, name, waiter, token)
+  local key = waiters_key(u, name)
+  local text = redis.call('HGET', key, waiter)
+  return text ~= false and decode(key, text)[1] == token
+end
+
 -- Those of them that still wait under that token are taken out.
 function resources.forget_waiter(u, name, waiter, token)
   local key = waiters_key(u, name)

@@ -7,6 +7,7 @@ import {
   type ScanResult,
   vectorViolations,
 } from '@flowfabric/core'
+import { wakeForgotten } from '../admission/wake-forgotten.js'
 import type { ValkeyContext } from '../context.js'
 import { asList } from '../library/as-list.js'
 import { readVector } from '../records/letters.js'
@@ -41,9 +42,10 @@ export async function reconcileIndexes(
       tag: `fp:${partition}`,
       args: [place.index, place.cursor, Math.min(left, ENTRIES_MAX)],
     })
-    const [findings, vectors, index, cursor, looked] = reply
+    const [findings, vectors, index, cursor, looked, parked] = reply
     for (const finding of asList(findings)) items.push(toItem(partition, finding))
     for (const vector of asList(vectors)) items.push(...judgeVector(partition, vector))
+    await wakeForgotten(ctx, partition, asList(parked))
     place = { index, cursor }
     left -= Math.max(1, looked)
     if (index === '') break

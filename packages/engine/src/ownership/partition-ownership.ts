@@ -12,6 +12,8 @@ export interface OwnershipOptions {
   readonly heartbeatMs: number
   /** How long an engine that was not heard of still counts as alive. */
   readonly aliveMs: number
+  /** Nobody else can be there. */
+  readonly alone: boolean
   readonly clock: Clock
   readonly random: () => number
   readonly logger: Logger
@@ -86,13 +88,15 @@ export class PartitionOwnership {
   #lastFailed = false
 
   async #heartbeat(): Promise<void> {
-    const { engines, engineId, label, aliveMs, clock, logger } = this.#options
+    const { engines, engineId, label, aliveMs, alone, clock, logger } = this.#options
     try {
       const answer = await engines.heartbeat({ engineId, label, aliveMs })
       if (this.#stopped) return
       this.#lastFailed = false
       this.#lastHeardMs = clock.nowMs()
-      this.#engines = answer.engines.filter((engine) => answer.nowMs - engine.lastSeenAtMs <= aliveMs)
+      this.#engines = answer.engines.filter(
+        (engine) => answer.nowMs - engine.lastSeenAtMs <= aliveMs && (!alone || engine.engineId === engineId),
+      )
       this.#share()
     } catch (error) {
       this.#lastFailed = true

@@ -14,6 +14,8 @@ export interface PulseLoopOptions {
   readonly storeClock: StoreClock
   /** Takes what a pulse answered; may answer in how many ms the next one is wanted, if sooner than usual. */
   readonly onPulse: (pulse: PulseResult) => number | undefined
+  /** A pulse was answered after others were not. Comes before `onPulse`. */
+  readonly onBack: () => void
   readonly onEnd: (outcome: 'ok' | 'failed') => void
 }
 
@@ -95,16 +97,14 @@ export class PulseLoop {
     const wantedInMs = await this.#pulse(this.#watched)
     const { intervalMs, random } = this.#options
     const usualMs =
-      this.#failures > 0
-        ? pauseAfter(this.#failures, { initialMs: intervalMs, maxMs: 10_000 }, random)
-        : jitter(intervalMs, random)
+      this.#failures > 0 ? pauseAfter(this.#failures, awayPause, random) : jitter(intervalMs, random)
     this.#planRegular(wantedInMs === undefined ? usualMs : Math.min(usualMs, wantedInMs))
   }
 
   async #pulse(partitions: readonly PartitionTag[]): Promise<number | undefined> {
     for (const partition of partitions) this.#asked.delete(partition)
     if (this.#isStopped || partitions.length === 0) return undefined
-    const { maintenance, clock, storeClock, logger, onPulse, onEnd } = this.#options
+    const { maintenance, clock, storeClock, logger, onBack, onPulse, onEnd } = this.#options
     this.#isPulsing = true
     let wantedInMs: number | undefined
     try {
@@ -115,10 +115,11 @@ export class PulseLoop {
         })
         if (this.#isStopped) return undefined
         storeClock.read(pulse.nowMs, sentAtMs, clock.nowMs())
+        if (this.#failures > 0) onBack()
+        this.#failures = 0
         const inMs = onPulse(pulse)
         if (inMs !== undefined) wantedInMs = Math.min(wantedInMs ?? inMs, inMs)
       }
-      this.#failures = 0
       this.#lastSuccessMs = clock.nowMs()
       onEnd('ok')
     } catch (error) {
@@ -141,3 +142,5 @@ export class PulseLoop {
 
 /** One call stays one bounded statement, however many partitions a deployment has. */
 const PARTITIONS_PER_PULSE = 1_024
+/** A store that was away briefly is not left alone for long, and one that is away for long is not asked all the time. */
+const awayPause = { initialMs: 200, maxMs: 5_000 }

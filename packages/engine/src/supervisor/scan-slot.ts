@@ -79,6 +79,12 @@ export class ScanSlot {
     this.#notBeforeMs = nowMs + pauseAfter(this.failures, failurePause, random)
   }
 
+  /** The store was away, and is back: what failed meanwhile is no reason to wait. */
+  forgive(): void {
+    this.failures = 0
+    this.#notBeforeMs = Number.NEGATIVE_INFINITY
+  }
+
   #intervalMs(): number {
     const { intervalMs, longestIntervalMs = intervalMs } = this.scanner
     return Math.min(Math.max(intervalMs, this.#passMs * REST_PER_PASS), longestIntervalMs)
@@ -94,4 +100,5 @@ export class ScanSlot {
 /** A store has some dozens of partitions: so all their passes together take a tenth of one connection's time at most. */
 const REST_PER_PASS = 400
 
-const failurePause = { initialMs: 500, maxMs: 60_000 }
+/** Not long: a store whose writes wait for a replica that is away answers its pulses all the while. */
+const failurePause = { initialMs: 500, maxMs: 15_000 }

@@ -99,11 +99,20 @@ describe('a slot', () => {
       nowMs += pauseMs
     }
     expect(pauses.slice(0, 4)).toEqual([375, 750, 1_500, 3_000])
-    expect(pauses.at(-1)).toBe(45_000)
+    expect(pauses.at(-1)).toBe(11_250)
     slot.begin(nowMs)
     slot.finish({ processed: 0, errors: 0 }, nowMs)
     slot.want()
     expect(slot.isDue(nowMs)).toBe(true)
+  })
+
+  it('waits no longer once it is forgiven', () => {
+    const slot = new ScanSlot(aScanner(), partition, 0, half)
+    slot.begin(0)
+    slot.fail(0, half)
+    expect(slot.isDue(0)).toBe(false)
+    slot.forgive()
+    expect([slot.isDue(0), slot.failures]).toEqual([true, 0])
   })
 
   it('in the background is wanted like any other, but not urgent', () => {

@@ -81,6 +81,7 @@ export class Supervisor {
       random: options.random,
       logger: options.logger,
       storeClock: this.#storeClock,
+      onBack: () => this.#forgive(),
       onPulse: (pulse) => this.#takePulse(pulse),
       onEnd: (outcome) => options.metrics.pulses.add(1, { outcome }),
     })
@@ -183,6 +184,14 @@ export class Supervisor {
     }
     for (const slot of this.#allSlots()) this.#runIfDue(slot)
     return this.#readPulse(pulse)
+  }
+
+  /** A store that was away failed all passes alike. Once it answers, none of them waits for what it made of that. */
+  #forgive(): void {
+    for (const slot of this.#allSlots()) slot.forgive()
+    for (const scanner of this.#partitionScanners) {
+      this.#options.metrics.failingPartitions.set(0, { scanner: scanner.name })
+    }
   }
 
   /** Lets the pulse scanners look; answers in how many ms the earliest of them wants the next pulse. */

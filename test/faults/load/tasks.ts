@@ -1,29 +1,31 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { allOf, anyOf, defineFlow, defineTask, quorum, TerminalError, type } from '@flowfabric/sdk'
+import { type ExecutionId, mintUuid } from '@flowfabric/core'
+import { defineTask, TerminalError, type } from '@flowfabric/sdk'
 import type { Ledger } from './ledger.js'
+import { detailMark, type Own } from './role.js'
 
 export const lane = 'work'
 export const cappedLane = 'capped'
+/** Of the latter. */
+export const cap = 4
 /** Kind of work that a deserter claims too, and never ends. */
 export const leftKind = 'left'
 
-/** A wait within a handler: what is cancelled meanwhile stops there. */
-const wait = (ms: number, signal: AbortSignal) => pause(ms, undefined, { signal })
+export const retry = { maxAttempts: 10, backoff: { initialMs: 20, maxMs: 100 } }
 
-interface Run {
-  readonly execution: { readonly id: Parameters<Ledger['returned']>[0] }
+/** A wait within a handler: what is cancelled meanwhile stops there. */
+export const wait = (ms: number, signal: AbortSignal) => pause(ms, undefined, { signal })
+
+export function createResults(ledger: Ledger): Own['result'] {
+  return ({ execution: { id } }: { readonly execution: { readonly id: ExecutionId } }, detail) => {
+    const result = `${id} run ${mintUuid()}${detail === undefined ? '' : `${detailMark}${JSON.stringify(detail)}`}`
+    ledger.note('result', { id, result })
+    return result
+  }
 }
 
-/** The tasks of the load. What a run returns is its own and nobody else's, so that a recorded result names its run. */
-export function defineTasks(ledger: Ledger) {
-  let runs = 0
-  const result = ({ execution }: Run): string => {
-    runs += 1
-    const own = `${execution.id} run ${runs}`
-    ledger.returned(execution.id, own)
-    return own
-  }
-  const retry = { maxAttempts: 10, backoff: { initialMs: 20, maxMs: 100 } }
+/** Plain work, of which other roles are made too. */
+export function defineBasics(result: Own['result']) {
   const timed = { input: type<{ ms: number }>(), output: type<string>(), lane, retry }
   const quick = defineTask({
     ...timed,
@@ -77,24 +79,4 @@ export function defineTasks(ledger: Ledger) {
   return { quick, slots, flaky, hopeless, stepping, left }
 }
 
-export type Tasks = ReturnType<typeof defineTasks>
-
-/** A fan-out with a join, a race whose loser is cancelled, a quorum, a node that fails with a fallback behind it. */
-export function defineGraph({ quick, flaky, hopeless }: Tasks) {
-  return defineFlow('graph', (f, { width }: { readonly width: number }) => {
-    const first = f.node(quick, { ms: 0 }, { name: 'first' })
-    const fan = f.after(first).map(
-      Array.from({ length: width }, (_, place) => ({ ms: place % 3 })),
-      quick,
-      { name: 'fan' },
-    )
-    const joined = f.after(fan).node(flaky, { failures: 1 }, { name: 'joined' })
-    const fast = f.after(first).node(quick, { ms: 5 }, { name: 'fast' })
-    const slow = f.after(first).node(quick, { ms: 3_000 }, { name: 'slow' })
-    const won = f.after(anyOf(fast, slow)).node(quick, { ms: 0 }, { name: 'won' })
-    const two = f.after(quorum(2, [fan, won], { letRun: true })).node(quick, { ms: 1 }, { name: 'two' })
-    const lost = f.after(two).node(hopeless, undefined, { name: 'lost' })
-    f.onFailure(allOf(lost)).node(quick, { ms: 0 }, { name: 'fallback' })
-    return { joined }
-  })
-}
+export type Basics = ReturnType<typeof defineBasics>

@@ -1,0 +1,3 @@
+import { parseNamespace } from '@flowfabric/core'
+
+export const namespace = parseNamespace('chaos')
