@@ -159,9 +159,9 @@ function fallenEpochs(ledger: Ledger, id: ExecutionId, claims: readonly Seen[]):
   return fallen
 }
 
-/** The net under the dispatcher may be quicker than that one when a store comes back. */
+/** The net under the dispatcher may be quicker than that one when a store comes back: a pass that failed is tried again so late. */
 const netMessages = ['The net under the dispatcher caught something', 'A dependency could not be reconciled']
-const netSlackMs = 3_000
+const netSlackMs = 15_000
 
 const defects = [
   'A record did not fit its indexes',
