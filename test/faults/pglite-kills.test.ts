@@ -19,7 +19,7 @@ import { openChances, reportOutcome } from './load/report.js'
 import { everyRole } from './load/roles/index.js'
 import { LedgerFile } from './pglite/ledger-file.js'
 
-const kills = Number(process.env.FF_KILLS ?? (isSoak ? 200 : 3))
+const kills = Number(process.env.FF_KILLS ?? (isSoak ? 200 : 1))
 /** It starts, and something that it accepts ends. */
 const startWithinMs = 60_000
 const settleWithinMs = 120_000
