@@ -149,12 +149,12 @@ describe('eight sessions on few flows, budgets and quotas', () => {
         },
       ]
       while (performance.now() < overAt) {
-        if (flows.length < flowsOpen || below(60) === 0) {
-          if (flows.length >= flowsOpen) flows.shift()
-          flows.push(await FlowDriver.submit({ ...store(), backend }, plan()))
-        }
         calls.count += 1
         try {
+          if (flows.length < flowsOpen || below(60) === 0) {
+            if (flows.length >= flowsOpen) flows.shift()
+            flows.push(await FlowDriver.submit({ ...store(), backend }, plan()))
+          }
           await acts[below(acts.length)]?.()
         } catch (error) {
           const code = isEngineError(error) ? error.code : String(error)

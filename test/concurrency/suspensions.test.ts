@@ -6,6 +6,7 @@ import {
   type WaitpointId,
 } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
+import { readOne } from '../support/builders.js'
 import { onSignal, SuspensionDriver } from '../support/suspension-driver.js'
 import { race, raceRounds, useSessions, Ways } from './use-sessions.js'
 
@@ -37,6 +38,20 @@ describe('races over suspensions', () => {
     await worker.complete(handle)
     return must(resumption, `how ${id} was resumed`)
   }
+
+  it('is judged by what stands, whatever its process has seen before', async () => {
+    const { store, two } = sessions()
+    const [here, away] = [new SuspensionDriver(store), new SuspensionDriver({ ...store, backend: two })]
+    const { waitpointId, worker } = await here.suspended({ resumePolicy: { closeWaitpoints: false } })
+    expect((await away.signal(waitpointId, { idempotencyKey: 'away' })).outcome).toBe('satisfied')
+    const { handle, executionId } = await worker.claimOne()
+    const condition = { kind: 'count', n: 2, of: 'signals', waitpointIds: [waitpointId] } as const
+    const again = await away.suspend({ id: executionId, handle }, { condition })
+    expect(again.outcome).toBe('suspended')
+    expect((await here.signal(waitpointId)).outcome).toBe('accepted')
+    expect((await readOne(store, executionId)).publicState).toBe('suspended')
+    expect((await here.signal(waitpointId)).outcome).toBe('satisfied')
+  })
 
   it('signal/signal: one of two under the same key is kept', async () => {
     const { store, one, two } = sessions()

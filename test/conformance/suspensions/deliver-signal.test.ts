@@ -40,20 +40,6 @@ describe('suspensions.deliverSignal', () => {
     expect(resumption?.signals.map(({ id }) => id)).toEqual([first, second])
   })
 
-  it('is judged by what stands, whatever its process has seen before', async () => {
-    const here = new SuspensionDriver(store())
-    const away = new SuspensionDriver({ ...store(), backend: store().opened.reopen() })
-    const { waitpointId, worker } = await here.suspended({ resumePolicy: { closeWaitpoints: false } })
-    expect((await away.signal(waitpointId, { idempotencyKey: 'away' })).outcome).toBe('satisfied')
-    const { handle, executionId } = await worker.claimOne()
-    const condition = { kind: 'count', n: 2, of: 'signals', waitpointIds: [waitpointId] } as const
-    const again = await away.suspend({ id: executionId, handle }, { condition })
-    expect(again.outcome).toBe('suspended')
-    expect((await here.signal(waitpointId)).outcome).toBe('accepted')
-    expect(await stateOf(executionId)).toBe('suspended')
-    expect((await here.signal(waitpointId)).outcome).toBe('satisfied')
-  })
-
   it('answers a repeat with the signal that came first, also after it resumed the execution', async () => {
     const driver = new SuspensionDriver(store())
     const { id, waitpointId } = await driver.suspended()
