@@ -173,7 +173,7 @@ function settingsOf({ durable }: PostgresOptions, port: number): Record<string, 
     listen_addresses: '127.0.0.1',
     // No socket file: its path has a length limit, and TCP is what a user's service speaks.
     unix_socket_directories: '',
-    max_connections: 100,
+    max_connections: 300,
     shared_buffers: '64MB',
     max_wal_size: '256MB',
     jit: 'off',
