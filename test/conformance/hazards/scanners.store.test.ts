@@ -79,12 +79,7 @@ const rows: Readonly<Record<string, Row>> = {
     hazard: 'a budget that is used up is never filled again',
     withinMs: minute + 1_000,
     arrange: async (store) => {
-      const driver = new AdmissionDriver(store)
-      await driver.budget(10, { resetPeriodMs: minute })
-      await driver.submitBudget(10)
-      const { handle } = await driver.worker.claimOne()
-      await driver.spend(handle, 10)
-      await driver.worker.complete(handle)
+      const driver = await useUpBudget(store)
       return async () => (await driver.readBudget()).period > 1
     },
   },
@@ -104,12 +99,7 @@ const rows: Readonly<Record<string, Row>> = {
     hazard: 'what waits for a budget waits on when whoever began the new period has died',
     withinMs: 2_000,
     arrange: async (store) => {
-      const driver = new AdmissionDriver(store)
-      await driver.budget(10, { resetPeriodMs: minute })
-      await driver.submitBudget(10)
-      const { handle } = await driver.worker.claimOne()
-      await driver.spend(handle, 10)
-      await driver.worker.complete(handle)
+      const driver = await useUpBudget(store)
       // What is given back wakes too.
       await store.settle()
       await driver.submitBudget(10)
@@ -279,6 +269,17 @@ async function countUnnumbered({ opened: { inside } }: TestStore): Promise<numbe
   if (!('pool' in inside)) throw new Error('this store has no tables')
   const { rows } = await inside.pool.query(`select count(*)::integer as n from ${inside.schema}.event_batch`)
   return Number(rows[0]?.n)
+}
+
+/** Of ten tokens for each minute. */
+async function useUpBudget(store: TestStore): Promise<AdmissionDriver> {
+  const driver = new AdmissionDriver(store)
+  await driver.budget(10, { resetPeriodMs: minute })
+  await driver.submitBudget(10)
+  const { handle } = await driver.worker.claimOne()
+  await driver.spend(handle, 10)
+  await driver.worker.complete(handle)
+  return driver
 }
 
 async function isThere(store: TestStore, id: ExecutionId): Promise<boolean> {
