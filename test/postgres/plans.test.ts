@@ -53,6 +53,8 @@ beforeAll(async () => {
   }
   const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
   pool = new pg.Pool({ connectionString: database.url, options: options.join(' '), max: 2 })
+  // The database goes with the tests, and cuts what is still connected.
+  pool.on('error', () => {})
   pool.on('connect', (client) => client.on('notice', ({ message }) => keepPlan(message ?? '')))
   // Without what runs by itself now and then: only the statements of a test are looked at.
   store = createPostgresBackend({ pool, dispatchInProcess: false, listen: false })

@@ -93,8 +93,15 @@ async function beginCallback(
   }
 }
 
+function openPool(store: TestStore, config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool({ ...config, connectionString: must(insideOf(store).url, 'a server') })
+  // The database goes with its test, and cuts what is still connected.
+  pool.on('error', () => {})
+  return pool
+}
+
 const beginKysely: Begin = async (store) => {
-  const pool = new pg.Pool({ connectionString: must(insideOf(store).url, 'a server'), max: 1 })
+  const pool = openPool(store, { max: 1 })
   const db = new Kysely<Record<never, never>>({ dialect: new PostgresDialect({ pool }) })
   opened.push({ end: () => db.destroy() })
   return beginCallback((body) =>
@@ -364,7 +371,7 @@ describe.each(['postgres18', 'postgres15'] as const)('a transaction that stays o
     const client = await connect(store())
     const alone = backendOf(store()).inTransaction(client)
     expect(await codeOf(alone.executions.submit({ namespace, items }))).toBe('invalid_params')
-    const pool = new pg.Pool({ connectionString: must(insideOf(store()).url, 'a server') })
+    const pool = openPool(store(), {})
     opened.push(pool)
     const onPool = async () => backendOf(store()).inTransaction(pool)
     expect(await codeOf(onPool())).toBe('invalid_params')
