@@ -891,16 +891,7 @@ declare
   v_line bigint;
   v_result admitted;
 begin
-  -- Keys exist from their first use. Sorted, so that two claims never wait for each other.
-  with asked as materialized (
-    select distinct (d.value ->> 0)::uuid as quota_id, (d.value ->> 1) collate "C" as key, (d.value ->> 3)::integer as home
-    from unnest(p_partitions, p_ids) as c (partition_key, id)
-    join execution_info i on i.partition_key = c.partition_key and i.id = c.id
-    cross join lateral jsonb_array_elements(i.demands -> 'q') d
-  )
-  insert into quota_key (quota_id, key, partition_key) select a.quota_id, a.key, a.home from asked a
-    where not exists (select 1 from quota_key k where k.quota_id = a.quota_id and k.key = a.key)
-    order by a.quota_id, a.key on conflict do nothing;
+  perform ensure_quota_keys(p_partitions, p_ids);
   perform 1 from quota_key k where (k.quota_id, k.key) in (
       select (d.value ->> 0)::uuid, d.value ->> 1 from unnest(p_partitions, p_ids) as c (partition_key, id)
       join execution_info i on i.partition_key = c.partition_key and i.id = c.id
@@ -1395,6 +1386,8 @@ declare
   v_left integer := p_max;
   v_drops integer := 100;
   v_tids tid[];
+  v_free integer[];
+  v_is_skipped boolean := false;
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
   select d.catalog_version = p_catalog as is_current,
@@ -1428,6 +1421,15 @@ begin
         where e.partition_key = f.partition_key and e.id = f.id and e.eligibility_state = 'eligible_now' limit 1 for update skip locked
       ) h;
     exit when v_found.ids is null;
+    if v_round > 1 then
+      -- What the rounds before have locked stays so: whoever waited with it could be waited for.
+      v_free := try_demands(v_found.partitions, v_found.ids);
+      v_is_skipped := v_is_skipped or cardinality(v_free) < cardinality(v_found.ids);
+      exit when cardinality(v_free) = 0;
+      select array_agg(v_found.partitions[f] order by n) as partitions, array_agg(v_found.ids[f] order by n) as ids,
+          array_agg(v_found.lanes[f] order by n) as lanes, array_agg(v_found.keys[f] order by n) as keys into v_found
+        from unnest(v_free) with ordinality as o (f, n);
+    end if;
     v_admitted := admit_heads(v_found.partitions, v_found.ids, v_found.lanes, v_found.keys, v_known.ids, v_room, v_left, v_drops, v_now);
     if v_admitted.granted is not null then
       select array_agg(e.tid order by g.n) into v_tids from unnest(v_admitted.granted) with ordinality as g (id, n)
@@ -1440,6 +1442,8 @@ begin
     -- Nothing came of it: what is left belongs to others, or waits for room in a lane.
     exit when v_admitted.granted is null and v_admitted.dropped is null and v_admitted.parked = 0;
   end loop;
+  -- The caller must not wait for a hint now: it asks again.
+  if v_is_skipped and v_left = p_max then return next null::claimed; end if;
 end $function$
 ;
 
@@ -2498,6 +2502,27 @@ begin
     select id into v_id from lane where namespace = p_namespace and name = p_lane;
   end if;
   return v_id;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.ensure_quota_keys(p_partitions integer[], p_ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+begin
+  with asked as materialized (
+    select distinct (d.value ->> 0)::uuid as quota_id, (d.value ->> 1) collate "C" as key, (d.value ->> 3)::integer as home
+    from unnest(p_partitions, p_ids) as c (partition_key, id)
+    join execution_info i on i.partition_key = c.partition_key and i.id = c.id
+    cross join lateral jsonb_array_elements(i.demands -> 'q') d
+  )
+  insert into quota_key (quota_id, key, partition_key) select a.quota_id, a.key, a.home from asked a
+    where not exists (select 1 from quota_key k where k.quota_id = a.quota_id and k.key = a.key)
+    order by a.quota_id, a.key on conflict do nothing;
 end $function$
 ;
 
@@ -4225,10 +4250,14 @@ CREATE OR REPLACE FUNCTION flowfabric.reconcile_sample(p_partition integer, p_fr
  SET jit TO 'off'
 AS $function$
 #variable_conflict use_column
+declare
+  v_ids uuid[];
 begin
+  select array_agg(l.id) into v_ids from (
+    select x.id from execution x where x.partition_key = p_partition and x.id >= p_from order by x.id limit p_max for update skip locked) l;
   return query
   with sample as materialized (
-    select x.* from execution x where x.partition_key = p_partition and x.id >= p_from order by x.id limit p_max for update skip locked
+    select x.* from execution x where x.partition_key = p_partition and x.id = any (v_ids)
   ), timed as (
     select s.id, s.due_at, least(s.deadline_at, s.queue_ttl_at,
       case when s.lifecycle_phase = 'active' then least(s.grace_ends_at, s.attempt_deadline_at, s.lease_expires_at) end,
@@ -6152,6 +6181,40 @@ begin
   delete from replay_member m where m.partition_key = p_partition and m.flow_id = p_flow;
   delete from flow f where f.partition_key = p_partition and f.id = p_flow;
   return true;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION flowfabric.try_demands(p_partitions integer[], p_ids uuid[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  v_free integer[];
+begin
+  perform ensure_quota_keys(p_partitions, p_ids);
+  with asked as materialized (
+    select c.ord::integer, i.demands from unnest(p_partitions, p_ids) with ordinality as c (partition_key, id, ord)
+    join execution_info i on i.partition_key = c.partition_key and i.id = c.id
+  ), keys as materialized (
+    select k.quota_id, k.key from quota_key k where (k.quota_id, k.key) in (
+      select (d.value ->> 0)::uuid, d.value ->> 1 from asked a cross join lateral jsonb_array_elements(a.demands -> 'q') d)
+    for update skip locked
+  ), budgets as materialized (
+    select b.id from budget b where b.id in (
+      select (d.value ->> 0)::uuid from asked a cross join lateral jsonb_array_elements(a.demands -> 'b') d)
+    for update skip locked
+  )
+  select coalesce(array_agg(a.ord order by a.ord), '{}') into v_free from asked a
+    where not exists (select 1 from jsonb_array_elements(a.demands -> 'q') d
+        where not exists (select 1 from keys k where k.quota_id = (d.value ->> 0)::uuid and k.key = d.value ->> 1))
+      and not exists (select 1 from jsonb_array_elements(a.demands -> 'b') d
+        where not exists (select 1 from budgets b where b.id = (d.value ->> 0)::uuid));
+  return v_free;
 end $function$
 ;
 

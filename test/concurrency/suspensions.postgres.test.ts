@@ -1,6 +1,14 @@
-import { mintExecutionId, parseLaneId, partitionIndexOf, type ResumeCondition } from '@flowfabric/core'
+import {
+  type ExecutionId,
+  mintExecutionId,
+  parseLaneId,
+  partitionIndexOf,
+  partitionTagOf,
+  type ResumeCondition,
+} from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { readOne, submitOne } from '../support/builders.js'
+import { submitSolos } from '../support/operation-driver.js'
 import { onSignal, SuspensionDriver } from '../support/suspension-driver.js'
 import { WorkerDriver } from '../support/worker-driver.js'
 import { race, raceRounds, useSessions, Ways } from './use-sessions.js'
@@ -56,6 +64,30 @@ describe('races over suspensions', () => {
         'satisfied',
       ])
       expect(await one.listSignals(id)).toHaveLength(1)
+      await worker.complete((await worker.claimOne()).handle)
+    }
+  })
+
+  it('signal/reconciler: what resumes under the look of a reconciler fits its indexes', async () => {
+    const { store, two: backend } = sessions()
+    const [one] = drivers()
+    const look = async (id: ExecutionId) => {
+      const { items } = await backend.maintenance.reconcileIndexes({
+        partition: partitionTagOf(id),
+        max: 500,
+      })
+      return items
+    }
+    // It gets to the last of a sample some time after it has begun.
+    await submitSolos(store, 400, { delayMs: 3_600_000 })
+    for (let round = 0; round < raceRounds; round += 1) {
+      const { id, waitpointId, worker } = await one.suspended()
+      const [, found] = await race(
+        round,
+        () => one.signal(waitpointId),
+        () => look(id),
+      )
+      expect(found, `round ${round}`).toEqual([])
       await worker.complete((await worker.claimOne()).handle)
     }
   })

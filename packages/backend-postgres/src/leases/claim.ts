@@ -20,7 +20,10 @@ export interface Claimer {
   claim(params: ClaimRequest): Promise<ClaimOutcome>
   /** The arguments of `claim_work`, and what is needed to read its answer; also for a claim within another statement. */
   begin(request: ClaimRequest): BegunClaim
-  /** Reads the answer. `undefined`: the catalogue was old and is loaded again; nothing was claimed. */
+  /**
+   * Reads the answer. `undefined`: nothing was claimed, and is to be asked for again; the catalogue was old and is loaded
+   * again, or others had locked the keys and budgets of what is left.
+   */
   finish(begun: BegunClaim, rows: readonly ClaimedRow[]): Promise<readonly ClaimedExecution[] | undefined>
   /** One look, in a statement of its own. */
   look(request: ClaimRequest): Promise<readonly ClaimedExecution[]>
@@ -66,7 +69,8 @@ export function createClaimer(ctx: PostgresContext): Claimer {
   const begin = (request: ClaimRequest) => beginClaim(ctx, routes, shares, request)
   const finish = (begun: BegunClaim, rows: readonly ClaimedRow[]) => finishClaim(ctx, shares, begun, rows)
   const look = async (request: ClaimRequest): Promise<readonly ClaimedExecution[]> => {
-    // A new route may come between each load and the claim; a third time in a row it is left to the next claim.
+    // A new route may come between each load and the claim, and so may others who lock what work asks for; a third time in
+    // a row it is left to the next claim.
     for (let tries = 0; tries < 3; tries += 1) {
       const begun = begin(request)
       const statement = begun.served.hasLines ? linesStatement : plainStatement
