@@ -405,6 +405,36 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if true then return end',
   },
   {
+    name: 'Valkey: a holder of a bundle is given back and stays in it',
+    file: 'lua',
+    find: 'bundle.flags[place] = HOLDS_NOT',
+    replace: '',
+  },
+  {
+    name: 'Valkey: the holders of a bundle came at once',
+    file: 'lua',
+    find: 'u.seq = u.seq + span',
+    replace: '',
+  },
+  {
+    name: 'Valkey: a bundle outlives the last that it holds',
+    file: 'lua',
+    find: 'if is_empty(bundle) then',
+    replace: 'if false then',
+  },
+  {
+    name: 'Valkey: a bundle with a gap holds for nobody',
+    file: 'lua',
+    find: 'flags[place] = span == count and HOLDS or HOLDS_NOT',
+    replace: 'flags[place] = HOLDS',
+  },
+  {
+    name: 'Valkey: a head that starts stays in its line',
+    file: 'lua',
+    find: "lines.cut(line, rid, string.format('%011x', plain.seq(text)) .. id)",
+    replace: '',
+  },
+  {
     name: 'Valkey: a frame is appended though another came first',
     file: 'lua',
     find: 'if head[H.next] ~= expected[1] or head[H.written] ~= expected[2] then',
