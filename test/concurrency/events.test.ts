@@ -1,13 +1,22 @@
-import { type EngineEvent, mintFlowId, partitionOfFlow } from '@flowfabric/core'
+import {
+  type EngineEvent,
+  isEngineError,
+  limits,
+  makePartitionTag,
+  mintExecutionId,
+  mintFlowId,
+  partitionOfFlow,
+} from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { submitOne } from '../support/builders.js'
 import { FlowDriver } from '../support/flow-driver.js'
 import { useStore } from '../support/use-store.js'
 import { createFeedReader, keyOf } from './feed-reader.js'
+import { race, raceRounds, Ways } from './use-sessions.js'
 
 describe('the feed', () => {
   const store = useStore({ partitions: { flow: 2 } })
-  const { readOn } = createFeedReader(store)
+  const { number, readOn } = createFeedReader(store)
 
   it('a statement of more events than a row holds, and pages that end within a row', async () => {
     const cursors = await readOn(undefined)
@@ -35,6 +44,42 @@ describe('the feed', () => {
     expect(second.events.length).toBeGreaterThan(0)
     const chain = [...first.events, ...second.events].map(keyOf)
     expect(chain.sort()).toEqual((await readOn(undefined)).events.map(keyOf).sort())
+  })
+
+  it('trim/read: who reads on gets all that the cursor has not read, or is told that some of it went', async () => {
+    const { backend, namespace, opened } = store()
+    const other = opened.reopen()
+    const ways = new Ways()
+    const submit = () => submitOne(store(), { id: mintExecutionId(0) })
+    const partition = makePartitionTag('flow', 0)
+    await backend.lanes.configure({
+      namespace,
+      lane: store().aSolo().lane,
+      settings: { eventLevel: 'all' },
+    })
+    for (let round = 0; round < raceRounds; round += 1) {
+      await number()
+      const { cursor } = await backend.events.read({ namespace, from: 'now' })
+      const old = [await submit(), await submit(), await submit()]
+      await number()
+      await store().advance(limits.feedAgeMsMax + 1)
+      const young = await submit()
+      await number()
+      const read = async () => {
+        try {
+          const { events } = await backend.events.read({ namespace, cursor })
+          return events.map((event) => event.type === 'execution' && event.executionId)
+        } catch (error) {
+          return isEngineError(error, 'cursor_expired') ? 'told' : Promise.reject(error)
+        }
+      }
+      const [seen] = await race(round, read, () => other.maintenance.trimRetention({ partition, max: 2 }))
+      ways.saw(seen === 'told' ? 'told' : 'read')
+      if (seen !== 'told') expect(seen, `round ${round}`).toEqual([...old, young])
+      await other.maintenance.trimRetention({ partition, max: 500 })
+      expect(await read()).toBe('told')
+    }
+    ways.expectOnly(['told', 'read'])
   })
 
   it('writers and a reader at once: each event once, in order per execution', async () => {

@@ -1,4 +1,10 @@
-import { type AppendFrameOutcome, type FoundationBackend, type FramesTail, must } from '@flowfabric/core'
+import {
+  type AppendFrameOutcome,
+  type FoundationBackend,
+  type FramesTail,
+  limits,
+  must,
+} from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { bytesOf, submitOne } from '../support/builders.js'
 import { textOf, textsOf } from '../support/frames.js'
@@ -109,5 +115,52 @@ describe('races over streams', () => {
     }
     const [seen] = await Promise.all([follow(), emit()])
     expect(seen).toEqual([...Array.from({ length: count }, (_, n) => `${n}`), 'attempt_ended'])
+  })
+
+  it('trim/read: what goes under a reader is a jump, and only the oldest of what may go', async () => {
+    const { one, two } = sessions()
+    const most = limits.cappedBytesMax / limits.frameBytesMax
+    const stays = (n: number) => n % 5 === 0
+    const ways = new Ways()
+    for (let round = 0; round < raceRounds; round += 1) {
+      const { id, worker, handle, namespace } = await start()
+      let begun = 0
+      const emit = async () => {
+        while (begun < 4 * most) {
+          const numbers = Array.from({ length: 8 }, (_, place) => begun + place)
+          begun += numbers.length
+          const items = numbers.map((n) => ({
+            handle,
+            mode: stays(n) ? ('durable' as const) : ('best_effort' as const),
+            frameNumber: n,
+            frame: bytesOf(stays(n) ? `${n}` : `${n}`.padEnd(limits.frameBytesMax, ' ')),
+          }))
+          await one.streams.append({ namespaces: [namespace], items })
+        }
+        await worker.complete(handle)
+      }
+      const follow = async () => {
+        let next = 0
+        let tail: FramesTail | undefined
+        while (tail?.closed == null) {
+          const { cursor } = tail ?? {}
+          tail = await two.streams.tail({ namespace, executionId: id, cursor, waitMs: 10_000, limit: 1 })
+          for (const { frameNumber, frame } of tail.frames) {
+            expect(Number(textOf(frame))).toBe(frameNumber)
+            expect(frameNumber).toBeGreaterThanOrEqual(next)
+            ways.saw(frameNumber > next ? 'a jump' : 'the next')
+            for (let gone = next; gone < frameNumber; gone += 1) {
+              const after = Array.from({ length: begun - gone - 1 }, (_, place) => gone + 1 + place)
+              expect(stays(gone), `round ${round}, frame ${gone}`).toBe(false)
+              expect(after.filter((n) => !stays(n)).length).toBeGreaterThanOrEqual(most)
+            }
+            next = frameNumber + 1
+          }
+        }
+        expect(next).toBe(begun)
+      }
+      await Promise.all([emit(), follow()])
+    }
+    expect(Object.keys(ways.all).sort()).toEqual(['a jump', 'the next'])
   })
 })

@@ -36,14 +36,23 @@ export async function readEvents(
   checkReadEvents(params, counts)
   const partitions = Array.from({ length: counts.flow }, (_, index) => index)
   await number()
-  const start = await startOf(ctx, params, counts.flow)
+  // Where the reading stands is fixed by its first look, so that `now` doesn't move while it waits.
+  let from =
+    params.cursor === undefined ? await startOf(ctx, params.from) : decodeCursor(params.cursor, counts.flow)
   const startedAt = Date.now()
   const deadline = startedAt + (params.waitMs ?? 0)
-  let from = start
   let news = listenForNews(ctx, params.signal)
   try {
     for (;;) {
       const page = await readPage(ctx, params, partitions, from)
+      if (typeof page === 'number') {
+        // Who begins with the oldest has missed nothing.
+        if (params.cursor === undefined && params.from !== 'now') {
+          from = await startOf(ctx, params.from)
+          continue
+        }
+        throw engineError('cursor_expired', `Events of partition ${page} after the cursor were removed`)
+      }
       const leftMs = deadline - Date.now()
       const isOver = page.more ? Date.now() > startedAt + SCAN_MS_MAX && leftMs <= 0 : leftMs <= 0
       if (page.events.length > 0 || isOver || params.signal?.aborted || ctx.closing.aborted) {
@@ -63,23 +72,12 @@ export async function readEvents(
   }
 }
 
-/** Where the reading stands is fixed by its first look, so that `now` doesn't move while it waits. */
-async function startOf(ctx: PostgresContext, params: ReadEvents, partitionCount: number): Promise<Positions> {
+async function startOf(ctx: PostgresContext, from: ReadEvents['from']): Promise<Positions> {
   const heads = await ctx.db.query<HeadRow>(
     'select partition_key, next_number, trimmed_below from ff.event_head',
   )
-  if (params.cursor === undefined) {
-    const isNow = params.from === 'now'
-    return new Map(heads.map((head) => [head.partition_key, isNow ? head.next_number : head.trimmed_below]))
-  }
-  const positions = decodeCursor(params.cursor, partitionCount)
-  const lost = heads.find(
-    ({ partition_key, trimmed_below }) => (positions.get(partition_key) ?? 1) < trimmed_below,
-  )
-  if (lost === undefined) return positions
-  throw engineError(
-    'cursor_expired',
-    `Events of partition ${lost.partition_key} after the cursor were removed`,
+  return new Map(
+    heads.map((head) => [head.partition_key, from === 'now' ? head.next_number : head.trimmed_below]),
   )
 }
 
@@ -90,28 +88,36 @@ interface EventPage {
   readonly more: boolean
 }
 
+/** One look at all partitions. A number is a partition of which events behind its position were removed. */
 async function readPage(
   ctx: PostgresContext,
   params: ReadEvents,
   partitions: readonly number[],
   from: Positions,
-): Promise<EventPage> {
+): Promise<EventPage | number> {
   const limit = params.limit ?? limits.pageSizeDefault
   const eventsMax = params.filter === undefined ? limit : EVENTS_PER_PARTITION
-  const rows = await ctx.db.query<EventRow & { readonly is_cut: boolean }>(
-    `select e.partition_key, e.first_number, e.body, e.upto >= $4 or e.place = $3 as is_cut
+  // What was removed is told by the same snapshot as what is left.
+  const rows = await ctx.db.query<EventRow & { readonly is_cut: boolean; readonly is_behind: boolean }>(
+    `select p.key as partition_key, e.first_number, e.body, e.is_cut, coalesce(h.trimmed_below > p.next, false) as is_behind
      from unnest($1::integer[], $2::bigint[]) as p(key, next)
-     cross join lateral (
-       select r.*, sum(r.count) over w as upto, row_number() over w as place from (
-         select e.* from ff.event e
-         where e.partition_key = p.key and e.first_number >= coalesce((
-           select b.first_number from ff.event b where b.partition_key = p.key and b.first_number <= p.next
-           order by b.first_number desc limit 1), 0) and e.first_number + e.count > p.next
-         order by e.first_number limit $3
-       ) r window w as (order by r.first_number rows unbounded preceding)
-     ) e where e.upto - e.count < $4 order by e.partition_key, e.first_number`,
+     left join ff.event_head h on h.partition_key = p.key
+     left join lateral (
+       select x.first_number, x.body, x.upto >= $4 or x.place = $3 as is_cut from (
+         select r.*, sum(r.count) over w as upto, row_number() over w as place from (
+           select e.* from ff.event e
+           where e.partition_key = p.key and e.first_number >= coalesce((
+             select b.first_number from ff.event b where b.partition_key = p.key and b.first_number <= p.next
+             order by b.first_number desc limit 1), 0) and e.first_number + e.count > p.next
+           order by e.first_number limit $3
+         ) r window w as (order by r.first_number rows unbounded preceding)
+       ) x where x.upto - x.count < $4
+     ) e on true
+     where e.first_number is not null or h.trimmed_below > p.next order by p.key, e.first_number`,
     [partitions, partitions.map((index) => from.get(index) ?? 1), ROWS_PER_PARTITION, eventsMax],
   )
+  const behind = rows.find(({ is_behind }) => is_behind)
+  if (behind !== undefined) return behind.partition_key
   const queues = new Map<number, Queue>()
   for (const row of rows) {
     const events = toEvents(row, from.get(row.partition_key) ?? 1)
