@@ -64,6 +64,25 @@ describe('a full quota', () => {
     expect(await driver.claimIds()).toEqual([next])
   })
 
+  it('that cancels the oldest goes by the order in which they were taken, also of those that one claim took', async () => {
+    const driver = new AdmissionDriver(store())
+    await driver.quota({ concurrency: 4, strategy: 'cancel_oldest' })
+    const ids = [await driver.submitQuota(), await driver.submitQuota(), await driver.submitQuota()]
+    expect(await driver.claimIds()).toEqual(ids)
+    ids.push(await driver.submitQuota())
+    expect(await driver.claimIds()).toEqual(ids.slice(3))
+    for (const oldest of ids) {
+      const next = await driver.submitQuota()
+      expect(await driver.claimIds()).toEqual([])
+      await store().settle()
+      const states = await Promise.all(ids.map(async (id) => (await readOne(store(), id)).publicState))
+      expect(states).toEqual(
+        ids.map((id) => (ids.indexOf(id) <= ids.indexOf(oldest) ? 'cancelled' : 'active')),
+      )
+      expect(await driver.claimIds()).toEqual([next])
+    }
+  })
+
   it('that cancels the oldest waits for a window as any other', async () => {
     const driver = new AdmissionDriver(store())
     await driver.quota({ rate: { units: 1, windowMs: 1_000 }, strategy: 'cancel_oldest' })
