@@ -1,3 +1,4 @@
+import type { ExecutionId } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../../support/admission-driver.js'
 import { readOne, submitOne } from '../../support/builders.js'
@@ -64,6 +65,18 @@ describe('a full quota', () => {
     expect(await driver.claimIds()).toEqual([next])
   })
 
+  /** Makes one after the other go, and looks who did. */
+  const expectToGo = async (driver: AdmissionDriver, ids: readonly ExecutionId[]) => {
+    for (const [place] of ids.entries()) {
+      const next = await driver.submitQuota()
+      expect(await driver.claimIds()).toEqual([])
+      await store().settle()
+      const states = await Promise.all(ids.map(async (id) => (await readOne(store(), id)).publicState))
+      expect(states).toEqual(ids.map((_, other) => (other <= place ? 'cancelled' : 'active')))
+      expect(await driver.claimIds()).toEqual([next])
+    }
+  }
+
   it('that cancels the oldest goes by the order in which they were taken, also of those that one claim took', async () => {
     const driver = new AdmissionDriver(store())
     await driver.quota({ concurrency: 4, strategy: 'cancel_oldest' })
@@ -71,16 +84,19 @@ describe('a full quota', () => {
     expect(await driver.claimIds()).toEqual(ids)
     ids.push(await driver.submitQuota())
     expect(await driver.claimIds()).toEqual(ids.slice(3))
-    for (const oldest of ids) {
-      const next = await driver.submitQuota()
-      expect(await driver.claimIds()).toEqual([])
-      await store().settle()
-      const states = await Promise.all(ids.map(async (id) => (await readOne(store(), id)).publicState))
-      expect(states).toEqual(
-        ids.map((id) => (ids.indexOf(id) <= ids.indexOf(oldest) ? 'cancelled' : 'active')),
-      )
-      expect(await driver.claimIds()).toEqual([next])
-    }
+    await expectToGo(driver, ids)
+  })
+
+  it('that cancels the oldest does so with other work between those that one claim took', async () => {
+    const driver = new AdmissionDriver(store())
+    const other = await driver.quota()
+    await driver.quota({ concurrency: 2, strategy: 'cancel_oldest' })
+    const first = await driver.submitQuota()
+    const between = await driver.submitQuota({}, { quotas: [{ quotaId: other }] })
+    const second = await driver.submitQuota()
+    expect(await driver.claimIds()).toEqual([first, between, second])
+    await expectToGo(driver, [first, second])
+    expect((await readOne(store(), between)).publicState).toBe('active')
   })
 
   it('that cancels the oldest waits for a window as any other', async () => {
