@@ -12,12 +12,16 @@ export function expectEveryOperation(tallies: Tallies): void {
 
 /** A long run reaches both answers of everything. */
 export function expectEveryOperationBothWays(tallies: Tallies): void {
-  const missing = Object.keys(operations).flatMap((operation) => {
+  expect(missingAnswers(tallies)).toEqual([])
+}
+
+/** What was never accepted, and what was never refused. */
+export function missingAnswers(tallies: Tallies): readonly string[] {
+  return Object.keys(operations).flatMap((operation) => {
     const { accepted, refused } = splitTally(tallies.get(operation))
     return [
       ...(accepted === 0 ? [`${operation} accepted`] : []),
       ...(refused === 0 && !neverRefused.has(operation) ? [`${operation} refused`] : []),
     ]
   })
-  expect(missing).toEqual([])
 }

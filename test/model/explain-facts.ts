@@ -73,14 +73,18 @@ function isOfLane(a: ExecutionRecord, b: ExecutionRecord): boolean {
   return a.namespace === b.namespace && a.lane === b.lane
 }
 
-/** Of the same route and partition, claimable, and before it in the order of claims. */
+/** Of the same queue, and before it in the order of claims. */
 function isAhead(other: ExecutionRecord, x: ExecutionRecord): boolean {
-  if (other.score === null || x.score === null) return false
+  if (other.score === null || x.score === null || !isQueuedWith(other, x)) return false
+  return other.score < x.score || (other.score === x.score && other.sequence < x.sequence)
+}
+
+/** Both claimable, of the same route, partition and admission key. */
+export function isQueuedWith(other: ExecutionRecord, x: ExecutionRecord): boolean {
   if (other.state.eligibilityState !== 'eligible_now' || x.state.eligibilityState !== 'eligible_now')
     return false
   if (!isOfLane(other, x) || other.kind !== x.kind) return false
   if (partitionTagOf(other.id) !== partitionTagOf(x.id)) return false
   if (other.admissionKey !== x.admissionKey) return false
-  if (JSON.stringify(other.capabilities) !== JSON.stringify(x.capabilities)) return false
-  return other.score < x.score || (other.score === x.score && other.sequence < x.sequence)
+  return JSON.stringify(other.capabilities) === JSON.stringify(x.capabilities)
 }

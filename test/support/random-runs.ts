@@ -6,10 +6,18 @@ import { isSoak } from './soak.js'
 /** How often each operation was answered what, by its name. */
 export type Tallies = Map<string, Map<string, number>>
 
-export function tally(tallies: Tallies, operation: string, outcome: string): void {
+export function tally(tallies: Tallies, operation: string, outcome: string, times = 1): void {
   const counts = tallies.get(operation) ?? new Map<string, number>()
-  counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+  counts.set(outcome, (counts.get(outcome) ?? 0) + times)
   tallies.set(operation, counts)
+}
+
+/** The same as a report has them. */
+export type PlainTallies = Readonly<Record<string, Readonly<Record<string, number>>>>
+
+export function addTallies(tallies: Tallies, more: PlainTallies): void {
+  for (const [operation, counts] of Object.entries(more))
+    for (const [outcome, times] of Object.entries(counts)) tally(tallies, operation, outcome, times)
 }
 
 export const isReplay = process.env.FF_SEED !== undefined
@@ -82,7 +90,7 @@ export async function runRandomly<Input>(
   throw new Error(`${line}\n${replay}\n${fc.defaultReportMessage(run) ?? ''}`, { cause: run.errorInstance })
 }
 
-export function plain(tallies: Tallies): Record<string, Record<string, number>> {
+export function plain(tallies: Tallies): PlainTallies {
   return Object.fromEntries(
     [...tallies].sort().map(([operation, counts]) => [operation, Object.fromEntries(counts)]),
   )

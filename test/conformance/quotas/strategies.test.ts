@@ -1,4 +1,4 @@
-import type { ExecutionId } from '@flowfabric/core'
+import { type ExecutionId, must } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../../support/admission-driver.js'
 import { readOne, submitOne } from '../../support/builders.js'
@@ -97,6 +97,27 @@ describe('a full quota', () => {
     expect(await driver.claimIds()).toEqual([first, between, second])
     await expectToGo(driver, [first, second])
     expect((await readOne(store(), between)).publicState).toBe('active')
+  })
+
+  it('asks nobody to go for one that stands behind another that waits for a budget', async () => {
+    const driver = new AdmissionDriver(store())
+    const quotaId = await driver.quota({ concurrency: 2, strategy: 'cancel_oldest' })
+    const budgetId = await driver.budget(5)
+    const submit = (tokens: number) =>
+      submitOne(store(), { quotas: [{ quotaId }], budgets: [{ budgetId, estimate: { tokens } }] })
+    const holder = await submit(1)
+    expect(await driver.claimIds()).toEqual([holder])
+    const heads: ExecutionId[] = []
+    for (let place = 0; place < 3; place += 1) {
+      await store().advance(1)
+      heads.push(await submit(5))
+    }
+    expect(await driver.claimIds()).toEqual([])
+    await store().settle()
+    expect((await readOne(store(), holder)).publicState).toBe('active')
+    expect(await driver.readQuota()).toMatchObject({ held: 1, waiting: 0 })
+    expect(await driver.readBudget()).toMatchObject({ reserved: { tokens: 1 }, waiting: 1 })
+    expect((await readOne(store(), must(heads[0], 'a head'))).publicState).toBe('rate_limited')
   })
 
   it('that cancels the oldest waits for a window as any other', async () => {

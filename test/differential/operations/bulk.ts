@@ -1,5 +1,6 @@
 import {
   type ExecutionFilter,
+  type FoundationBackend,
   makePartitionTag,
   type OperationAdvanceItem,
   type OperationId,
@@ -70,23 +71,28 @@ export function change(action: 'pause' | 'resume' | 'stop') {
   }
 }
 
-/** All partitions, to the end of what is due: how much one call does is each store's own. */
+/**
+ * All partitions, to the end of what is due: how much one call does is each store's own. So is the id of what a breach
+ * left, and with it the partition. Where there is any, what users began pauses until it is done, so that all carry it out first.
+ */
 export function advance(c: Chooser, world: World): Call {
   const max = c.rarely(12) ? 0 : 10_000
-  const { quota } = world.model.store.partitions
+  const { namespace, model } = world
+  const running = [...model.store.operations.values()].filter(
+    (each) => each.namespace === namespace && each.state === 'running',
+  )
+  const begun = running.map(({ id }) => id).filter((id) => world.operations.includes(id))
+  const pausing = max > 0 && begun.length < running.length ? begun : []
   return {
-    text: `operations.advance by ${max}`,
+    text: `operations.advance by ${max}${pausing.length === 0 ? '' : `, ${pausing} behind what a breach left`}`,
     on: async (backend) => {
       const items: OperationAdvanceItem[] = []
-      for (let index = 0; index < quota; index += 1) {
-        const partition = makePartitionTag('quota', index)
-        // Those of other runs on the same store may come first.
-        for (let pass = 0, found = 1; pass < PASSES_MAX && found > 0; pass += 1) {
-          const answer = await backend.operations.advance({ partition, max })
-          found = answer.items.length
-          items.push(...answer.items)
-        }
+      if (pausing.length > 0) {
+        for (const operationId of pausing) await backend.operations.pause({ namespace, operationId })
+        items.push(...(await advanceAll(world, backend, max)))
+        for (const operationId of pausing) await backend.operations.resume({ namespace, operationId })
       }
+      items.push(...(await advanceAll(world, backend, max)))
       return {
         items: items
           .filter(({ operationId }) => world.operations.includes(operationId))
@@ -94,6 +100,24 @@ export function advance(c: Chooser, world: World): Call {
       }
     },
   }
+}
+
+async function advanceAll(
+  { model }: World,
+  { operations }: FoundationBackend,
+  max: number,
+): Promise<readonly OperationAdvanceItem[]> {
+  const items: OperationAdvanceItem[] = []
+  for (let index = 0; index < model.store.partitions.quota; index += 1) {
+    const partition = makePartitionTag('quota', index)
+    // Those of other runs on the same store may come first.
+    for (let pass = 0, found = 1; pass < PASSES_MAX && found > 0; pass += 1) {
+      const answer = await operations.advance({ partition, max })
+      found = answer.items.length
+      items.push(...answer.items)
+    }
+  }
+  return items
 }
 
 const PASSES_MAX = 100

@@ -6,6 +6,7 @@ import {
   type PublicState,
   publicStates,
 } from '@flowfabric/core'
+import { isQueuedWith } from '../../model/explain-facts.js'
 import type { Chooser } from '../chooser.js'
 import { mintSolo, mintUnknown } from '../minting.js'
 import { type Call, kinds, lanes, type Play, type World } from '../world.js'
@@ -184,6 +185,23 @@ export function explainFacts(c: Chooser, world: World): Call {
   const params = { namespace: chooseNamespace(c, world), id: chooseExecution(c, world) }
   return {
     text: `executions.explainFacts ${params.id}`,
-    on: (backend) => backend.executions.explainFacts(params),
+    on: async (backend) => {
+      const facts = await backend.executions.explainFacts(params)
+      return { ...facts, ahead: withoutTwins(world, params.id, facts.ahead) }
+    },
   }
+}
+
+/**
+ * What one call starts is in no promised order, and ticks of schedules have all the same priority (see `schedules`): of
+ * those with the same score none need be ahead, and all may be.
+ */
+function withoutTwins({ model }: World, id: ExecutionId, ahead: number): number | string {
+  const x = model.store.executions.get(id)
+  const queued = [...model.store.executions.values()].filter(
+    (other) => x !== undefined && other !== x && isQueuedWith(other, x),
+  )
+  const before = queued.filter(({ score }) => Number(score) < Number(x?.score)).length
+  const twins = queued.filter(({ score }) => score === x?.score).length
+  return twins > 0 && before <= ahead && ahead <= before + twins ? `${before} and of ${twins} some` : ahead
 }

@@ -52,7 +52,7 @@ export async function admitOffer(
   }
 }
 
-const nothing: Reserved = { admitted: [], dropped: [], refused: undefined, leftOver: [], asked: [] }
+const nothing: Reserved = { admitted: [], dropped: [], refused: undefined, leftOver: [], asked: undefined }
 
 async function close(
   ctx: ValkeyContext,
@@ -78,12 +78,17 @@ async function close(
               ? [refused.item.id, 'q', by.quotaId, by.key, token]
               : [refused.item.id, 'b', by.budgetId, '', token],
           ],
-      asked.map(({ name, holder }): ItemArg<'leases_admit', 6> => {
-        const { executionId, lease } = readHolder(holder)
-        return [namespace, executionId, lease, name, holder]
-      }),
+      asked === undefined ? [] : [askedArg(namespace, asked)],
     ],
   })
+}
+
+function askedArg(
+  namespace: string,
+  { name, holder }: NonNullable<Reserved['asked']>,
+): ItemArg<'leases_admit', 6> {
+  const { executionId, lease } = readHolder(holder)
+  return [namespace, executionId, lease, name, holder]
 }
 
 function toGivenBack(

@@ -12,18 +12,25 @@ export interface Reserved {
   readonly admitted: readonly OfferedItem[]
   readonly dropped: readonly OfferedItem[]
   /** The first of the others, and what has no room for it: its line waits there. */
-  readonly refused: { readonly item: OfferedItem; readonly name: string } | undefined
+  readonly refused: Refused | undefined
   /** What was taken for others than the admitted, and waiters that wait for nothing any more. */
   readonly leftOver: readonly { readonly name: string; readonly item: OfferedItem | undefined }[]
-  /** Holders that are to make room: of a quota's key. */
-  readonly asked: readonly { readonly name: string; readonly holder: string }[]
+  /** The holder of a quota's key that is to make room for that one. */
+  readonly asked: { readonly name: string; readonly holder: string } | undefined
+}
+
+interface Refused {
+  readonly item: OfferedItem
+  readonly name: string
+  /** Asks the oldest holder to go; absent where it may stay. */
+  readonly ask?: (() => Promise<string>) | undefined
 }
 
 interface Demand {
   readonly name: string
-  readonly take: (
-    items: readonly OfferedItem[],
-  ) => Promise<{ readonly flags: string; readonly asked: string }>
+  /** Answers a letter for each, see `quotas/reserve` in Lua. */
+  readonly take: (items: readonly OfferedItem[]) => Promise<string>
+  readonly ask?: () => Promise<string>
 }
 
 /**
@@ -37,17 +44,15 @@ export async function reserve(
   progress: { name: string; item: OfferedItem | undefined }[],
 ): Promise<Reserved> {
   let left = offer.items
-  let refused: Reserved['refused']
+  let refused: Refused | undefined
   const dropped = new Set<OfferedItem>()
-  const asked: { name: string; holder: string }[] = []
-  for (const { name, take } of demandsOf(ctx, tag, offer)) {
+  for (const { name, take, ask } of demandsOf(ctx, tag, offer)) {
     if (left.length === 0) break
     // Known before it is sent: whether it came about may never be heard.
     const before = progress.length
     for (const item of left) progress.push({ name, item })
-    const { flags, asked: holder } = await take(left)
+    const flags = await take(left)
     progress.length = before
-    if (holder !== '') asked.push({ name, holder })
     const taken: OfferedItem[] = []
     left.forEach((item, place) => {
       const flag = flags[place]
@@ -55,10 +60,10 @@ export async function reserve(
         taken.push(item)
         progress.push({ name, item })
       } else if (flag === 'd') dropped.add(item)
-      else if (flag === 'r') {
+      else if (flag === 'r' || flag === 'o') {
         // What was refused before it stands behind it: it waits for nothing yet.
         if (refused !== undefined) progress.push({ name: refused.name, item: undefined })
-        refused = { item, name }
+        refused = { item, name, ask: flag === 'o' ? ask : undefined }
       }
     })
     left = taken
@@ -66,13 +71,24 @@ export async function reserve(
   const admitted = new Set(left)
   const placeOf = (item: OfferedItem) => offer.items.indexOf(item)
   const end = refused === undefined ? offer.items.length : placeOf(refused.item)
+  const leftOver = progress.filter(({ item }) => item === undefined || !admitted.has(item))
   return {
     admitted: left,
     dropped: [...dropped].filter((item) => placeOf(item) < end),
     refused,
-    leftOver: progress.filter(({ item }) => item === undefined || !admitted.has(item)),
-    asked,
+    leftOver,
+    asked: refused === undefined ? undefined : await askToGo(refused, leftOver),
   }
+}
+
+/**
+ * Only now is it known that nothing before it in its line waits for something else. What is left over there makes room for it,
+ * so that nobody need go.
+ */
+async function askToGo({ name, ask }: Refused, leftOver: Reserved['leftOver']): Promise<Reserved['asked']> {
+  if (ask === undefined || leftOver.some((each) => each.name === name && each.item !== undefined)) return
+  const holder = await ask()
+  return holder === '' ? undefined : { name, holder }
 }
 
 function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Demand[] {
@@ -105,10 +121,15 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
               ),
             ],
           })
-          const [word, flags, asked] = reply
-          if (word !== 'unknown') return { flags, asked }
+          const [word, flags] = reply
+          if (word !== 'unknown') return flags
           if (!(await installQuota(ctx, id, key))) throw quotaNotFound(id)
         }
+      },
+      async ask() {
+        const tagOf = await tagOfResource(ctx, name)
+        return (await ctx.invoke({ name: 'quotas_ask', tag: tagOf, args: [id, key, waiter, offer.token] }))
+          .reply
       },
     }
   })
@@ -135,7 +156,7 @@ function demandsOf(ctx: ValkeyContext, tag: string, offer: Offer): readonly Dema
             ),
           ],
         })
-        return { flags: reply[1], asked: '' }
+        return reply[1]
       },
     }
   })

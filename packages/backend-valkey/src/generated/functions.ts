@@ -251,6 +251,8 @@ export interface LibraryFunctions {
   operations_clock: { args: []; reply: boolean }
   /** Takes a slot and units by hand. Answers the word for it, `unknown` where the settings have no copy here, and when there is room. */
   quotas_acquire: { args: [items: [id: string, key: string, namespace: string, holder: string, hand: string, cost: number][]]; reply: [word: string, retryMs: number][] }
+  /** Asks the one that has its slot of a key for longest to make room for a line that waits there, if there is none yet. Answers the holder that is to be cancelled, or ''. */
+  quotas_ask: { args: [id: string, key: string, waiter: string, token: string]; reply: string }
   /** Brings a quota's settings to a partition where they count keys, unless a later version is there. Those who wait for its keys there are looked at. */
   quotas_copy: { args: [id: string, settings: [version: number, ns: string, created: number, content: string, label: string, units: number, window: number, concurrency: number, strategy: string, past: string]]; reply: string }
   /** What is counted of keys: slots, units, who waits, and when a unit has room (0: it has, or never will). */
@@ -263,8 +265,8 @@ export interface LibraryFunctions {
   quotas_read: { args: [id: string]; reply: unknown[] }
   /** Gives back slots that were taken by hand. Answers of each whether it was held. */
   quotas_release: { args: [items: [id: string, key: string, holder: string, hand: string][]]; reply: boolean[] }
-  /** Takes slots and units of a key for executions of one line, in their order, up to the first that it has no room for. That one's line is registered as a waiter in this step. A quota that drops what is new refuses each for itself. `flags` is a letter for each: t taken, d to be dropped, r refused, and - what was not looked at. `ids` are UUIDs, one behind the other; see `bundles` for `origin`. */
-  quotas_reserve: { args: [id: string, key: string, waiter: string, token: string, origin: string, ids: string, items: [number: number, cost: number, begins: boolean][]]; reply: [word: string, flags: string, asked: string] }
+  /** Takes slots and units of a key for executions of one line, in their order, up to the first that it has no room for. That one's line is registered as a waiter in this step. A quota that drops what is new refuses each for itself. `flags` is a letter for each: t taken, d to be dropped, r refused, o refused where the oldest holder may be asked to go (see `quotas/ask`), and - not looked at. `ids` are UUIDs, one behind the other; see `bundles` for `origin`. */
+  quotas_reserve: { args: [id: string, key: string, waiter: string, token: string, origin: string, ids: string, items: [number: number, cost: number, begins: boolean][]]; reply: [word: string, flags: string] }
   /** All copies have this version. */
   quotas_synced: { args: [id: string, version: number]; reply: string }
   /** Changes a quota at its home; what is not stated is -1, or ''. Its copies are to follow: it is noted that they may be old. */
