@@ -21,7 +21,8 @@ const FOLD_ROWS = 200
 /** How long events that nobody reads may go without numbers. */
 const UNNUMBERED_MS = 5_000
 
-interface PulseRow {
+interface FlowPulseRow {
+  readonly family: 'flow'
   readonly partition_key: number
   readonly now: number
   readonly next_due_at: number | null
@@ -37,6 +38,7 @@ interface PulseRow {
 }
 
 interface QuotaPulseRow {
+  readonly family: 'quota'
   readonly partition_key: number
   readonly now: number
   readonly schedules_due_at: number | null
@@ -47,120 +49,75 @@ interface QuotaPulseRow {
 }
 
 interface BudgetPulseRow {
+  readonly family: 'budget'
   readonly partition_key: number
   readonly now: number
   readonly reset_at: number | null
   readonly parked: boolean
 }
 
-/** The cheap look: one statement of index probes over all partitions of a family. */
+type PulseRow = FlowPulseRow | QuotaPulseRow | BudgetPulseRow
+
+/** Of all families at once: an engine sends it each second, and has nothing else to send while nothing happens. */
+const statement = `
+  select 'flow' as family, partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, upkeep, waiting,
+    retention or case when partition_key = 0 then ff.deployment_records_over(now, $8, $9) else false end as retention,
+    null::bigint as schedules_due_at, null::bigint as operations_due_at, null::bigint as webhooks_due_at, null::bigint as retry_at,
+    null::bigint as reset_at, false as parked
+  from ff.pulse_of($1::integer[], $4::integer, $5::bigint, $6::bigint, $7::bigint)
+  union all
+  select 'quota', partition_key, now, null, false, false, false, false, false, null, false, schedules_due_at, operations_due_at,
+    webhooks_due_at, retry_at, null, parked
+  from ff.pulse_of_quotas($2::integer[])
+  union all
+  select 'budget', partition_key, now, null, false, false, false, false, false, null, false, null, null, null, null, reset_at, parked
+  from ff.pulse_of_budgets($3::integer[])`
+
+/** The cheap look: one statement of index probes over all partitions. */
 export async function pulse(
   ctx: PostgresContext,
   params: { readonly partitions: readonly PartitionTag[] },
 ): Promise<PulseResult> {
   const asked = checkPulse(params, await ctx.partitions())
-  const [flow, quota, budget] = await Promise.all([
-    pulseOfFlows(ctx, asked),
-    pulseOfQuotas(ctx, asked),
-    pulseOfBudgets(ctx, asked),
+  const rows = await ctx.db.query<PulseRow>(statement, [
+    indexesOf(asked, 'flow'),
+    indexesOf(asked, 'quota'),
+    indexesOf(asked, 'budget'),
+    FOLD_ROWS,
+    WAITING_MS,
+    UNNUMBERED_MS,
+    limits.feedAgeMsMax,
+    limits.tokenKeptMs,
+    limits.auditAgeMsMax,
   ])
-  const byFamily = { flow, quota, budget }
+  const pulses = new Map(rows.map((row) => [makePartitionTag(row.family, row.partition_key), toPulse(row)]))
   return {
-    nowMs: flow.nowMs ?? quota.nowMs ?? budget.nowMs ?? (await readNow(ctx)),
+    nowMs: rows[0]?.now ?? (await readNow(ctx)),
     partitions: asked.map(({ family, index }) =>
-      must(byFamily[family].byIndex.get(index), `the pulse of ${family} ${index}`),
+      must(pulses.get(makePartitionTag(family, index)), `the pulse of ${family} ${index}`),
     ),
-    waitingLanes: flow.waitingLanes,
+    waitingLanes: rows.flatMap((row) => (row.family === 'flow' ? (row.waiting ?? []) : [])),
   }
 }
 
-interface FamilyPulse {
-  readonly nowMs: number | undefined
-  readonly byIndex: ReadonlyMap<number, PulseResult['partitions'][number]>
-}
-
-async function pulseOfFlows(
-  ctx: PostgresContext,
-  asked: readonly Partition[],
-): Promise<FamilyPulse & Pick<PulseResult, 'waitingLanes'>> {
-  const indexes = indexesOf(asked, 'flow')
-  if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map(), waitingLanes: [] }
-  const rows = await ctx.db.query<PulseRow>(
-    `select partition_key, now, next_due_at, outbox, sibling_cancels, cancel_backlog, projection, upkeep, waiting,
-       retention or case when partition_key = 0 then ff.deployment_records_over(now, $6, $7) else false end as retention
-     from ff.pulse_of($1::integer[], $2::integer, $3::bigint, $4::bigint, $5::bigint)`,
-    [
-      indexes,
-      FOLD_ROWS,
-      WAITING_MS,
-      UNNUMBERED_MS,
-      limits.feedAgeMsMax,
-      limits.tokenKeptMs,
-      limits.auditAgeMsMax,
-    ],
-  )
-  const pulses = rows.map((row) => ({
-    partition: makePartitionTag('flow', row.partition_key),
-    pending: pendingOf(row),
-    nextDueAtMs: row.next_due_at,
-  }))
-  return {
-    nowMs: rows[0]?.now,
-    byIndex: new Map(rows.map(({ partition_key }, place) => [partition_key, must(pulses[place], 'a pulse')])),
-    waitingLanes: rows.flatMap(({ waiting }) => waiting ?? []),
-  }
-}
-
-async function pulseOfQuotas(ctx: PostgresContext, asked: readonly Partition[]): Promise<FamilyPulse> {
-  const indexes = indexesOf(asked, 'quota')
-  if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map() }
-  const rows = await ctx.db.query<QuotaPulseRow>(
-    `select partition_key, now, schedules_due_at, operations_due_at, webhooks_due_at, retry_at, parked
-     from ff.pulse_of_quotas($1::integer[])`,
-    [indexes],
-  )
-  return {
-    nowMs: rows[0]?.now,
-    byIndex: new Map(
-      rows.map((row) => [
-        row.partition_key,
-        recordsPulse(
-          'quota',
-          row.partition_key,
-          row.now,
-          {
-            schedules: row.schedules_due_at,
-            operations: row.operations_due_at,
-            webhooks: row.webhooks_due_at,
-          },
-          { isParked: row.parked, retryAtMs: row.retry_at },
-        ),
-      ]),
-    ),
-  }
-}
-
-async function pulseOfBudgets(ctx: PostgresContext, asked: readonly Partition[]): Promise<FamilyPulse> {
-  const indexes = indexesOf(asked, 'budget')
-  if (indexes.length === 0) return { nowMs: undefined, byIndex: new Map() }
-  const rows = await ctx.db.query<BudgetPulseRow>(
-    'select partition_key, now, reset_at, parked from ff.pulse_of_budgets($1::integer[])',
-    [indexes],
-  )
-  return {
-    nowMs: rows[0]?.now,
-    byIndex: new Map(
-      rows.map((row) => [
-        row.partition_key,
-        recordsPulse(
-          'budget',
-          row.partition_key,
-          row.now,
-          { budget_resets: row.reset_at },
-          { isParked: row.parked, retryAtMs: null },
-        ),
-      ]),
-    ),
+function toPulse(row: PulseRow): PulseResult['partitions'][number] {
+  const { partition_key, now } = row
+  switch (row.family) {
+    case 'flow':
+      return {
+        partition: makePartitionTag('flow', partition_key),
+        pending: pendingOf(row),
+        nextDueAtMs: row.next_due_at,
+      }
+    case 'quota': {
+      const { schedules_due_at: schedules, operations_due_at: operations, webhooks_due_at: webhooks } = row
+      const admission = { isParked: row.parked, retryAtMs: row.retry_at }
+      return recordsPulse('quota', partition_key, now, { schedules, operations, webhooks }, admission)
+    }
+    case 'budget': {
+      const admission = { isParked: row.parked, retryAtMs: null }
+      return recordsPulse('budget', partition_key, now, { budget_resets: row.reset_at }, admission)
+    }
   }
 }
 
@@ -168,7 +125,7 @@ function indexesOf(asked: readonly Partition[], family: PartitionFamily): readon
   return asked.flatMap((partition) => (partition.family === family ? [partition.index] : []))
 }
 
-function pendingOf(row: PulseRow): PendingWork[] {
+function pendingOf(row: FlowPulseRow): PendingWork[] {
   const isPending: Partial<Record<PendingWork, boolean>> = {
     timers: row.next_due_at !== null && row.next_due_at <= row.now,
     outbox: row.outbox,
