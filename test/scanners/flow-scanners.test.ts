@@ -1,4 +1,4 @@
-import { must } from '@flowfabric/core'
+import { mintEntryId, must } from '@flowfabric/core'
 import {
   cancelReconciler,
   completionDispatcher,
@@ -10,7 +10,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import type { ModelBackend } from '../model/index.js'
 import { FlowDriver, type GraphPlan } from '../support/flow-driver.js'
-import { openModel, pass, stageOf } from './scan.js'
+import { contextOf, openModel, partition, pass, stageOf } from './scan.js'
 
 const fanOut: GraphPlan = { a: {}, b: { after: ['a'] }, c: { after: ['a'] } }
 const race: GraphPlan = {
@@ -51,6 +51,21 @@ describe('the completion dispatcher', () => {
     }
     expect(lines).toEqual(['A flow settled'])
     expect((await flow.flow()).state).toBe('completed')
+  })
+
+  it('counts a message that was carried as work, so that those behind it come at once', async () => {
+    const model = openModel()
+    const entryId = mintEntryId(0)
+    const delivered = { outcome: 'delivered', entryId, message: 'child_ended', more: false } as const
+    const { context, seen } = contextOf(model)
+    const resolution = {
+      ...model.resolution,
+      dispatchCompletions: async () => ({ items: [delivered], more: true }),
+    }
+    const backend = { ...model, resolution }
+    const report = await completionDispatcher().scanPartition({ ...context, backend }, partition)
+    expect(report).toMatchObject({ processed: 1, errors: 0, more: true })
+    expect(seen.counts).toEqual({ 'dispatch_total{delivered}': 1 })
   })
 
   it('goes on while a call stopped at its bound', async () => {

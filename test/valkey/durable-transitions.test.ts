@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createValkeyBackend, type ValkeyBackend } from '@flowfabric/backend-valkey'
 import {
   type Handle,
+  makePartitionTag,
   mintBudgetId,
   mintOperationId,
   mintQuotaId,
@@ -289,6 +290,39 @@ describe('what waits until it is durable', () => {
       }
     },
   )
+
+  it('of what the runners of schedules and bulk operations write, only what is judged by later', async () => {
+    const { quick, durable } = await open('record')
+    const { namespace, backend } = quick
+    const scheduleId = mintScheduleId()
+    await backend.schedules.put({
+      namespace,
+      scheduleId,
+      label: 'each second',
+      timing: { kind: 'interval', everyMs: 1_000 },
+      overlap: 'allow_all',
+      work: { kind: 'execution', spec: { kind: parseKind('work'), lane, input: null } },
+    })
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    const partition = makePartitionTag('quota', 0)
+    const fire = async () => {
+      const { items } = await durable.backend.schedules.fireDue({ partition, max: 10 })
+      expect(items[0]).toMatchObject({ outcome: 'started' })
+    }
+    expect(await waitsOf(fire)).toBe(0)
+    await backend.schedules.delete({ namespace, scheduleId })
+    // What other tests have left.
+    await backend.operations.advance({ partition, max: 100 })
+    await submitOne(quick, { lane })
+    const operationId = mintOperationId()
+    await backend.operations.create({ namespace, operationId, work: { kind: 'cancel', filter: { lane } } })
+    const advance = async () => {
+      const { items } = await durable.backend.operations.advance({ partition, max: 10 })
+      expect(items.find((each) => each.operationId === operationId)).toMatchObject({ outcome: 'completed' })
+    }
+    // For its batch, and not for its end.
+    expect(await waitsOf(advance)).toBe(1)
+  })
 
   it('neither claims nor renewals wait, whatever is asked for', async () => {
     for (const transition of ['submit', 'terminal', 'record'] as const) {

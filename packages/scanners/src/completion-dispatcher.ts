@@ -19,7 +19,7 @@ const dispatched: ScannerMetric = {
   kind: 'counter',
   help: 'Dispatched outbox entries, by outcome.',
   label: 'outcome',
-  values: ['advanced', 'noop', 'settled', 'released', 'reset', 'retry_exhausted', 'error'],
+  values: ['advanced', 'noop', 'settled', 'released', 'reset', 'delivered', 'retry_exhausted', 'error'],
 }
 
 const resolved: ScannerMetric = {
@@ -89,6 +89,9 @@ function takeItem(context: ScanContext, tally: PassTally, item: DispatchItem): v
     case 'reset':
       tally.processed++
       context.log('debug', `Members were ${item.outcome}`, { flow: item.flowId, members: item.members })
+      break
+    case 'delivered':
+      tally.processed++
       break
     case 'noop':
       break

@@ -30,8 +30,8 @@ export interface Invocation<Name extends FunctionName> {
   /** Bytes that go along, to which the arguments point by place from 1. */
   readonly bytes?: readonly Uint8Array[] | undefined
   /**
-   * What it may bring about, where its header leaves that to the caller: where `durability` asks for it, the answer waits until it
-   * is durable.
+   * What it may bring about, where its header leaves that to the caller, or where nobody would miss it: where `durability` asks
+   * for it, the answer waits until it is durable.
    */
   readonly brings?: readonly Durable[] | undefined
   /**

@@ -40,13 +40,18 @@ export function createDueRecords(ctx: ValkeyContext, kind: RecordKind): DueRecor
       return { nowMs: news.nowMs, row: isThere ? toRow(reply as unknown as Row) : undefined }
     },
 
-    async write({ expected, dueAtMs, progress, definition = '', createdAtMs = 0, ...record }) {
+    async write({ expected, dueAtMs, progress, definition = '', createdAtMs = 0, mayBeLost, ...record }) {
       const tag = await tagOf(ctx, record)
       const name = nameOf(record)
       const dueMs = dueAtMs ?? NEVER
       if (expected !== null) {
         const args = [kind, name, expected, dueMs, progress, definition] as const
-        const { reply, news } = await ctx.invoke({ name: 'records_write', tag, args: [...args] })
+        const { reply, news } = await ctx.invoke({
+          name: 'records_write',
+          tag,
+          args: [...args],
+          brings: mayBeLost === true ? [] : undefined,
+        })
         return { nowMs: news.nowMs, isWritten: reply }
       }
       const args = [kind, name, createdAtMs, dueMs, definition, progress] as const

@@ -91,11 +91,12 @@ async function create(ctx: ValkeyContext, change: ScheduleWrite): Promise<boolea
 }
 
 async function write(ctx: ValkeyContext, change: ScheduleWrite, expected: number): Promise<boolean> {
-  const { dueAtMs, progress, put = { label: '', definition: '', work: '' } } = change
+  const { dueAtMs, progress, mayBeLost, put = { label: '', definition: '', work: '' } } = change
   const { reply } = await ctx.invoke({
     name: 'schedules_write',
     tag: await tagOf(ctx, change),
     args: [nameOf(change), expected, dueAtMs ?? NEVER, progress, put.label, put.definition, put.work],
+    brings: mayBeLost === true ? [] : undefined,
   })
   return reply
 }

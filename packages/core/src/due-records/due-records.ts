@@ -25,6 +25,8 @@ export interface DueWrite extends DueName {
   readonly definition?: string | undefined
   /** Of a new one. */
   readonly createdAtMs?: number | undefined
+  /** Whoever finds the record as it was before does the same again, so that its answer waits for no durability. */
+  readonly mayBeLost?: boolean | undefined
 }
 
 /** Where a page of a listing goes on: behind this one, newest first, then by id descending. */

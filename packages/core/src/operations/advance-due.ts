@@ -54,7 +54,7 @@ async function putOff(
 ): Promise<number | null> {
   const pauseMs = code === 'corruption' ? BROKEN_AGAIN_MS : limits.operationBatchRepeatMs
   try {
-    await store.write({ namespace, id, expected, dueAtMs: nowMs + pauseMs, progress })
+    await store.write({ namespace, id, expected, dueAtMs: nowMs + pauseMs, progress, mayBeLost: true })
   } catch (error) {
     // A record that cannot even be written is left as it is; the others are not.
     if (!isEngineError(error)) throw error

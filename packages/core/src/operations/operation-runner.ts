@@ -50,7 +50,8 @@ export async function takeOn(
       left -= next.batch?.items.length ?? 0
     }
     if (next === operation.progress) return answer(operation, 'advanced', tally)
-    const written = await advance(parts.store, operation, next, nowMs)
+    // A batch stands before anybody begins it. What came of one is found again by who carries it out once more.
+    const written = await advance(parts.store, operation, next, nowMs, { mayBeLost: next.batch === null })
     tally = sumOf(tally, tallyOf(outcomes))
     if (written.operation === undefined) {
       await settleLate(parts.store, operation, outcomes)
@@ -75,11 +76,19 @@ export async function advance(
   operation: StoredOperation,
   progress: OperationProgress,
   nowMs: number,
+  { mayBeLost = false } = {},
 ): Promise<{ readonly nowMs: number; readonly operation: StoredOperation | undefined }> {
   const { namespace, operationId, version: expected } = operation
   const dueAtMs = dueAtOf(progress, nowMs)
   const text = operationText.ofProgress(progress)
-  const written = await store.write({ namespace, id: operationId, expected, dueAtMs, progress: text })
+  const written = await store.write({
+    namespace,
+    id: operationId,
+    expected,
+    dueAtMs,
+    progress: text,
+    mayBeLost,
+  })
   return {
     nowMs: written.nowMs,
     operation: written.isWritten ? { ...operation, version: expected + 1, dueAtMs, progress } : undefined,

@@ -59,7 +59,7 @@ async function putOff(store: ScheduleStore, row: ScheduleRow, nowMs: number): Pr
   const { namespace, scheduleId, version: expected, progress } = row
   const dueAtMs = nowMs + BROKEN_AGAIN_MS
   try {
-    await store.write({ namespace, scheduleId, expected, dueAtMs, progress })
+    await store.write({ namespace, scheduleId, expected, dueAtMs, progress, mayBeLost: true })
   } catch (error) {
     // A record that cannot even be written is left as it is; the others are not.
     if (!isEngineError(error)) throw error

@@ -21,7 +21,7 @@ import {
  * `scheduleStartRepeatMs`, and the next runner repeats it, which changes nothing where it was done.
  */
 export interface ScheduleRunner {
-  /** One that is due, at most so many ticks of it. */
+  /** What of one is due by that time, at most so many ticks: what is due meanwhile would keep others of its pass waiting. */
   takeOn(schedule: StoredSchedule, nowMs: number, room: number): Promise<TakenOn>
   /** Carries out what the record holds, if anything. Answers the schedule as it stands then, or nothing if it has gone. */
   confirm(schedule: StoredSchedule, nowMs: number): Promise<Confirmed>
@@ -62,13 +62,15 @@ export function createScheduleRunner(store: ScheduleStore, roles: ScheduledRoles
           continue
         }
         const { dueAtMs } = schedule
-        if (dueAtMs === null || dueAtMs > nowMs) return { items, dueAtMs, more: false }
+        if (dueAtMs === null || dueAtMs > firstNowMs) return { items, dueAtMs, more: false }
         if (left <= 0) return { items, dueAtMs, more: true }
         const { namespace, progress } = schedule
         const running = needsLook(schedule) ? progress.running.map(({ id }) => id) : []
         const ended = await findEnded(roles, namespace, running)
         const decision = decide(schedule, { nowMs, ended, room: left })
-        const moved = await advance(store, schedule, decision.progress, nowMs)
+        // What decides over later ticks must stand before it starts anything; else the same ticks bring the same ids.
+        const mayBeLost = schedule.definition.overlap === 'allow_all' || !hasUnconfirmed(decision.progress)
+        const moved = await advance(store, schedule, decision.progress, nowMs, { mayBeLost })
         if (moved === undefined) {
           items.push({ ...itemOf(schedule, nextOf(schedule)), outcome: 'lost_race' })
           return { items, dueAtMs: null, more: false }
@@ -93,11 +95,12 @@ export async function advance(
   schedule: StoredSchedule,
   progress: ScheduleProgress,
   nowMs: number,
+  { mayBeLost = false } = {},
 ): Promise<StoredSchedule | undefined> {
   const { namespace, scheduleId, version: expected } = schedule
   const dueAtMs = dueAtOf({ ...schedule, progress }, nowMs)
   const text = recordText.ofProgress(progress)
-  const isWritten = await store.write({ namespace, scheduleId, expected, dueAtMs, progress: text })
+  const isWritten = await store.write({ namespace, scheduleId, expected, dueAtMs, progress: text, mayBeLost })
   return isWritten ? { ...schedule, version: expected + 1, dueAtMs, progress } : undefined
 }
 
@@ -168,7 +171,8 @@ async function confirm(
     const cleared = withoutConfirmed(now.schedule.progress, cancels, results, now.nowMs)
     // Another runner was quicker, and tells the same.
     if (cleared === now.schedule.progress) return { ...now, items, isOpen }
-    const written = await advance(store, now.schedule, cleared, now.nowMs)
+    // Who finds it as it was repeats the starts, whose ids are taken.
+    const written = await advance(store, now.schedule, cleared, now.nowMs, { mayBeLost: true })
     return written && { nowMs: now.nowMs, schedule: written, items, isOpen }
   })
 }

@@ -203,12 +203,40 @@ describe('batches', () => {
   it('shrink after slow or failed passes, never below one, and grow again', () => {
     const sizer = new BatchSizer()
     expect(sizer.size(100)).toBe(100)
-    sizer.record({ failed: true, durationMs: 1 })
-    sizer.record({ failed: false, durationMs: 5_000 })
+    sizer.record({ failed: true, durationMs: 1, done: 0 })
+    expect(sizer.size(100)).toBe(50)
+    sizer.record({ failed: false, durationMs: 5_000, done: 50 })
     expect(sizer.size(100)).toBe(25)
-    for (let pass = 0; pass < 20; pass++) sizer.record({ failed: true, durationMs: 1 })
+    for (let pass = 0; pass < 20; pass++) sizer.record({ failed: true, durationMs: 1, done: 0 })
     expect(sizer.size(10)).toBe(1)
-    for (let pass = 0; pass < 20; pass++) sizer.record({ failed: false, durationMs: 1 })
+    for (let pass = 0; pass < 20; pass++) sizer.record({ failed: false, durationMs: 1, done: 1 })
     expect(sizer.size(100)).toBe(100)
+  })
+
+  it('are not to blame for a slow pass that had room for more', () => {
+    const sizer = new BatchSizer()
+    expect(sizer.size(100)).toBe(100)
+    sizer.record({ failed: true, durationMs: 5_000, done: 0 })
+    for (let pass = 0; pass < 20; pass++) {
+      const done = sizer.size(100) - 1
+      sizer.record({ failed: false, durationMs: 5_000, done })
+    }
+    expect(sizer.size(100)).toBe(100)
+  })
+
+  it('do not shrink to next to nothing where all passes are slow, and come back from there', () => {
+    const sizer = new BatchSizer()
+    const recordAll = (failed: boolean) => {
+      for (let pass = 0; pass < 20; pass++) {
+        const done = sizer.size(800)
+        sizer.record({ failed, durationMs: 5_000, done })
+      }
+    }
+    recordAll(false)
+    expect(sizer.size(800)).toBe(100)
+    recordAll(true)
+    expect(sizer.size(800)).toBe(12)
+    recordAll(false)
+    expect(sizer.size(800)).toBe(100)
   })
 })

@@ -234,6 +234,7 @@ export class Supervisor {
     // What hints say about due times from here on is not in this pass's answer, so it is kept apart from it.
     this.#aims.set(slot, undefined)
     let failed = false
+    let done = 0
     let again = false
     try {
       const report = await scanner.scanPartition(this.#contextOf(scanner), partition)
@@ -241,6 +242,7 @@ export class Supervisor {
       metrics.scanned.add(report.errors, { scanner: scanner.name, result: 'error' })
       // A pass that only fails must wait like one that threw, or a poisoned item would be tried in a tight loop.
       failed = report.errors > 0 && report.processed === 0
+      done = report.processed + report.errors
       if (failed) slot.fail(clock.nowMs(), random)
       else again = slot.finish(report, clock.nowMs())
       if (!slot.isDropped) this.#aimNext(slot, report.nextDueAtMs, report.processed > 0)
@@ -252,7 +254,7 @@ export class Supervisor {
       logger.log(level, 'A pass failed', fields)
     }
     const durationMs = clock.nowMs() - startedAtMs
-    this.#sizers.get(scanner)?.record({ failed, durationMs })
+    this.#sizers.get(scanner)?.record({ failed, durationMs, done })
     metrics.passes.add(1, { scanner: scanner.name, outcome: failed ? 'failed' : 'ok' })
     metrics.passMs.observe(durationMs, { scanner: scanner.name })
     if (slot.failures !== failuresBefore) {
