@@ -115,7 +115,13 @@ it(`a Cluster whose primaries are killed ${kills} times under load loses only wh
     expect(await holders()).not.toContain(victim)
   }
   await Promise.all(deployments.map(({ load }) => load.stop()))
-  await Promise.all(deployments.map(({ nodes, roles, ledger }) => untilAllEnded(nodes[0], roles, ledger)))
+  await Promise.all(
+    deployments.map(({ nodes, roles, ledger, keyPrefix }) =>
+      untilAllEnded(nodes[0], roles, ledger).catch((error: Error) => {
+        throw new Error(`waiting for ${keyPrefix}: ${error.message}`)
+      }),
+    ),
+  )
   await expectRest(
     cluster.nodes.map(({ port }) => port),
     deployments.length,

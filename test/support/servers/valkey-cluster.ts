@@ -131,7 +131,9 @@ class RunningCluster implements ValkeyCluster {
   }
 
   async holderOf(slot: number): Promise<number> {
-    const { port } = holderOf(slot, await this.#views())
+    // One that is busy may not answer at once.
+    const views = await until('all nodes answer', () => this.#views().catch(() => undefined), wholeWithinMs)
+    const { port } = holderOf(slot, views)
     return this.nodes.findIndex((node) => node.port === port)
   }
 

@@ -71,33 +71,41 @@ export const bulk: RoleFactory = ({ ledger, result }) => {
     },
     // What nobody came to cancel would wait for an hour; but not before those are done that are to be judged.
     async close({ client }) {
-      await until('bulk operations are done', async () => (await countOpen(client)) === 0, doneWithinMs)
+      let open: Awaited<ReturnType<typeof findOpen>> = []
+      const areDone = async () => {
+        open = await findOpen(client)
+        return open.length === 0
+      }
+      await until('bulk operations are done', areDone, doneWithinMs).catch((error: Error) => {
+        throw new Error(`${error.message}: ${open.length} are not, such as ${JSON.stringify(open.slice(-3))}`)
+      })
       await client.operations.cancel({ kind: parseKind(kinds.parked) }, { id: mintUuid() })
     },
     async unfinished({ client }) {
-      const open = await countOpen(client)
-      return open > 0 ? `${open} bulk operations are under way` : undefined
+      const { length } = await findOpen(client)
+      return length > 0 ? `${length} bulk operations are under way` : undefined
     },
     async judge({ client, stored, wrong, lost, isDurable }) {
       for (const { operationId, kind, ids, ...told } of ledger.all('operation')) {
-        const first = ids[0]
-        const tag = first === undefined ? undefined : partitionTagOf(first)
         const operation = await client.operations.get(operationId).catch(() => undefined)
         if (operation === undefined) {
           if (isDurable) wrong(`operation ${operationId} is lost`)
           continue
         }
-        const { state, done, unchanged, failed, total } = operation
+        const { state, done, unchanged, failed, total, endedAtMs } = operation
         const text = `${kind} ${operationId} is ${JSON.stringify({ state, done, unchanged, failed, total, ids })}`
         if (state !== 'completed') wrong(text)
         if (isDurable && (done !== ids.length || unchanged + failed > 0 || (total ?? done) !== done))
           wrong(text)
+        // It was done some time until then.
+        const doing = { beganAtMs: told.beganAtMs, atMs: endedAtMs ?? told.atMs }
         for (const id of ids) {
           const execution = stored.get(id)
-          if (execution === undefined || tag === undefined) continue
+          if (execution === undefined) continue
           const isDone =
             kind === 'cancel' ? execution.publicState === 'cancelled' : execution.generation === 2
-          if (!isDone) lost('bulk changes', tag, told, `${text}: ${id} is ${execution.publicState}`)
+          if (!isDone)
+            lost('bulk changes', partitionTagOf(id), doing, `${text}: ${id} is ${execution.publicState}`)
         }
       }
     },
@@ -109,7 +117,8 @@ function unlessTooLate(error: unknown): false {
   throw error
 }
 
-async function countOpen({ operations }: Client): Promise<number> {
+/** Newest first. */
+async function findOpen({ operations }: Client) {
   const { items } = await operations.list({ limit: 1_000 })
-  return items.filter(({ state }) => state !== 'completed').length
+  return items.filter(({ state }) => state !== 'completed')
 }

@@ -63,8 +63,9 @@ export const operators: RoleFactory = ({ ledger, result }) => {
         const { items } = await backend.attempts.list({ namespace, executionId: id, limit: 1 })
         const startedAtMs = items[0]?.startedAtMs
         const releasedAtMs = releases.get(id)?.[0]?.atMs ?? Number.POSITIVE_INFINITY
-        if (startedAtMs !== undefined && startedAtMs < releasedAtMs)
-          lost('holds', partitionTagOf(id), told, `${id} ran while it was held`)
+        if (startedAtMs === undefined || startedAtMs >= releasedAtMs) continue
+        const facts = JSON.stringify({ ...told, releasedAtMs, attempt: items[0], is: stored.get(id) })
+        lost('holds', partitionTagOf(id), told, `${id} ran while it was held: ${facts}`)
       }
     },
   }

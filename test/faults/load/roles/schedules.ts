@@ -112,14 +112,18 @@ async function untilUpToDate({ schedules }: Client, id: string): Promise<number>
   const next = async () => (await schedules.get(id)).schedule
   const { nextFireAtMs: firstMs, label } = await next()
   const givenUpAtMs = nowMs() + upToDateWithinMs
+  let seen: unknown
   const look = async () => {
-    const { nextFireAtMs, overlap } = await next()
+    const { nextFireAtMs, overlap, ...rest } = await next()
+    seen = { nextFireAtMs, atMs: nowMs(), ...rest }
     const tickMs = nextFireAtMs ?? 0
     // Where earlier work is waited for, or cancelled first, a tick takes longer than a tick.
     const isUpToDate = overlap !== 'allow_all' || tickMs > nowMs() - lateMsMax
     return isUpToDate || (nowMs() > givenUpAtMs && tickMs > (firstMs ?? 0)) ? tickMs : undefined
   }
-  return until(`the schedule ${label} gets on`, look, upToDateWithinMs + lateMsMax)
+  return until(`the schedule ${label} gets on`, look, upToDateWithinMs + lateMsMax).catch((error: Error) => {
+    throw new Error(`${error.message}: from ${firstMs} on it came to ${JSON.stringify(seen)}`)
+  })
 }
 
 const tickOf = ({ tags }: Execution) => Number(tags['schedule.tick_ms'])

@@ -167,6 +167,7 @@ async function judgeSignals(
   ledger: Ledger,
 ): Promise<void> {
   const told = groupById(ledger.all('signal'))
+  const resumptions = groupById(ledger.all('resumed'))
   for (const execution of ofKind(kind)) {
     const { id } = execution
     const kept = await allSignals(backend.suspensions, namespace, id)
@@ -177,10 +178,14 @@ async function judgeSignals(
         lost('signals', partitionTagOf(id), each, `${id}: the signal ${each.signalId} is lost`)
     }
     const detail = detailOf<Resumed>(resultOf(id))
+    const resumed = resumptions.get(id)?.find(({ signals }) => signals.join() === detail?.signals.join())
     for (const used of detail?.signals ?? []) {
       // A timeout's own signal is nobody's.
-      if (!ids.has(used as SignalId) && detail?.by === 'condition')
-        wrong(`${id}: it went on by the signal ${used}, which is not kept`)
+      if (ids.has(used as SignalId) || detail?.by !== 'condition') continue
+      const text = `${id}: it went on by the signal ${used}, which is not kept`
+      // A lease that was kept outlives what its run was told and was lost after it.
+      if (resumed === undefined) wrong(text)
+      else lost('signals', partitionTagOf(id), resumed, text)
     }
   }
   for (const [id, each] of groupById(ledger.all('signal'))) {
@@ -192,7 +197,7 @@ async function judgeSignals(
         lost('signal keys', partitionTagOf(id), when, `${id}: one key brought two signals`)
     }
   }
-  for (const [id, runs] of groupById(ledger.all('resumed'))) {
+  for (const [id, runs] of resumptions) {
     const [first] = runs
     for (const { by, signals, ...when } of runs) {
       const isSame = by === first?.by && signals.join() === first.signals.join()
