@@ -65,6 +65,9 @@ export async function openNode(
       webhookDispatcher: { leaseMs: 5_000 },
       // The net looks at all of a partition in some passes: what a fail-over has torn apart is mended within the test.
       indexReconciler: { intervalMs: 2_000, quietIntervalMs: 2_000 },
+      // Slots and reservations of claims that a fail-over has lost, which hold back all others of their key.
+      quotaReconciler: { intervalMs: 2_000 },
+      budgetReconciler: { intervalMs: 2_000 },
     }),
     logger,
     signingSecrets: [secret],

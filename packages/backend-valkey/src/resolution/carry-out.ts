@@ -51,6 +51,8 @@ export async function carryOutEach(
 ): Promise<readonly DispatchItem[]> {
   const isGivenBack = ({ kind }: NamedEntry) => kind === 'give_back'
   const givenBack = carryOutTogether(ctx, partition, named.filter(isGivenBack))
+  // It may fail before anybody waits for it, which must not end the process.
+  givenBack.catch(() => {})
   const items: DispatchItem[] = []
   try {
     for (const each of named) if (!isGivenBack(each)) items.push(await carryOutGuarded(ctx, partition, each))
