@@ -82,15 +82,17 @@ async function judgeExecutions(judgement: Judgement, ledger: Ledger): Promise<vo
   for (const [id, told] of ledger.executions) {
     if (!stored.has(id)) lost('executions', partitionTagOf(id), told, `${id} is lost`)
   }
-  for (const [id, ends] of ledger.ends) {
+  for (const [id, told] of ledger.ends) {
+    // In the order of the runs: one whose lease was lost may be told its end after a later one.
+    const ends = [...told].sort((one, other) => one.beganAtMs - other.beganAtMs)
     const execution = stored.get(id)
     if (execution === undefined) continue
     const attempts = await allAttempts(backend, namespace, id)
     for (const [place, end] of ends.entries()) {
       const isLast = ends.slice(place + 1).every(({ generation }) => generation !== end.generation)
       if (isLast && isRecorded(end, execution, attempts)) continue
-      const told = { end, ends, claims: ledger.claims.get(id), attempts }
-      const text = `${id}: an end that was told is not what it is, ${execution.publicState}: ${JSON.stringify(told)}`
+      const facts = JSON.stringify({ end, ends, claims: ledger.claims.get(id), attempts })
+      const text = `${id}: an end that was told is not what it is, ${execution.publicState}: ${facts}`
       lost('ends', partitionTagOf(id), end, text)
     }
   }

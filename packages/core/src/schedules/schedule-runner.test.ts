@@ -30,11 +30,13 @@ function slowParts(writeMs: number) {
   const parts = {
     store,
     executions: {
-      async submit({ items }) {
+      async submit({ items }: { readonly items: readonly { readonly id: string }[] }) {
         started.push(...items.map(({ id }) => id))
         return { items: items.map(({ id }) => ({ outcome: 'accepted', id })) }
       },
-      getResult: async ({ ids }) => ({ items: ids.map(() => ({ outcome: 'pending' })) }),
+      getResult: async ({ ids }: { readonly ids: readonly string[] }) => ({
+        items: ids.map(() => ({ outcome: 'pending' })),
+      }),
     },
     partitions: async () => readPartitionConfig({ flow: 1, budget: 1, quota: 1 }),
     announce: () => {},
