@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { startPostgres, startValkey } from '@flowfabric/test/servers'
 import pg from 'pg'
 import type { Figure } from './measure.js'
+import { postgresScenarioNames, runPostgresScenario } from './postgres.js'
 import { measureRawPostgres } from './raw-postgres.js'
 import { runRetained } from './retained.js'
 import { runScenario, scenarioNames } from './scenarios.js'
@@ -49,6 +50,11 @@ async function benchPostgres(): Promise<void> {
       },
     ])
     for (const name of names) print(undefined, await runScenario(name, { store, schema: `bench_${name}` }))
+    let databases = 0
+    const nextStore = () => server.createDatabase(`bench_${++databases}`)
+    for (const name of postgresScenarioNames) {
+      if (isAsked(name)) print(undefined, await runPostgresScenario(name, nextStore))
+    }
     if (isAsked('retained')) {
       // What autovacuum does within a minute: old work is older than that, only here it ended seconds ago.
       const vacuum = async () => {
