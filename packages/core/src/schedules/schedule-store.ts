@@ -26,8 +26,6 @@ export interface ScheduleWrite {
   /** Whoever finds the record as it was before does the same again, so that its answer waits for no durability. */
   readonly mayBeLost?: boolean | undefined
   /** Absent: they stay. */
-  /** Whoever finds the record as it was before does the same again, so that its answer waits for no durability. */
-  readonly mayBeLost?: boolean | undefined
   readonly put?: { readonly label: string; readonly definition: string; readonly work: string } | undefined
 }
 
