@@ -112,12 +112,18 @@ class DriverSocket implements Socket {
       const encoded = new EncodedCommand(command)
       let isSettled = false
       const onLate = () => {
+        // A timer counts whole milliseconds and can be up to one early, by which a dead connection would pass for a slow one.
+        const leftMs = sentAt + timeoutMs - performance.now()
+        if (leftMs > 0) {
+          timer = setTimeout(onLate, leftMs)
+          return
+        }
         // Timers run before sockets are read: a process that was busy itself has the answer waiting there.
         setImmediate(() => {
           if (!isSettled) reject(this.#giveUp(sentAt))
         })
       }
-      const timer = setTimeout(onLate, timeoutMs)
+      let timer = setTimeout(onLate, timeoutMs)
       const settle = () => {
         isSettled = true
         clearTimeout(timer)
