@@ -423,6 +423,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if false then',
   },
   {
+    name: 'Valkey: what a call makes claimable in a line is not for the claim in it',
+    file: 'lua',
+    find: 'for _, line in ipairs(fresh.lines) do add(line) end',
+    replace: '',
+  },
+  {
     name: 'Valkey: a bundle with a gap holds for nobody',
     file: 'lua',
     find: 'flags[place] = span == count and HOLDS or HOLDS_NOT',

@@ -20,8 +20,8 @@ end
 
 -- The same of the part of a line that is of the route.
 local function open_line(u, rid, size, line)
-  local stream = open_stream(u, rid, size)
-  stream.key, stream.line, stream.fresh = lines.queue_key(u, rid, line), line, {}
+  local stream, fresh = open_stream(u, rid, size), u.fresh_lines and u.fresh_lines[rid]
+  stream.key, stream.line, stream.fresh = lines.queue_key(u, rid, line), line, fresh and fresh[line.id] or {}
   return stream
 end
 
@@ -30,25 +30,46 @@ local function is_before(x, y)
   return x[X.seq] < y[X.seq]
 end
 
--- By route, in the order of their ready sets.
-local function claimable_of(u)
-  local lists, slips = {}, u.slips
+local function sort_each(lists)
+  for _, list in pairs(lists) do
+    if not list.is_sorted then table.sort(list, is_before) end
+  end
+end
+
+-- Of what is in a line: lists by route and line, and of each route its lines. A line that is new has its turn from here on.
+local function lists_of_line(u, rid, lid)
+  u.fresh_lines = u.fresh_lines or {}
+  local lists = u.fresh_lines[rid]
+  if lists == nil then
+    lists = { lines = {} }
+    u.fresh_lines[rid] = lists
+  end
+  if not lists[lid] then lists.lines[#lists.lines + 1] = lines.get(u, lid) end
+  return lists
+end
+
+-- What this call has made claimable, by route, in the order of their ready sets.
+local function read_claimable(u)
+  local slips = u.slips
+  u.claimable = {}
   for _, x in ipairs(u.dirty) do
-    if x[X.phase] == 'r' and x[X.elig] == 'e' and x[X.staged] ~= 1 and not slips[x][S.gone]
-      and not (x[X.demands] and x[X.demands][D.line] ~= '') then
-      local list = lists[x[X.rid]]
+    if x[X.phase] == 'r' and x[X.elig] == 'e' and x[X.staged] ~= 1 and not slips[x][S.gone] then
+      local lists, place = u.claimable, x[X.rid]
+      local lid = x[X.demands] and x[X.demands][D.line] or ''
+      if lid ~= '' then lists, place = lists_of_line(u, place, lid), lid end
+      local list = lists[place]
       if list == nil then
         list = { is_sorted = true }
-        lists[x[X.rid]] = list
+        lists[place] = list
       end
       if list.is_sorted and #list > 0 and is_before(x, list[#list]) then list.is_sorted = false end
       list[#list + 1] = x
     end
   end
-  for _, list in pairs(lists) do
-    if not list.is_sorted then table.sort(list, is_before) end
+  sort_each(u.claimable)
+  for _, lists in pairs(u.fresh_lines or {}) do
+    for _, line in ipairs(lists.lines) do sort_each({ lists[line.id] }) end
   end
-  return lists
 end
 
 -- Reads ahead the flows and groups of the members among them.
@@ -159,15 +180,22 @@ local function best_of_lane(u, lane, room)
   return best, from
 end
 
--- The lines of the lane's routes whose turn comes within this claim.
+-- The lines of the lane's routes whose turn comes within this claim, and those that this call has brought something.
 local function add_lines(u, lane, rids, size)
   for _, rid in ipairs(rids) do
-    for _, each in ipairs(lines.of_route(u, rid, size)) do
-      -- One that another claim of this call was offered is for nobody else.
-      if each[2].offer == '' then
-        lane.has_lines = true
-        lane.streams[#lane.streams + 1] = open_line(u, rid, size, each[2])
-      end
+    local is_met = {}
+    local function add(line)
+      -- One that another claim was offered is for nobody else, and nothing of one goes past its refused head.
+      if is_met[line] or line.offer ~= '' or line.head ~= '' then return end
+      is_met[line], lane.has_lines = true, true
+      lane.streams[#lane.streams + 1] = open_line(u, rid, size, line)
+    end
+    if u.lines then
+      for _, each in ipairs(lines.of_route(u, rid, size)) do add(each[2]) end
+    end
+    local fresh = u.fresh_lines and u.fresh_lines[rid]
+    if fresh then
+      for _, line in ipairs(fresh.lines) do add(line) end
     end
   end
   if lane.has_lines then lane.turn = lines.turn_of_route(u, rids[1]) end
@@ -202,7 +230,7 @@ local function open_lanes(u, request, nth, notes)
       lanes.lend(u, copy, asked[3], asked[4], asked[5])
       local lane = { place = place, copy = copy, virtual = asked[2], weight = copy.weight, streams = {}, taken = 0, offered = 0 }
       for each, rid in ipairs(asked[6]) do lane.streams[each] = open_stream(u, rid, request[5]) end
-      if u.lines and #asked[6] > 0 then
+      if (u.lines or u.fresh_lines) and #asked[6] > 0 then
         lane.first_rid = asked[6][1]
         add_lines(u, lane, asked[6], request[5] + LINES_BEYOND)
       end
@@ -275,6 +303,7 @@ local function offer_plainly(u, request, nth, offers, open)
   local lane = open[1]
   local stream = #open == 1 and #lane.streams == 2 and lane.streams[2]
   if not stream or not stream.line or lane.copy.is_capped or u.claimable[stream.rid] then return false end
+  if u.fresh_lines and u.fresh_lines[stream.rid] then return false end
   if redis.call('ZCARD', u.key.idx .. 'ready:' .. stream.rid) > (u.taken[stream.rid] or 0) then return false end
   local heads = named.heads(u, stream.key, stream.rid, stream.line.id, request[5])
   if not heads or #heads == 0 then return false end
@@ -344,7 +373,8 @@ end
 function claims.run(u, requests)
   local answers, notes, offers = {}, {}, { count = 0 }
   if #requests == 0 then return answers, notes, {} end
-  u.claimable, u.taken, u.is_all_plain = claimable_of(u), {}, true
+  read_claimable(u)
+  u.taken, u.is_all_plain = {}, true
   for place, request in ipairs(requests) do
     if #request[6] ~= 24 or request[5] > 256 then call.refuse('invalid_arguments', 'a claim') end
     answers[place] = claim(u, request, place, notes, offers)
