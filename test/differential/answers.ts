@@ -3,6 +3,7 @@ import { isEngineError } from '@flowfabric/core'
 /** What two stores answer differently by right: drawn ids, opaque texts, guesses. Everything else must be equal. */
 const masked = new Set([
   'handle',
+  'deliveryId',
   'nextDueAtMs',
   'cursor',
   'nextCursor',

@@ -9,6 +9,7 @@ import { Chooser } from './chooser.js'
 import { differencesBetween } from './differences.js'
 import { withoutUnusedLanes } from './lanes-in-use.js'
 import { operations } from './operations/index.js'
+import { deleteWebhooks } from './operations/webhooks.js'
 import type { Call, Play, Side, World } from './world.js'
 
 /** A generated call: which operation, and the numbers that its choices are made from. */
@@ -68,6 +69,7 @@ export async function runSteps(
     await deleteSchedules(world)
     await stopOperations(world)
     await endPeriods(world)
+    for (const backend of world.backends.values()) await deleteWebhooks(world, backend)
   }
 }
 
@@ -117,6 +119,7 @@ function withSomethingToAskAbout(world: World, op: string): string {
   if (/^schedules\./.test(op) && world.schedules.length === 0) return 'schedules.put'
   if (/^operations\./.test(op) && world.operations.length === 0) return 'operations.create'
   if (/^quotas\./.test(op) && world.model.store.quotas.size === 0) return 'quotas.create'
+  if (/^webhooks\./.test(op) && world.model.store.webhooks.size === 0) return 'webhooks.put'
   if (/^budgets\./.test(op) && world.model.store.budgets.size === 0) return 'budgets.create'
   if (/^(executions|attempts|streams|suspensions)\./.test(op) && world.executions.length === 0)
     return 'executions.submit'

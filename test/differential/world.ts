@@ -19,12 +19,14 @@ import {
   parseNamespace,
   parseQuotaId,
   parseTokenId,
+  parseWebhookId,
   parseWorkerId,
   type QuotaId,
   type ScheduleId,
   type SuspensionId,
   type TokenId,
   type WaitpointId,
+  type WebhookId,
   type WorkerId,
 } from '@flowfabric/core'
 import type { ModelBackend } from '../model/index.js'
@@ -40,6 +42,13 @@ export interface LeaseHandles {
   readonly number: number
   readonly executionId: ExecutionId | null
   readonly of: Readonly<Partial<Record<Side, Handle>>>
+}
+
+/** A try of a webhook's delivery, under the id that each gave it. */
+export interface HandedDeliveries {
+  readonly number: number
+  readonly webhookId: WebhookId
+  readonly of: Readonly<Partial<Record<Side, { readonly deliveryId: string; readonly attempt: number }>>>
 }
 
 /** What a run has done so far, as far as later calls build on it. */
@@ -75,8 +84,13 @@ export interface World {
   /** Nobody makes the last of either. */
   readonly quotas: readonly [QuotaId, QuotaId, QuotaId]
   readonly budgets: readonly [BudgetId, BudgetId, BudgetId]
+  readonly webhooks: readonly [WebhookId, WebhookId, WebhookId]
+  /** The last that were handed out. */
+  readonly deliveries: HandedDeliveries[]
+  readonly engines: readonly [InstanceId, InstanceId]
   nodeCount: number
   handleCount: number
+  deliveryCount: number
 }
 
 export const lanes: readonly [LaneId, LaneId] = [parseLaneId('quick'), parseLaneId('slow')]
@@ -111,8 +125,12 @@ export function newWorld({ name, ...parts }: WorldParts): World {
     actions: [uuid(), uuid(), uuid()],
     quotas: [parseQuotaId(uuid()), parseQuotaId(uuid()), parseQuotaId(uuid())],
     budgets: [parseBudgetId(uuid()), parseBudgetId(uuid()), parseBudgetId(uuid())],
+    webhooks: [parseWebhookId(uuid()), parseWebhookId(uuid()), parseWebhookId(uuid())],
+    deliveries: [],
+    engines: [parseInstanceId(uuid()), parseInstanceId(uuid())],
     nodeCount: 0,
     handleCount: 0,
+    deliveryCount: 0,
   }
 }
 

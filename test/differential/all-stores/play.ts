@@ -83,7 +83,7 @@ export async function playOnAll(
 
 /** Operations that change nothing but how far the feed was read. */
 const readings =
-  /^(?!schedules)\w+\.(get|getGraph|getResult|list|count|explainFacts|loadSteps|loadUpstream|findWaitpoint|listWaitpoints|listSignals|read)$/
+  /^(?!schedules)\w+\.(get|getGraph|getResult|list|count|explainFacts|loadSteps|loadUpstream|listDeliveries|findWaitpoint|listWaitpoints|listSignals|read)$/
 
 function chooseNext(world: World, drawing: Drawing): { readonly op: string; readonly call: Call | Play } {
   const step = withRoomFor(world, drawing.step())

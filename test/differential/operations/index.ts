@@ -6,6 +6,7 @@ import * as audit from './audit.js'
 import * as budgets from './budgets.js'
 import * as bulk from './bulk.js'
 import * as claims from './claims.js'
+import * as engines from './engines.js'
 import * as executions from './executions.js'
 import * as flows from './flows.js'
 import * as keyring from './keyring.js'
@@ -16,6 +17,7 @@ import * as schedules from './schedules.js'
 import * as streams from './streams.js'
 import * as suspensions from './suspensions.js'
 import * as time from './time.js'
+import * as webhooks from './webhooks.js'
 
 export interface Operation {
   readonly weight: number
@@ -74,10 +76,14 @@ export const operations: Readonly<Record<string, Operation>> = {
   'lanes.configure': of(2, registries.configureLane),
   'lanes.setState': of(3, registries.setLaneState),
   'lanes.list': of(2, registries.listLanes),
+  'lanes.syncCopies': of(1, registries.syncCopies),
   'workers.register': of(2, registries.registerWorker),
   'workers.heartbeat': of(2, registries.beatWorker),
   'workers.list': of(1, registries.listWorkers),
   'workers.drain': of(1, registries.drainWorker),
+  'workers.reapDead': of(1, registries.reapDead),
+  'engines.heartbeat': of(2, engines.heartbeat),
+  'engines.list': of(1, engines.list),
   'keyring.add': of(2, keyring.addKey),
   'keyring.retire': of(1, keyring.retireKey),
   'keyring.list': of(1, keyring.listKeys),
@@ -120,6 +126,15 @@ export const operations: Readonly<Record<string, Operation>> = {
   'budgets.resetDue': of(2, budgets.resetDue),
   'budgets.wakeParked': of(1, quotas.wakeParked('budget')),
   'budgets.reconcile': of(1, quotas.reconcile('budget')),
+  'webhooks.put': of(3, webhooks.put),
+  'webhooks.get': of(1, webhooks.get),
+  'webhooks.list': of(1, webhooks.list),
+  'webhooks.delete': of(1, webhooks.remove),
+  'webhooks.setState': of(3, webhooks.setState),
+  'webhooks.rotateSecret': of(1, webhooks.rotateSecret),
+  'webhooks.deliverDue': of(8, webhooks.deliverDue),
+  'webhooks.listDeliveries': of(2, webhooks.listDeliveries),
+  'webhooks.redeliver': of(2, webhooks.redeliver),
   'maintenance.advanceTime': of(8, time.advanceTime),
   'maintenance.trimRetention': of(1, time.trimRetention),
   'events.read': of(1, time.readEvents),

@@ -1,4 +1,4 @@
-import { laneStates, type Namespace } from '@flowfabric/core'
+import { type InstanceId, laneStates, type Namespace, type PartitionTag } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import { withoutUnusedLanes } from '../lanes-in-use.js'
 import { type Call, kinds, lanes, type World, workerId } from '../world.js'
@@ -31,6 +31,20 @@ export function listLanes(c: Chooser, world: World): Call {
   return {
     text: `lanes.list of ${namespace}`,
     on: async (backend) => withoutUnusedLanes(await backend.lanes.list({ namespace })),
+  }
+}
+
+/** Of all partitions; of nothing that crashed half-way there is nothing to finish. */
+export function syncCopies(c: Chooser, world: World): Call {
+  const max = c.rarely(8) ? 0 : 100
+  return {
+    text: `lanes.syncCopies by ${max}`,
+    on: async (backend) => {
+      const items: unknown[] = []
+      for (const partition of world.partitions)
+        items.push(...(await backend.lanes.syncCopies({ partition, max })).items)
+      return { items }
+    },
   }
 }
 
@@ -78,3 +92,23 @@ export function drainWorker(c: Chooser, world: World): Call {
     on: (backend) => backend.workers.drain({ namespace: world.namespace, instanceId }),
   }
 }
+
+/** The registry is one for the whole store, so that other runs' are among them. */
+export function reapDead(c: Chooser, world: World): Call {
+  const partition = c.rarely(8) ? malformedPartition : (world.partitions[0] ?? malformedPartition)
+  return {
+    text: `workers.reapDead of ${partition}`,
+    on: async (backend) => {
+      const items: { readonly instanceId: InstanceId }[] = []
+      let more = true
+      while (more) {
+        const answer = await backend.workers.reapDead({ partition, max: 100 })
+        items.push(...answer.items)
+        more = answer.more
+      }
+      return { items: items.filter(({ instanceId }) => world.instances.includes(instanceId)) }
+    },
+  }
+}
+
+const malformedPartition = 'no partition' as PartitionTag
