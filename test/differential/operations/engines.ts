@@ -16,7 +16,9 @@ export function heartbeat(c: Chooser, world: World): Call {
     text: `engines.heartbeat ${JSON.stringify(params)}`,
     on: async ({ engines }) => {
       const answer = await engines.heartbeat(params)
-      return { ...answer, engines: answer.engines.filter(isOwn(world)) }
+      // One that was forgotten meanwhile begins anew.
+      const own = answer.engines.filter(isOwn(world)).map((engine) => ({ ...engine, startedAtMs: null }))
+      return { ...answer, engines: own }
     },
   }
 }
@@ -29,7 +31,9 @@ export function list(_c: Chooser, world: World): Call {
       const sinceMs = (await maintenance.serverTimeMs()) - rememberedMs
       return {
         outcome,
-        engines: listed.filter(isOwn(world)).filter(({ lastSeenAtMs }) => lastSeenAtMs > sinceMs),
+        engines: listed
+          .filter((engine) => isOwn(world)(engine) && engine.lastSeenAtMs > sinceMs)
+          .map((engine) => ({ ...engine, startedAtMs: null })),
       }
     },
   }
