@@ -16,8 +16,29 @@ export function linesServed(world: World, request: ClaimRequest): Lines {
   const lines = open.filter(({ name }) => name !== '').map(({ queue }) => queue)
   if (lines.length === 0) return 'none'
   const isAlone = open.length === 1 && new Set(lines.flat().map(({ lane }) => lane)).size === 1
-  if (isAlone) return 'one'
+  if (isAlone) return mayMakeReady(world, request, lines.flat()) ? 'undecided' : 'one'
   return sharesNoQuota(lines) && allFit(world, lines.flat()) ? 'all_fit' : 'undecided'
+}
+
+/** What a quota drops can make others of its flow ready. Whether the same claim comes to these is each store's own. */
+function mayMakeReady(
+  { model: { store } }: World,
+  { lanes, kinds }: ClaimRequest,
+  line: readonly ExecutionRecord[],
+): boolean {
+  const mayBeDropped = ({ namespace, demands }: ExecutionRecord) =>
+    demands.quotas.some(
+      ({ quotaId }) => findQuota(store, namespace, quotaId).settings.strategy === 'drop_new',
+    )
+  const flows = new Set(line.filter(mayBeDropped).flatMap(({ flowId }) => flowId ?? []))
+  return [...store.executions.values()].some(
+    ({ flowId, state, lane, kind }) =>
+      flowId !== null &&
+      flows.has(flowId) &&
+      state.eligibilityState === 'blocked_by_dependencies' &&
+      lanes.includes(lane) &&
+      kinds.includes(kind),
+  )
 }
 
 /** Else who came first would be each store's own, and a quota may ask the oldest to go. */
