@@ -9,7 +9,7 @@ import { lane, retry } from '../tasks.js'
 declare module '../ledger.js' {
   interface Facts {
     readonly priority: Answered & { readonly id: ExecutionId; readonly priority: number }
-    /** It was held before it was due. */
+    /** It did not run when it was held. It may have run before, where the answer came long after it was due. */
     readonly held: Answered & { readonly id: ExecutionId }
     /** Is about to be released. */
     readonly release: { readonly id: ExecutionId; readonly atMs: number }
@@ -60,11 +60,11 @@ export const operators: RoleFactory = ({ ledger, result }) => {
       const releases = groupById(ledger.all('release'))
       for (const { id, ...told } of ledger.all('held')) {
         if (!stored.has(id)) continue
-        const { items } = await backend.attempts.list({ namespace, executionId: id, limit: 1 })
-        const startedAtMs = items[0]?.startedAtMs
+        const { items } = await backend.attempts.list({ namespace, executionId: id, limit: 100 })
         const releasedAtMs = releases.get(id)?.[0]?.atMs ?? Number.POSITIVE_INFINITY
-        if (startedAtMs === undefined || startedAtMs >= releasedAtMs) continue
-        const facts = JSON.stringify({ ...told, releasedAtMs, attempt: items[0], is: stored.get(id) })
+        const attempt = items.find((each) => each.startedAtMs > told.atMs && each.startedAtMs < releasedAtMs)
+        if (attempt === undefined) continue
+        const facts = JSON.stringify({ ...told, releasedAtMs, attempt, is: stored.get(id) })
         lost('holds', partitionTagOf(id), told, `${id} ran while it was held: ${facts}`)
       }
     },
