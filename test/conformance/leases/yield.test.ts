@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { codeOf, itemCodeOf, readOne, steadyRetry, submitOne } from '../../support/builders.js'
+import { FlowDriver } from '../../support/flow-driver.js'
 import { useStore } from '../../support/use-store.js'
 import { WorkerDriver } from '../../support/worker-driver.js'
 
@@ -52,6 +53,29 @@ describe('leases.yield', () => {
     const next = await worker.claimOne()
     expect(await worker.yield(handle)).toEqual({ outcome: 'stale_lease' })
     expect((await worker.complete(next.handle)).outcome).toBe('completed')
+  })
+
+  it('answers a repeat as at first, also when it was cancelled and replayed since', async () => {
+    const { backend, namespace } = store()
+    const worker = new WorkerDriver(store())
+    const id = await submitOne(store())
+    const { handle } = await worker.claimOne()
+    expect(await worker.yield(handle)).toEqual({ outcome: 'yielded' })
+    await backend.executions.cancel({ namespace, id })
+    expect(await worker.yield(handle)).toEqual({ outcome: 'yielded' })
+    await backend.executions.replay({ namespace, id })
+    expect(await worker.yield(handle)).toEqual({ outcome: 'yielded' })
+    const flow = await FlowDriver.submit(store(), { a: {}, b: { after: ['a'] } })
+    await flow.start('a')
+    const { handle: member } = flow.lease('a')
+    expect(await worker.yield(member)).toEqual({ outcome: 'yielded' })
+    await flow.cancelMember('a')
+    await flow.settle()
+    expect((await flow.replay(['a'])).outcome).toBe('replayed')
+    await flow.settle()
+    expect(await worker.yield(member)).toEqual({ outcome: 'yielded' })
+    await flow.start('a')
+    expect((await worker.yield(member)).outcome).toBe('stale_lease')
   })
 
   it('does not bring a queue time-to-live back', async () => {
