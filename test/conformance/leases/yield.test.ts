@@ -99,6 +99,12 @@ describe('leases.yield', () => {
     expect(await worker.yield(stepped.handle)).toEqual({ outcome: 'attempt_has_effects' })
     await worker.fail(stepped.handle, { retry: { afterMs: 0 } })
 
+    // What an earlier attempt recorded is no effect of this one.
+    const again = await worker.claimOne()
+    expect((await worker.step(again.handle, 'paid')).outcome).toBe('already_recorded')
+    expect((await worker.step(again.handle, 'paid', null, 'sleep')).outcome).toBe('journal_mismatch')
+    expect(await worker.yield(again.handle)).toEqual({ outcome: 'yielded' })
+
     const delayed = await worker.claimOne()
     await worker.delay(delayed.handle, 0)
     const resumed = await worker.claimOne()

@@ -51,6 +51,8 @@ export async function playOnAll(
   })
   for (let index = 0; index < steps; index += 1) {
     const { op, call } = chooseNext(world, drawing)
+    if (settling === 'by_drives' && meeting.test(op) && world.model.store.messages.size > 0)
+      await settleAll(world, notCarried)
     trail.begin(index, call.text, namedIn(world, call.text))
     try {
       const outcomes = await carryOut(world, call)
@@ -80,6 +82,13 @@ export async function playOnAll(
     }
   }
 }
+
+/**
+ * What these leave, to be carried to an execution, may meet a message that is on its way there: that its child has ended and
+ * that its parent was stopped, say. Which comes first is each store's own.
+ */
+const meeting = /^(suspensions\.suspend|executions\.cancel|flows\.cancel)$/
+const notCarried = ['timers', 'sibling_cancels', 'cancel_backlog', 'projection'] as const
 
 /** Operations that change nothing but how far the feed was read. */
 const readings =

@@ -15,9 +15,9 @@ type Key = readonly [partition: number, id: string]
 
 /**
  * Writes that end nothing, each in a short transaction of its own that locks one execution: a bad item leaves its
- * neighbours unharmed. An attempt that wrote cannot be yielded any more.
+ * neighbours unharmed. An attempt that recorded something cannot be yielded any more.
  */
-export function writeUnderLeases<Outcome>(
+export function writeUnderLeases<Outcome extends { readonly outcome: string }>(
   ctx: PostgresContext,
   namespaces: readonly string[],
   handles: readonly CheckedHandle[],
@@ -31,10 +31,12 @@ export function writeUnderLeases<Outcome>(
         const refusal = await fenceHandle(tx, namespaces, handle)
         if (refusal !== undefined) return refusal
         const outcome = await write(tx, key, index)
-        await tx.query(
-          'update ff.execution set attempt_has_effects = true where partition_key = $1 and id = $2 and not attempt_has_effects',
-          [...key],
-        )
+        if (outcome.outcome === 'recorded') {
+          await tx.query(
+            'update ff.execution set attempt_has_effects = true where partition_key = $1 and id = $2 and not attempt_has_effects',
+            [...key],
+          )
+        }
         return outcome
       })
       .catch(toItemError)
