@@ -63,6 +63,9 @@ export const bulk: RoleFactory = ({ ledger, result }) => {
       const handles = await submitAll(client, sorry, batch, count)
       const ends = handles.map((handle) => handle.end({ timeoutMs: failWithinMs }))
       if (!(await Promise.all(ends).then(() => true, unlessTooLate))) return
+      // Others may see an end that is not yet kept, and that a fail-over undoes: it is once its worker was told.
+      const areKept = () => handles.every(({ id }) => ledger.ends.has(id))
+      if (!(await until('what has failed is kept', areKept, failWithinMs).catch(() => false))) return
       const beganAtMs = nowMs()
       const filter = { tags: { 'chaos.batch': batch }, states: ['failed' as const] }
       await client.operations.replay(filter, { id: operationId })

@@ -17,11 +17,12 @@ declare module '../ledger.js' {
 }
 
 const kind = 'held'
-/** What is held for so long has been forgotten by its load, which may have died since. */
+/** What is held for so long, and not by this process, has been forgotten by its load, which may have died since. */
 const forgottenMs = 2_000
 
 export const operators: RoleFactory = ({ ledger, result }) => {
   const held = defineTask({ kind, lane, retry, handler: (context) => result(context) })
+  const inHand = new Set<ExecutionId>()
   return {
     name: 'operators',
     weight: 6,
@@ -30,23 +31,29 @@ export const operators: RoleFactory = ({ ledger, result }) => {
       const submittedAtMs = nowMs()
       const handle = await client.submit(held, undefined, { delayMs: 300 })
       ledger.note('execution', { id: handle.id, beganAtMs: submittedAtMs, atMs: nowMs() })
-      const beganAtMs = nowMs()
-      const { outcome } = await handle.hold()
-      if (outcome !== 'held') return
-      ledger.note('held', { id: handle.id, beganAtMs, atMs: nowMs() })
-      await new Promise((resolve) => setTimeout(resolve, 300 + below(200)))
-      const priority = 1 + below(9_000)
-      const changedAtMs = nowMs()
-      await handle.changePriority(priority)
-      ledger.note('priority', { id: handle.id, priority, beganAtMs: changedAtMs, atMs: nowMs() })
-      ledger.note('release', { id: handle.id, atMs: nowMs() })
-      await handle.release()
+      inHand.add(handle.id)
+      try {
+        const beganAtMs = nowMs()
+        const { outcome } = await handle.hold()
+        if (outcome !== 'held') return
+        ledger.note('held', { id: handle.id, beganAtMs, atMs: nowMs() })
+        await new Promise((resolve) => setTimeout(resolve, 300 + below(200)))
+        const priority = 1 + below(9_000)
+        const changedAtMs = nowMs()
+        await handle.changePriority(priority)
+        ledger.note('priority', { id: handle.id, priority, beganAtMs: changedAtMs, atMs: nowMs() })
+        ledger.note('release', { id: handle.id, atMs: nowMs() })
+        await handle.release()
+      } finally {
+        inHand.delete(handle.id)
+      }
     },
     async attend({ backend, client }) {
       const filter = { kind: parseKind(kind), states: ['waiting' as const, 'delayed' as const] }
       const { items } = await backend.executions.list({ namespace, filter, limit: 100 })
       for (const execution of items) {
-        if (!execution.held || nowMs() - execution.createdAtMs < forgottenMs) continue
+        const isForgotten = !inHand.has(execution.id) && nowMs() - execution.createdAtMs > forgottenMs
+        if (!execution.held || !isForgotten) continue
         ledger.note('release', { id: execution.id, atMs: nowMs() })
         await client.handle(execution.id).release()
       }
