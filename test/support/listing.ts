@@ -19,7 +19,9 @@ import type {
 
 /** Whole listings, page by page. */
 
-async function all<Item>(read: (cursor: Cursor | undefined) => Promise<Page<Item>>): Promise<Item[]> {
+export async function allPages<Item>(
+  read: (cursor: Cursor | undefined) => Promise<Page<Item>>,
+): Promise<Item[]> {
   const items: Item[] = []
   let cursor: Cursor | undefined
   do {
@@ -31,11 +33,11 @@ async function all<Item>(read: (cursor: Cursor | undefined) => Promise<Page<Item
 }
 
 export function allExecutions(backend: FoundationBackend, namespace: Namespace): Promise<Execution[]> {
-  return all((cursor) => backend.executions.list({ namespace, cursor, limit: 1_000 }))
+  return allPages((cursor) => backend.executions.list({ namespace, cursor, limit: 1_000 }))
 }
 
 export function allFlows(backend: FoundationBackend, namespace: Namespace): Promise<Flow[]> {
-  return all((cursor) => backend.flows.list({ namespace, cursor, limit: 1_000 }))
+  return allPages((cursor) => backend.flows.list({ namespace, cursor, limit: 1_000 }))
 }
 
 export function allNodes(
@@ -43,7 +45,7 @@ export function allNodes(
   namespace: Namespace,
   flowId: FlowId,
 ): Promise<FlowNodeView[]> {
-  return all((cursor) => backend.flows.getGraph({ namespace, flowId, cursor, limit: 1_000 }))
+  return allPages((cursor) => backend.flows.getGraph({ namespace, flowId, cursor, limit: 1_000 }))
 }
 
 export function allAttempts(
@@ -51,7 +53,7 @@ export function allAttempts(
   namespace: Namespace,
   executionId: ExecutionId,
 ): Promise<AttemptRecord[]> {
-  return all((cursor) => backend.attempts.list({ namespace, executionId, cursor, limit: 1_000 }))
+  return allPages((cursor) => backend.attempts.list({ namespace, executionId, cursor, limit: 1_000 }))
 }
 
 export function allSteps(
@@ -59,7 +61,7 @@ export function allSteps(
   namespace: Namespace,
   executionId: ExecutionId,
 ): Promise<StepRecord[]> {
-  return all((cursor) => backend.attempts.loadSteps({ namespace, executionId, cursor, limit: 1_000 }))
+  return allPages((cursor) => backend.attempts.loadSteps({ namespace, executionId, cursor, limit: 1_000 }))
 }
 
 /** The frames of one attempt after the other. */
@@ -89,7 +91,7 @@ export function allWaitpoints(
   namespace: Namespace,
   executionId: ExecutionId,
 ): Promise<Waitpoint[]> {
-  return all((cursor) => suspensions.listWaitpoints({ namespace, executionId, cursor, limit: 1_000 }))
+  return allPages((cursor) => suspensions.listWaitpoints({ namespace, executionId, cursor, limit: 1_000 }))
 }
 
 export function allSignals(
@@ -97,7 +99,7 @@ export function allSignals(
   namespace: Namespace,
   executionId: ExecutionId,
 ): Promise<Signal[]> {
-  return all((cursor) => suspensions.listSignals({ namespace, executionId, cursor, limit: 1_000 }))
+  return allPages((cursor) => suspensions.listSignals({ namespace, executionId, cursor, limit: 1_000 }))
 }
 
 /** Every event of the namespace that the feed still holds. */

@@ -12,6 +12,7 @@ import {
   type WebhookId,
   webhookStates,
 } from '@flowfabric/core'
+import { allPages } from '../../support/listing.js'
 import { normalize } from '../answers.js'
 import type { Chooser } from '../chooser.js'
 import type { Call, HandedDeliveries, Side, World } from '../world.js'
@@ -61,7 +62,7 @@ export function list(c: Chooser, world: World): Call {
   const params = { namespace: world.namespace, limit: c.rarely(8) ? 0 : 1 + c.below(3) }
   return {
     text: `webhooks.list by ${params.limit}`,
-    on: async ({ webhooks }) => ({ items: await listAll((cursor) => webhooks.list({ ...params, cursor })) }),
+    on: async ({ webhooks }) => ({ items: await allPages((cursor) => webhooks.list({ ...params, cursor })) }),
   }
 }
 
@@ -110,7 +111,7 @@ export function listDeliveries(c: Chooser, world: World): Call {
     on: async ({ webhooks }) => ({
       outcome: 'listed',
       // Those of the same ms are in the order of their ids.
-      deliveries: inOneOrder(await listAll((cursor) => webhooks.listDeliveries({ ...params, cursor }))),
+      deliveries: inOneOrder(await allPages((cursor) => webhooks.listDeliveries({ ...params, cursor }))),
     }),
   }
 }
@@ -197,22 +198,6 @@ const rememberedMax = 12
 const inOneOrder = <Item>(items: readonly Item[]): readonly Item[] => {
   const textOf = (item: Item) => JSON.stringify(normalize(item))
   return items.toSorted((a, b) => (textOf(a) < textOf(b) ? -1 : 1))
-}
-
-async function listAll<Item>(
-  read: (cursor: string | undefined) => Promise<{
-    readonly items: readonly Item[]
-    readonly nextCursor: string | null
-  }>,
-): Promise<Item[]> {
-  const items: Item[] = []
-  let cursor: string | undefined
-  do {
-    const page = await read(cursor)
-    items.push(...page.items)
-    cursor = page.nextCursor ?? undefined
-  } while (cursor !== undefined)
-  return items
 }
 
 const scope = (c: Chooser, world: World) => ({ namespace: chooseNamespace(c, world) })
