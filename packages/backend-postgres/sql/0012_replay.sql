@@ -53,7 +53,7 @@ begin
     queue_ttl_at = case when n.is_ready then p_now + x.queue_ttl_ms end,
     due_at = case when n.is_ready then least(p_now + x.deadline_ms, p_now + x.queue_ttl_ms) end,
     attempt_type = null, attempt_started_at = null, attempt_used_ms = 0, attempt_deadline_at = null, attempt_has_effects = false,
-    grace_ends_at = null, cancel_cause = null, wanted = null, wanted_ancestors = true, terminal_at = null
+    yielded_lease_id = null, grace_ends_at = null, cancel_cause = null, wanted = null, wanted_ancestors = true, terminal_at = null
   from (
     select x.id, l.ageing_ms, g.downstream_id is not null as waits, g.downstream_id is null and not x.held as is_ready
     from unnest(v_ids) as i(id)

@@ -30,12 +30,6 @@ local function is_before(x, y)
   return x[X.seq] < y[X.seq]
 end
 
-local function sort_each(lists)
-  for _, list in pairs(lists) do
-    if not list.is_sorted then table.sort(list, is_before) end
-  end
-end
-
 -- Of what is in a line: lists by route and line, and of each route its lines. A line that is new has its turn from here on.
 local function lists_of_line(u, rid, lid)
   u.fresh_lines = u.fresh_lines or {}
@@ -50,7 +44,7 @@ end
 
 -- What this call has made claimable, by route, in the order of their ready sets.
 local function read_claimable(u)
-  local slips = u.slips
+  local slips, all = u.slips, {}
   u.claimable = {}
   for _, x in ipairs(u.dirty) do
     if x[X.phase] == 'r' and x[X.elig] == 'e' and x[X.staged] ~= 1 and not slips[x][S.gone] then
@@ -60,15 +54,14 @@ local function read_claimable(u)
       local list = lists[place]
       if list == nil then
         list = { is_sorted = true }
-        lists[place] = list
+        lists[place], all[#all + 1] = list, list
       end
       if list.is_sorted and #list > 0 and is_before(x, list[#list]) then list.is_sorted = false end
       list[#list + 1] = x
     end
   end
-  sort_each(u.claimable)
-  for _, lists in pairs(u.fresh_lines or {}) do
-    for _, line in ipairs(lists.lines) do sort_each({ lists[line.id] }) end
+  for _, list in ipairs(all) do
+    if not list.is_sorted then table.sort(list, is_before) end
   end
 end
 

@@ -112,18 +112,13 @@ class DriverSocket implements Socket {
       const encoded = new EncodedCommand(command)
       let isSettled = false
       const onLate = () => {
-        // A timer counts whole milliseconds and can be up to one early, by which a dead connection would pass for a slow one.
-        const leftMs = sentAt + timeoutMs - performance.now()
-        if (leftMs > 0) {
-          timer = setTimeout(onLate, leftMs)
-          return
-        }
         // Timers run before sockets are read: a process that was busy itself has the answer waiting there.
         setImmediate(() => {
           if (!isSettled) reject(this.#giveUp(sentAt))
         })
       }
-      let timer = setTimeout(onLate, timeoutMs)
+      // Counted in whole milliseconds it can be up to one early, by which a dead connection would pass for a slow one.
+      const timer = setTimeout(onLate, timeoutMs + 1)
       const settle = () => {
         isSettled = true
         clearTimeout(timer)

@@ -1,6 +1,7 @@
 /** What operators do to what waits: hold and release, and change its priority. */
 import { type ExecutionId, parseKind, partitionTagOf } from '@flowfabric/core'
 import { defineTask } from '@flowfabric/sdk'
+import { allAttempts } from '../../../support/listing.js'
 import { groupById, nowMs } from '../ledger.js'
 import { namespace } from '../names.js'
 import type { RoleFactory } from '../role.js'
@@ -67,9 +68,11 @@ export const operators: RoleFactory = ({ ledger, result }) => {
       const releases = groupById(ledger.all('release'))
       for (const { id, ...told } of ledger.all('held')) {
         if (!stored.has(id)) continue
-        const { items } = await backend.attempts.list({ namespace, executionId: id, limit: 100 })
         const releasedAtMs = releases.get(id)?.[0]?.atMs ?? Number.POSITIVE_INFINITY
-        const attempt = items.find((each) => each.startedAtMs > told.atMs && each.startedAtMs < releasedAtMs)
+        const attempts = await allAttempts(backend, namespace, id)
+        const attempt = attempts.find(
+          (each) => each.startedAtMs > told.atMs && each.startedAtMs < releasedAtMs,
+        )
         if (attempt === undefined) continue
         const facts = JSON.stringify({ ...told, releasedAtMs, attempt, is: stored.get(id) })
         lost('holds', partitionTagOf(id), told, `${id} ran while it was held: ${facts}`)
