@@ -19,7 +19,7 @@ export function runPostgresScenario(name: string, nextStore: NextStore): Promise
 }
 
 const LIVE_MS = 20_000
-const TASKS = 15_000
+const TASKS = 45_000
 
 interface Rates {
   readonly live: number

@@ -15,6 +15,8 @@ create type blocking_reason as enum ('none', 'waiting_for_worker', 'waiting_for_
 
 create type cancel_cause as enum ('operator', 'flow', 'sibling', 'ancestor', 'parent', 'draft_expired', 'quota', 'suspension_timeout', 'budget');
 
+create type claim_floor as (score bigint, since bigint, until bigint);
+
 create type claimed as (partition_key integer, id uuid, lane_id integer, route_id integer, flow_id uuid, name text, priority integer, input bytea, attempt_index integer, attempt_type attempt_type, generation integer, lease_id uuid, epoch bigint, lease_expires_at bigint, attempt_deadline_at bigint, claimed_at bigint, tags json, trace_context text, due_at bigint, up_names text[], up_ids uuid[], up_states text[], up_satisfied boolean[], up_results bytea[], up_truncated boolean, step_names text[], step_types text[], step_results bytea[], step_attempts integer[], step_times bigint[], steps_truncated boolean, resumption json, demands jsonb);
 
 create type delay_reason as enum ('start_time', 'retry_backoff', 'reclaim_backoff', 'resume_delay');
@@ -1462,6 +1464,13 @@ declare
   v_known record;
   v_lanes integer[];
   v_room bigint[];
+  v_clock bigint := date_part('epoch', clock_timestamp()) * 1000;
+  v_floors claim_floor[];
+  v_begins bigint[] := array_fill(-9223372036854775808, array[cardinality(p_routes)]);
+  v_whole_at bigint;
+  v_firsts bigint[];
+  v_read bigint;
+  v_passed bigint;
   v_tids tid[];
   v_heads integer;
   v_wide integer := p_max;
@@ -1491,13 +1500,17 @@ begin
   if v_lanes is null or cardinality(p_routes) = 0 then return; end if;
   v_room := case when v_known.is_capped then room_of(v_lanes, v_known.caps, p_max) else array_fill(p_max::bigint, array[cardinality(v_lanes)]) end;
   v_now := now_ms();
+  if current_setting('flowfabric.has_floors', true) = 'yes' then
+    select floors, begins, whole_at into v_floors, v_begins, v_whole_at from floors_of(p_routes, v_clock);
+  end if;
 
   for v_round in 1 .. 3 loop
+    v_read := pg_stat_get_xact_tuples_returned('execution_claim'::regclass);
     if cardinality(p_routes) = 1 then
       -- One route, as most workers have: its index is the order, and what others hold is stepped over.
-      select array_agg(h.tid) into v_tids from (
-        select e.ctid as tid from execution e
-        where e.route_id = p_routes[1] and e.eligibility_state = 'eligible_now'
+      select array_agg(h.tid), array[min(h.score)] into v_tids, v_firsts from (
+        select e.ctid as tid, e.score from execution e
+        where e.route_id = p_routes[1] and e.eligibility_state = 'eligible_now' and e.score >= v_begins[1]
           and coalesce(e.deadline_at > v_now, true) and coalesce(e.queue_ttl_at > v_now, true)
           and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
             and holds_back(f.state, f.cancel_finalisers, e.always_node)))
@@ -1506,48 +1519,21 @@ begin
       ) h;
       v_heads := 0;
     else
-      select tids, heads into v_tids, v_heads
-        from lock_heads(v_lanes, v_known.virtual, v_known.weights, v_room, p_routes, p_route_lanes, v_wide, v_left, v_now);
+      select tids, heads, firsts into v_tids, v_heads, v_firsts
+        from lock_heads(v_lanes, v_known.virtual, v_known.weights, v_room, p_routes, p_route_lanes, v_begins, v_wide, v_left, v_now);
+    end if;
+    v_passed := pg_stat_get_xact_tuples_returned('execution_claim'::regclass) - v_read - coalesce(cardinality(v_tids), 0);
+    if v_passed > 1000 then
+      perform keep_floors(p_routes, v_floors, v_firsts, v_whole_at is null, v_passed, v_clock);
+    end if;
+    if v_tids is null and v_whole_at <= v_clock then
+      v_begins := array_fill(-9223372036854775808, array[cardinality(p_routes)]);
+      v_whole_at := null;
+      continue;
     end if;
     exit when v_tids is null and v_heads < v_wide;
 
-    return query
-    with leased as (
-      update execution e set
-        lifecycle_phase = 'active', ownership_state = 'leased', eligibility_state = 'not_applicable', blocking_reason = 'none',
-        attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch + 1,
-        attempt_count = e.attempt_count + case when e.attempt_state = 'pending_resume' then 0 else 1 end,
-        retry_count = e.retry_count + case when e.attempt_state in ('pending_resume', 'pending_reclaim_attempt') then 0 else 1 end,
-        attempt_type = case e.attempt_state when 'pending_resume' then e.attempt_type when 'pending_retry_attempt' then 'retry'
-          when 'pending_reclaim_attempt' then 'reclaim' when 'pending_replay_attempt' then 'replay' else 'initial' end,
-        lease_id = gen_random_uuid(), lease_expires_at = v_now + p_ttl_ms, lease_started_at = v_now,
-        worker_id = p_worker, instance_id = p_instance, claim_id = p_claim,
-        attempt_started_at = case when e.attempt_state = 'pending_resume' then e.attempt_started_at else v_now end,
-        attempt_used_ms = case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end,
-        attempt_deadline_at = v_now + e.attempt_timeout_ms - case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end,
-        attempt_has_effects = e.attempt_state = 'pending_resume', yielded_lease_id = null, queue_ttl_at = null,
-        due_at = least(e.deadline_at, v_now + p_ttl_ms,
-          v_now + e.attempt_timeout_ms - case when e.attempt_state = 'pending_resume' then e.attempt_used_ms else 0 end)
-      from unnest(v_tids) as k (tid) where e.ctid = k.tid
-      returning e.partition_key, e.id, e.lane_id, e.route_id, e.flow_id, e.priority, e.attempt_count, e.attempt_type, e.generation,
-        e.lease_id, e.epoch, e.lease_expires_at, e.attempt_deadline_at, e.due_at, e.attempt_has_effects, e.has_ties, e.score, e.seq
-    ), handed as materialized (
-      -- Looked at here, since most have neither upstreams to hand down nor steps, and a call for each costs more than the look.
-      select l.*, i.name, i.input, i.tags, i.trace_context, i.demands,
-        case when (l.flow_id is not null and exists (select 1 from edge x
-            where x.partition_key = l.partition_key and x.downstream_id = l.id and x.as_name is not null))
-          or ((l.attempt_count > 1 or l.attempt_has_effects) and exists (select 1 from step s
-            where s.partition_key = l.partition_key and s.execution_id = l.id))
-        then load_inlined(l.partition_key, l.id, 262144) end as more
-      from leased l cross join lateral (
-        select x.name, x.input, x.tags, x.trace_context, x.demands from execution_info x
-        where x.partition_key = l.partition_key and x.id = l.id limit 1
-      ) i
-    )
-    select h.partition_key, h.id, h.lane_id, h.route_id, h.flow_id, h.name, h.priority, h.input, h.attempt_count - 1, h.attempt_type,
-      h.generation, h.lease_id, h.epoch, h.lease_expires_at, h.attempt_deadline_at, v_now, h.tags::json, h.trace_context, h.due_at,
-      (h.more).*, case when h.has_ties then resumption_of(h.partition_key, h.id) end, h.demands
-    from handed h order by h.score, h.seq;
+    return query select * from lease_heads(v_tids, p_worker, p_instance, p_claim, p_ttl_ms, v_now);
     get diagnostics v_got = row_count;
     v_left := v_left - v_got;
     -- Others may hold the heads that were seen: then look further, past them.
@@ -2865,6 +2851,24 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.floors_of(p_routes integer[], p_clock bigint, OUT floors claim_floor[], OUT begins bigint[], OUT whole_at bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+begin
+  for i in 1 .. cardinality(p_routes) loop
+    floors[i] := nullif(current_setting(format('flowfabric.floor_%s_%s', 'execution'::regclass::oid, p_routes[i]), true), '');
+    if floors[i].until > p_clock then
+      begins[i] := floors[i].score;
+      whole_at := least(whole_at, (floors[i].since + floors[i].until) / 2);
+    else
+      begins[i] := -9223372036854775808;
+    end if;
+  end loop;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.flow_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3335,6 +3339,28 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.keep_floors(p_routes integer[], p_floors claim_floor[], p_firsts bigint[], p_is_whole boolean, p_passed bigint, p_clock bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+declare
+  v_floor claim_floor;
+begin
+  for i in 1 .. cardinality(p_routes) loop
+    v_floor := p_floors[i];
+    v_floor.score := coalesce(p_firsts[i] - 100, v_floor.score);
+    continue when v_floor.score is null;
+    if p_is_whole or coalesce(v_floor.until <= p_clock, true) then
+      v_floor.since := p_clock;
+      v_floor.until := p_clock + least(p_passed / 50, 5000);
+    end if;
+    perform set_config(format('flowfabric.floor_%s_%s', 'execution'::regclass::oid, p_routes[i]), v_floor::text, false);
+  end loop;
+  perform set_config('flowfabric.has_floors', 'yes', false);
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.lane_key(p_lane integer)
  RETURNS bigint
  LANGUAGE sql
@@ -3627,7 +3653,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.lock_heads(p_lanes integer[], p_virtual double precision[], p_weights integer[], p_room bigint[], p_routes integer[], p_route_lanes integer[], p_wide integer, p_max integer, p_now bigint, OUT tids tid[], OUT heads integer)
+CREATE OR REPLACE FUNCTION flowfabric.lock_heads(p_lanes integer[], p_virtual double precision[], p_weights integer[], p_room bigint[], p_routes integer[], p_route_lanes integer[], p_begins bigint[], p_wide integer, p_max integer, p_now bigint, OUT tids tid[], OUT heads integer, OUT firsts bigint[])
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -3637,12 +3663,12 @@ begin
   with lanes as materialized (
     select * from unnest(p_lanes, p_virtual, p_weights, p_room) as l (lane_id, virtual, weight, room)
   ), heads as materialized (
-    select h.*, l.virtual, l.weight, l.room, row_number() over (partition by l.lane_id order by h.score, h.seq) as place
-    from unnest(p_routes, p_route_lanes) as r (route_id, lane_id)
+    select h.*, r.route_id, l.virtual, l.weight, l.room, row_number() over (partition by l.lane_id order by h.score, h.seq) as place
+    from unnest(p_routes, p_route_lanes, p_begins) as r (route_id, lane_id, begins)
     join lanes l on l.lane_id = r.lane_id and l.room > 0
     cross join lateral (
       select e.partition_key, e.id, e.score, e.seq from execution e
-      where e.route_id = r.route_id and e.eligibility_state = 'eligible_now'
+      where e.route_id = r.route_id and e.eligibility_state = 'eligible_now' and e.score >= r.begins
         and coalesce(e.deadline_at > p_now, true) and coalesce(e.queue_ttl_at > p_now, true)
         and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
           and holds_back(f.state, f.cancel_finalisers, e.always_node)))
@@ -3652,7 +3678,10 @@ begin
     select h.partition_key, h.id, row_number() over (order by h.virtual + h.place::double precision / h.weight, h.score, h.seq) as rank
     from heads h where h.place <= h.room order by rank limit p_wide
   )
-  select array_agg(x.tid), (select count(*) from winners) into tids, heads from (
+  select array_agg(x.tid), (select count(*) from winners),
+      (select array_agg(f.score order by r.ord) from unnest(p_routes) with ordinality as r (route_id, ord)
+        left join lateral (select min(h.score) as score from heads h where h.route_id = r.route_id) f on true)
+    into tids, heads, firsts from (
     select k.tid from winners w cross join lateral (
       select e.ctid as tid from execution e
       where e.partition_key = w.partition_key and e.id = w.id and e.eligibility_state = 'eligible_now'
