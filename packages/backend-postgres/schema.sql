@@ -3691,6 +3691,41 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION flowfabric.lock_heads(p_lanes integer[], p_virtual double precision[], p_weights integer[], p_room bigint[], p_routes integer[], p_route_lanes integer[], p_wide integer, p_max integer, p_now bigint, OUT tids tid[], OUT heads integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'flowfabric', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+begin
+  with lanes as materialized (
+    select * from unnest(p_lanes, p_virtual, p_weights, p_room) as l (lane_id, virtual, weight, room)
+  ), heads as materialized (
+    select h.*, l.virtual, l.weight, l.room, row_number() over (partition by l.lane_id order by h.score, h.seq) as place
+    from unnest(p_routes, p_route_lanes) as r (route_id, lane_id)
+    join lanes l on l.lane_id = r.lane_id and l.room > 0
+    cross join lateral (
+      select e.partition_key, e.id, e.score, e.seq from execution e
+      where e.route_id = r.route_id and e.eligibility_state = 'eligible_now'
+        and coalesce(e.deadline_at > p_now, true) and coalesce(e.queue_ttl_at > p_now, true)
+        and (e.flow_id is null or not exists (select 1 from flow f where f.partition_key = e.partition_key and f.id = e.flow_id
+          and holds_back(f.state, f.cancel_finalisers, e.always_node)))
+      order by e.score, e.seq limit p_wide
+    ) h
+  ), winners as materialized (
+    select h.partition_key, h.id, row_number() over (order by h.virtual + h.place::double precision / h.weight, h.score, h.seq) as rank
+    from heads h where h.place <= h.room order by rank limit p_wide
+  )
+  select array_agg(x.tid), (select count(*) from winners) into tids, heads from (
+    select k.tid from winners w cross join lateral (
+      select e.ctid as tid from execution e
+      where e.partition_key = w.partition_key and e.id = w.id and e.eligibility_state = 'eligible_now'
+      limit 1 for update skip locked
+    ) k order by w.rank limit p_max
+  ) x;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION flowfabric.lock_held(p_partitions integer[], p_ids uuid[], p_indexes integer[], p_leases uuid[], p_epochs bigint[], p_namespaces text[])
  RETURNS TABLE(ord integer, tid tid, doomed boolean, has_effects boolean)
  LANGUAGE plpgsql

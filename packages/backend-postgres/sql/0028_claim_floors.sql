@@ -43,8 +43,8 @@ begin
   perform set_config('flowfabric.has_floors', 'yes', false);
 end $$;
 
--- As before, but each route is read from its floor on, and the first of each is told.
-drop function lock_heads(integer[], double precision[], integer[], bigint[], integer[], integer[], integer, integer, bigint);
+-- As the one that knows no floors, but each route is read from where it begins, and the first of each is told. That one
+-- stays: a claim that is under way now still calls it.
 create function lock_heads(p_lanes integer[], p_virtual double precision[], p_weights integer[], p_room bigint[], p_routes integer[],
   p_route_lanes integer[], p_begins bigint[], p_wide integer, p_max integer, p_now bigint,
   out tids tid[], out heads integer, out firsts bigint[])
