@@ -58,8 +58,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the epoch is not raised',
     file: 'sql',
-    find: "\n        attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch + 1,",
-    replace: "\n        attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch,",
+    find: "\n      attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch + 1,",
+    replace: "\n      attempt_state = 'running_attempt', public_state = 'active', epoch = e.epoch,",
   },
   {
     name: 'a deadline is ignored at claim',
