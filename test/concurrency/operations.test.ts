@@ -5,7 +5,7 @@ import { rounds } from '../support/soak.js'
 import { WorkerDriver } from '../support/worker-driver.js'
 import { race, useSessions, Ways } from './use-sessions.js'
 
-const bulkRounds = rounds(2_000)
+const bulkRounds = rounds(1_000)
 const tag = 'race.round'
 
 /**
