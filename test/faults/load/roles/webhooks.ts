@@ -1,5 +1,5 @@
 /** A webhook that tells the ends of the capped lane: each is delivered at least once, under one id, signed. */
-import { deriveUuid, type ExecutionEvent, parseLaneId, parseWebhookId } from '@flowfabric/core'
+import { deriveUuid, type ExecutionEvent, limits, parseLaneId, parseWebhookId } from '@flowfabric/core'
 import { goodSignatures } from '../../../support/receiver.js'
 import { nowMs } from '../ledger.js'
 import type { RoleFactory } from '../role.js'
@@ -20,7 +20,9 @@ export const webhooks: RoleFactory = ({ ledger, basics, hookUrl, received }) => 
   weight: 2,
   async prepare({ client }) {
     const filter = { lane: parseLaneId(cappedLane), names }
-    const { secret } = await client.webhooks.create({ id, url: hookUrl, filter })
+    // A try whose engine is killed is one more that is used up, and kills come faster here than tries.
+    const attemptsMax = limits.webhookAttemptsMax
+    const { secret } = await client.webhooks.create({ id, url: hookUrl, filter, attemptsMax })
     if (secret !== null) ledger.note('hook', { secret, atMs: nowMs() })
   },
   async act({ client, below }) {
