@@ -1,11 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { migrations } from '../../packages/backend-postgres/src/generated/migrations.js'
 import { moduleOf, plant, plantedBugs } from '../planted/bugs.js'
 
 const root = join(import.meta.dirname, '../..')
-const sql = migrations.map((migration) => migration.sql).join('\n')
+const migrations = join(root, 'packages/backend-postgres/sql')
+const sql = readdirSync(migrations)
+  .sort()
+  .map((file) => readFileSync(join(migrations, file), 'utf8'))
+  .join('\n')
 
 // Hunting them takes an hour; whether there is anything to hunt is seen at once.
 it.each(plantedBugs)('$name: its place is found', (bug) => {
