@@ -1419,9 +1419,10 @@ begin
         array_agg(f.lane_id order by f.ord) as lanes, array_agg(f.admission_key order by f.ord) as keys into v_found
       from find_heads(v_known.ids, p_routes, p_route_lanes, v_left, v_now) with ordinality as f (partition_key, id, lane_id, admission_key, ord)
       cross join lateral (
-        select e.partition_key, e.id from execution e
-        where e.partition_key = f.partition_key and e.id = f.id and e.eligibility_state = 'eligible_now' limit 1 for update skip locked
-      ) h;
+        select e.partition_key, e.id, e.eligibility_state as state from execution e
+        where e.partition_key = f.partition_key and e.id = f.id limit 1 for update skip locked
+      ) h
+      where h.state = 'eligible_now';
     exit when v_found.ids is null;
     if v_round > 1 then
       -- What the rounds before have locked stays so: whoever waited with it could be waited for.
@@ -1469,6 +1470,8 @@ declare
   v_begins bigint[] := array_fill(-9223372036854775808, array[cardinality(p_routes)]);
   v_whole_at bigint;
   v_firsts bigint[];
+  v_looked boolean[] := array[true];
+  v_seen bigint;
   v_read bigint;
   v_passed bigint;
   v_tids tid[];
@@ -1518,13 +1521,14 @@ begin
         for update skip locked
       ) h;
       v_heads := 0;
+      v_seen := cardinality(v_tids);
     else
-      select tids, heads, firsts into v_tids, v_heads, v_firsts
+      select tids, heads, seen, looked, firsts into v_tids, v_heads, v_seen, v_looked, v_firsts
         from lock_heads(v_lanes, v_known.virtual, v_known.weights, v_room, p_routes, p_route_lanes, v_begins, v_wide, v_left, v_now);
     end if;
-    v_passed := pg_stat_get_xact_tuples_returned('execution_claim'::regclass) - v_read - coalesce(cardinality(v_tids), 0);
+    v_passed := pg_stat_get_xact_tuples_returned('execution_claim'::regclass) - v_read - coalesce(v_seen, 0);
     if v_passed > 1000 then
-      perform keep_floors(p_routes, v_floors, v_firsts, v_whole_at is null, v_passed, v_clock);
+      perform keep_floors(p_routes, v_floors, v_firsts, v_looked, v_whole_at is null, v_passed, v_clock);
     end if;
     if v_tids is null and v_whole_at <= v_clock then
       v_begins := array_fill(-9223372036854775808, array[cardinality(p_routes)]);
@@ -1548,7 +1552,9 @@ CREATE OR REPLACE FUNCTION flowfabric.claimable_lane(p_partition integer, p_id u
  LANGUAGE sql
  SET search_path TO 'flowfabric', 'pg_temp'
 AS $function$
-  select e.lane_id from execution e where e.partition_key = p_partition and e.id = p_id and e.eligibility_state = 'eligible_now' limit 1
+  select x.lane_id from (
+    select e.lane_id, e.eligibility_state as state from execution e where e.partition_key = p_partition and e.id = p_id limit 1
+  ) x where x.state = 'eligible_now'
 $function$
 ;
 
@@ -3339,7 +3345,7 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.keep_floors(p_routes integer[], p_floors claim_floor[], p_firsts bigint[], p_is_whole boolean, p_passed bigint, p_clock bigint)
+CREATE OR REPLACE FUNCTION flowfabric.keep_floors(p_routes integer[], p_floors claim_floor[], p_firsts bigint[], p_looked boolean[], p_is_whole boolean, p_passed bigint, p_clock bigint)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -3350,7 +3356,7 @@ begin
   for i in 1 .. cardinality(p_routes) loop
     v_floor := p_floors[i];
     v_floor.score := coalesce(p_firsts[i] - 100, v_floor.score);
-    continue when v_floor.score is null;
+    continue when v_floor.score is null or not p_looked[i];
     if p_is_whole or coalesce(v_floor.until <= p_clock, true) then
       v_floor.since := p_clock;
       v_floor.until := p_clock + least(p_passed / 50, 5000);
@@ -3653,7 +3659,7 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION flowfabric.lock_heads(p_lanes integer[], p_virtual double precision[], p_weights integer[], p_room bigint[], p_routes integer[], p_route_lanes integer[], p_begins bigint[], p_wide integer, p_max integer, p_now bigint, OUT tids tid[], OUT heads integer, OUT firsts bigint[])
+CREATE OR REPLACE FUNCTION flowfabric.lock_heads(p_lanes integer[], p_virtual double precision[], p_weights integer[], p_room bigint[], p_routes integer[], p_route_lanes integer[], p_begins bigint[], p_wide integer, p_max integer, p_now bigint, OUT tids tid[], OUT heads integer, OUT looked boolean[], OUT firsts bigint[], OUT seen bigint)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'flowfabric', 'pg_temp'
@@ -3678,15 +3684,19 @@ begin
     select h.partition_key, h.id, row_number() over (order by h.virtual + h.place::double precision / h.weight, h.score, h.seq) as rank
     from heads h where h.place <= h.room order by rank limit p_wide
   )
-  select array_agg(x.tid), (select count(*) from winners),
-      (select array_agg(f.score order by r.ord) from unnest(p_routes) with ordinality as r (route_id, ord)
-        left join lateral (select min(h.score) as score from heads h where h.route_id = r.route_id) f on true)
-    into tids, heads, firsts from (
+  select array_agg(x.tid), (select count(*) from winners), (select count(*) from heads),
+      (select array_agg(exists (select 1 from lanes l where l.lane_id = r.lane_id and l.room > 0) order by r.ord)
+        from unnest(p_route_lanes) with ordinality as r (lane_id, ord)),
+      (select array_agg((select min(h.score) from heads h where h.route_id = r.route_id) order by r.ord)
+        from unnest(p_routes) with ordinality as r (route_id, ord))
+    into tids, heads, seen, looked, firsts from (
     select k.tid from winners w cross join lateral (
-      select e.ctid as tid from execution e
-      where e.partition_key = w.partition_key and e.id = w.id and e.eligibility_state = 'eligible_now'
-      limit 1 for update skip locked
-    ) k order by w.rank limit p_max
+      select e.ctid as tid, e.eligibility_state as state from execution e
+      where e.partition_key = w.partition_key and e.id = w.id limit 1 for update skip locked
+    ) k
+    -- Not asked in there, where it would let the planner look for each in all that waits.
+    where k.state = 'eligible_now'
+    order by w.rank limit p_max
   ) x;
 end $function$
 ;
