@@ -5,7 +5,8 @@ import { rounds } from '../support/soak.js'
 import { WorkerDriver } from '../support/worker-driver.js'
 import { race, useSessions, Ways } from './use-sessions.js'
 
-const bulkRounds = rounds(1_000)
+/** All of it in a soak, and in `npm test` at least 200: a third of them is for each change. */
+const bulkRounds = Math.max(200, rounds(1_000))
 const tag = 'race.round'
 
 /**
