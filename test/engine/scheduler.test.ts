@@ -29,11 +29,25 @@ describe('a waiting claim', () => {
     stage.forgetCalls()
     await stage.clock.advance(29_000)
     expect(claims()).toBe(0)
-    // After 1, 2, 4, 8 and 10 s.
-    expect(stage.totalCalls()).toBeLessThanOrEqual(5)
+    // After 1, 2, 4 and 8 s.
+    expect(stage.totalCalls()).toBeLessThanOrEqual(4)
     await stage.clock.advance(1_000)
     expect(waiters.every(({ answer }) => answer?.outcome === 'empty')).toBe(true)
     expect(engine.health().claimsWaiting).toBe(0)
+  })
+
+  it('looks no sooner for news of lanes that nobody here serves', async () => {
+    const engine = await openScheduler()
+    beginClaim(stage, engine, { waitMs: 60_000 })
+    await stage.submit({ lane: parseLaneId('elsewhere') })
+    await stage.clock.advance(8_000)
+    stage.forgetCalls()
+    // What their owner's pulses tell again each second.
+    for (let second = 0; second < 20; second += 1) {
+      await stage.model.maintenance.pulse({ partitions: [] })
+      await stage.clock.advance(1_000)
+    }
+    expect(stage.totalCalls()).toBeLessThanOrEqual(2)
   })
 
   it('is resumed at once by a hint, and only as many as there is work', async () => {

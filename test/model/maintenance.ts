@@ -16,7 +16,7 @@ import {
   vectorViolations,
 } from '@flowfabric/core'
 import { nextResetIn } from './budgets.js'
-import { flowTagOf } from './feed.js'
+import { flowTagOf, hint } from './feed.js'
 import { laneOf } from './lane-records.js'
 import { nextOperationIn } from './operations.js'
 import { nextRetryIn, parkedHeadOf, wakeableIn } from './parking.js'
@@ -39,7 +39,9 @@ export function createMaintenance(model: Model): MaintenanceOperations {
           const nextDueAtMs = nextTimerIn(model, partition)
           return { partition, pending: pendingIn(model, partition, nextDueAtMs), nextDueAtMs }
         })
-        return { nowMs, partitions, waitingLanes: waitingLanes(model) }
+        const waiting = waitingLanes(model)
+        for (const { namespace, lane } of waiting) hint(model, { type: 'ready', namespace, lane, count: 0 })
+        return { nowMs, partitions, waitingLanes: waiting }
       }),
 
     drainTimers: (params) => operate(model, () => drainTimers(model, params)),

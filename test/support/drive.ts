@@ -29,6 +29,7 @@ export async function settle(
   partitions: readonly PartitionTag[],
   { max = 500, except = [] }: DriveOptions = {},
 ): Promise<boolean> {
+  let last = ''
   for (let turn = 0; turn < turnsMax; turn += 1) {
     const { partitions: pulses } = await backend.maintenance.pulse({ partitions })
     const work = order.find(
@@ -40,11 +41,12 @@ export async function settle(
       await projectAll(backend, unprojected)
       return turn > 0 || unprojected.length > 0
     }
+    last = work
     for (const { partition, pending } of pulses) {
       if (pending.includes(work)) await carryOut(backend, work, { partition, max })
     }
   }
-  throw new Error(`after ${turnsMax} turns there is still work pending`)
+  throw new Error(`after ${turnsMax} turns there is still work pending: ${last}`)
 }
 
 const isUnprojected = ({ pending }: { readonly pending: readonly PendingWork[] }) =>

@@ -241,17 +241,17 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   /**
-   * Lanes with work that nobody took for a while, over all partitions. Where this engine owns them all, its own pulses see
-   * them within a second and the ready announcer says so: then nothing is asked here.
+   * Lanes with work that nobody took for a while, over all partitions but those that this engine owns: of these its own
+   * pulses tell within a second.
    */
   async function lookForReadyLanes(): Promise<readonly { namespace: Namespace; lane: LaneId }[]> {
     const count = router?.countOf('flow')
     if (count === undefined) return []
-    const tags = Array.from({ length: count }, (_, index) => makePartitionTag('flow', index))
     const announcesItself = scanners.some((scanner) => scanner.scope === 'pulse')
-    if (announcesItself && tags.every((tag) => ownership?.owns(tag) === true)) return []
-    const { waitingLanes } = await backend.maintenance.pulse({ partitions: tags })
-    return waitingLanes
+    const partitions = Array.from({ length: count }, (_, index) => makePartitionTag('flow', index)).filter(
+      (tag) => !announcesItself || ownership?.owns(tag) !== true,
+    )
+    return partitions.length === 0 ? [] : (await backend.maintenance.pulse({ partitions })).waitingLanes
   }
 }
 

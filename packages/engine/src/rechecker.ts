@@ -3,13 +3,15 @@ import { jitter } from './pause.js'
 
 /**
  * Covers lost hints: while anyone waits, one look for all of them together, first after a second, then less and less often
- * up to ten. News that a look or a hint brings makes it quick again.
+ * up to twenty; up to ten from the first look on that found something, since hints do not come here or get lost. News that
+ * a look or a hint brings makes it quick again.
  */
 export class Rechecker {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #look: () => Promise<boolean>
   #pauseMs = FIRST_MS
+  #longestMs = LONGEST_MS
   #timer: Timer | undefined
   #isWanted = false
   #isLooking = false
@@ -19,6 +21,10 @@ export class Rechecker {
     this.#clock = clock
     this.#random = random
     this.#look = look
+  }
+
+  get isLooking(): boolean {
+    return this.#isLooking
   }
 
   /** Whether anyone waits. */
@@ -53,10 +59,12 @@ export class Rechecker {
     this.#isLooking = true
     const news = await this.#look()
     this.#isLooking = false
-    this.#pauseMs = news ? FIRST_MS : Math.min(this.#pauseMs * 2, LAST_MS)
+    if (news) this.#longestMs = LONGEST_MS_WITH_NEWS
+    this.#pauseMs = news ? FIRST_MS : Math.min(this.#pauseMs * 2, this.#longestMs)
     this.#plan()
   }
 }
 
 const FIRST_MS = 1_000
-const LAST_MS = 10_000
+const LONGEST_MS = 20_000
+const LONGEST_MS_WITH_NEWS = 10_000

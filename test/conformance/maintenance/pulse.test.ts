@@ -1,4 +1,4 @@
-import type { PendingWork, PulseResult } from '@flowfabric/core'
+import type { Hint, PendingWork, PulseResult } from '@flowfabric/core'
 import { partitionTagOf } from '@flowfabric/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { codeOf, submitOne } from '../../support/builders.js'
@@ -98,6 +98,24 @@ describe('maintenance.pulse', () => {
     await backend.lanes.setState({ namespace, lane, state: 'active' })
     expect((await new WorkerDriver(store()).claimOne()).executionId).toBe(id)
     expect(await waiting()).toEqual([])
+  })
+
+  it('tells who listens of such lanes again', async () => {
+    const { backend, namespace } = store()
+    await submitOne(store())
+    const { lane } = store().aSolo()
+    await store().advance(251)
+    const told: Hint[] = []
+    const stop = backend.events.listen({ onHint: (hint) => void told.push(hint) })
+    const ofLane = () =>
+      told.filter((hint) => hint.type === 'ready' && hint.namespace === namespace && hint.lane === lane)
+    await pulse()
+    await expect.poll(ofLane).not.toEqual([])
+    await new WorkerDriver(store()).claimOne()
+    told.length = 0
+    await pulse()
+    expect(ofLane()).toEqual([])
+    stop()
   })
 
   it('answers for the partitions asked, and refuses what is none', async () => {

@@ -91,12 +91,14 @@ export async function pulse(
     limits.auditAgeMsMax,
   ])
   const pulses = new Map(rows.map((row) => [makePartitionTag(row.family, row.partition_key), toPulse(row)]))
+  const waitingLanes = rows.flatMap((row) => (row.family === 'flow' ? (row.waiting ?? []) : []))
+  for (const { namespace, lane } of waitingLanes) ctx.hints.emit({ type: 'ready', namespace, lane, count: 0 })
   return {
     nowMs: rows[0]?.now ?? (await readNow(ctx)),
     partitions: asked.map(({ family, index }) =>
       must(pulses.get(makePartitionTag(family, index)), `the pulse of ${family} ${index}`),
     ),
-    waitingLanes: rows.flatMap((row) => (row.family === 'flow' ? (row.waiting ?? []) : [])),
+    waitingLanes,
   }
 }
 

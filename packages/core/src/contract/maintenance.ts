@@ -87,7 +87,10 @@ export interface PulseResult {
      */
     readonly nextDueAtMs: number | null
   }[]
-  /** Lanes whose best claimable execution in the asked partitions has waited longer than 250 ms; others may be named too. */
+  /**
+   * Lanes whose best claimable execution in the asked partitions has waited longer than 250 ms; others may be named too. All
+   * who listen are told of them again, in other processes as well: their first hint may have been lost.
+   */
   readonly waitingLanes: readonly {
     readonly namespace: Namespace
     readonly lane: LaneId

@@ -59,6 +59,8 @@ export class Scheduler {
   readonly #rechecker: Rechecker
   /** Claims that were sent at their arrival and may be about to wait: a hint in between must not be lost to them. */
   readonly #arriving = new Set<Arrival>()
+  /** Lanes of which a hint told while the rechecker looked. */
+  readonly #toldByLook = new Set<string>()
   #tries = 0
   #waitingCount = 0
   #isStopped = false
@@ -118,7 +120,10 @@ export class Scheduler {
   /** Takes a hint; only those about ready work matter here. */
   takeHint(hint: Hint): void {
     if (hint.type !== 'ready') return
-    this.#rechecker.quicken()
+    // News of what nobody here does are none: each pulse repeats them.
+    const key = laneKey(hint.namespace, hint.lane)
+    if (this.#groupsOfLane.has(key)) this.#rechecker.quicken()
+    if (this.#rechecker.isLooking) this.#toldByLook.add(key)
     this.#announce(hint.namespace, hint.lane, hint.count > 0 ? hint.count : UNKNOWN)
     this.#tryAnnounced()
   }
@@ -303,11 +308,14 @@ export class Scheduler {
   /** One look for all who wait; what it finds is announced without a count. */
   async #recheck(): Promise<boolean> {
     try {
+      this.#toldByLook.clear()
       const lanes = await this.#options.lookForReadyLanes()
       let isServed = false
       for (const { namespace, lane } of lanes) {
-        isServed ||= this.#groupsOfLane.has(laneKey(namespace, lane))
-        this.#announce(namespace, lane, UNKNOWN)
+        const key = laneKey(namespace, lane)
+        isServed ||= this.#groupsOfLane.has(key)
+        // The look itself tells all who listen, and a hint of it that came is not taken for two.
+        if (!this.#toldByLook.has(key)) this.#announce(namespace, lane, UNKNOWN)
       }
       this.#tryAnnounced()
       return isServed
