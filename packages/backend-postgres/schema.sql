@@ -5181,7 +5181,7 @@ begin
       else score_of(n.ready_at, e.priority, n.ageing_ms) end,
     deadline_at = n.deadline_at,
     queue_ttl_at = n.queue_ttl_at,
-    due_at = runnable_due(n.deps, n.held, e.not_before, p_now, n.deadline_at, n.queue_ttl_at)
+    due_at = case when not n.stays then runnable_due(n.deps, n.held, e.not_before, p_now, n.deadline_at, n.queue_ttl_at) end
   from (
     select g.tid, g.stays, g.deps, g.held, g.eligible, g.ageing_ms,
       case when g.eligible then coalesce(g.first_eligible_at, g.eligible_at) else g.first_eligible_at end as first_eligible_at,

@@ -98,6 +98,21 @@ describe('executions.hold and executions.release', () => {
     await flow.start('b')
   })
 
+  it('sets no timer for a member of a draft', async () => {
+    const { backend, namespace } = store()
+    const flow = new FlowDriver(store())
+    await backend.flows.createDraft({ namespace, flowId: flow.flowId })
+    await flow.extend({ a: { delayMs: 1_000 } })
+    await hold(flow.id('a'))
+    await release(flow.id('a'))
+    await store().advance(2_000)
+    const { partitions } = await backend.maintenance.pulse({ partitions: store().partitions })
+    expect(partitions.flatMap(({ pending }) => pending)).not.toContain('timers')
+    await backend.flows.seal({ namespace, flowId: flow.flowId })
+    await flow.settle()
+    expect(await flow.state('a')).toBe('waiting')
+  })
+
   it('is refused while the execution runs', async () => {
     const id = await submitOne(store())
     await new WorkerDriver(store()).claimOne()
