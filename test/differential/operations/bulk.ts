@@ -9,6 +9,7 @@ import {
   parseBudgetId,
   parseOperationId,
 } from '@flowfabric/core'
+import { settle } from '../../support/drive.js'
 import type { Chooser } from '../chooser.js'
 import { type Call, kinds, lanes, type World } from '../world.js'
 
@@ -74,6 +75,8 @@ export function change(action: 'pause' | 'resume' | 'stop') {
 /**
  * All partitions, to the end of what is due: how much one call does is each store's own. So is the id of what a breach
  * left, and with it the partition. Where there is any, what users began pauses until it is done, so that all carry it out first.
+ * What follows from an end is carried out with it or soon after, by each store's own choice too. Where nobody else decides
+ * when, each job of several has the stage for itself, and finds what the one before led to.
  */
 export function advance(c: Chooser, world: World): Call {
   const max = c.rarely(12) ? 0 : 10_000
@@ -82,17 +85,19 @@ export function advance(c: Chooser, world: World): Call {
     (each) => each.namespace === namespace && each.state === 'running',
   )
   const begun = running.map(({ id }) => id).filter((id) => world.operations.includes(id))
-  const pausing = max > 0 && begun.length < running.length ? begun : []
+  const isSettled = model.store.options.inlineResolveEdges > 0
+  const inTurn = max > 0 && (begun.length < running.length || (isSettled && begun.length > 1)) ? begun : []
   return {
-    text: `operations.advance by ${max}${pausing.length === 0 ? '' : `, ${pausing} behind what a breach left`}`,
+    text: `operations.advance by ${max}${inTurn.length === 0 ? '' : `, ${inTurn} in turn`}`,
     on: async (backend) => {
       const items: OperationAdvanceItem[] = []
-      if (pausing.length > 0) {
-        for (const operationId of pausing) await backend.operations.pause({ namespace, operationId })
-        items.push(...(await advanceAll(world, backend, max)))
-        for (const operationId of pausing) await backend.operations.resume({ namespace, operationId })
-      }
+      for (const operationId of inTurn) await backend.operations.pause({ namespace, operationId })
       items.push(...(await advanceAll(world, backend, max)))
+      for (const operationId of inTurn) {
+        if (isSettled) await settle(backend, world.partitions, { except: ['projection'] })
+        await backend.operations.resume({ namespace, operationId })
+        items.push(...(await advanceAll(world, backend, max)))
+      }
       return {
         items: items
           .filter(({ operationId }) => world.operations.includes(operationId))
