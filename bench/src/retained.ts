@@ -1,11 +1,17 @@
-import { type Figure, percentile, perSecond, waitFor } from './measure.js'
-import { closeScene, openScene, type Scene, type StoreOptions, submitAll } from './scene.js'
+import { defineFlow } from '@flowfabric/sdk'
+import { type Figure, inParallel, percentile, perSecond, waitFor } from './measure.js'
+import { closeScene, openScene, payload, type Scene, type StoreOptions, submitAll } from './scene.js'
 
-const RETAINED_PAIRS = 7
+const RETAINED_PAIRS = 9
+/** Executions that wait for their time, and flows of which the first member does. */
+const WAITING = 100_000
+const FLOWS = 10_000
+const DAY_MS = 86_400_000
 const TASKS = 10_000
 
 /**
- * How much slower it gets with many ended executions in the store: the share of the empty store's backlog rate.
+ * How much slower it gets with many ended executions in the store, others that wait and open flows: the share of the empty
+ * store's backlog rate.
  * `storeOf` names an empty store for each number; `settle` does what a store does by itself within a minute.
  */
 export async function runRetained(
@@ -27,6 +33,8 @@ export async function runRetained(
   const full = await openScene(storeOf(0))
   try {
     for (let done = 0; done < retained; done += TASKS) await rate(full)
+    await submitAll(full, WAITING, { delayMs: DAY_MS })
+    await submitFlows(full)
     // Pairs in turn, each with an empty store of its own: the machine's moods reach both sides alike.
     const pairs: { readonly empty: number; readonly full: number }[] = []
     for (let pair = 1; pair <= RETAINED_PAIRS; pair++) {
@@ -46,7 +54,7 @@ export async function runRetained(
         unit: 'tasks/s',
       },
       {
-        scenario: `backlog with ${retained} retained`,
+        scenario: `backlog with ${retained} retained, ${WAITING} waiting, ${FLOWS} flows`,
         value: middle(pairs.map((pair) => pair.full)),
         unit: 'tasks/s',
         note: `median of ${RETAINED_PAIRS} pairs: ${Math.round(100 * ratio)} % of the empty store's`,
@@ -55,4 +63,12 @@ export async function runRetained(
   } finally {
     await closeScene(full)
   }
+}
+
+async function submitFlows({ client, work }: Scene): Promise<void> {
+  const later = defineFlow('later', (f) => {
+    const input = { index: 0, payload }
+    f.after(f.node(work, input, { delayMs: DAY_MS })).node(work, input)
+  })
+  await inParallel(FLOWS, 16, () => client.submit(later, undefined))
 }
