@@ -2,7 +2,7 @@
  * Our own scenarios, on a real Postgres with real durability, on PGlite and on a real Valkey, in one run.
  *   npm run bench                          everything but what takes long
  *   npm run bench -- valkey live idle      some of it
- *   npm run bench -- postgres retained     200,000 ended executions in the store; on Valkey 1,000,000
+ *   npm run bench -- postgres retained     1,000,000 ended executions in the store, others that wait, and flows
  *   npm run bench -- valkey all            everything on Valkey
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -63,7 +63,7 @@ async function benchPostgres(): Promise<void> {
         await client.query('vacuum analyze').finally(() => client.end())
       }
       const storeOf = (nth: number) => ({ store, schema: `bench_retained_${nth}` })
-      print(undefined, await runRetained(storeOf, 200_000, vacuum))
+      print(undefined, await runRetained(storeOf, 1_000_000, vacuum))
     }
   } finally {
     await server.stop()

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import {
   type FoundationBackend,
   mintSignalId,
@@ -8,6 +9,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { readOne } from '../support/builders.js'
 import { onSignal, SuspensionDriver } from '../support/suspension-driver.js'
+import { WorkerDriver } from '../support/worker-driver.js'
 import { race, raceRounds, useSessions, Ways } from './use-sessions.js'
 
 describe('races over suspensions', () => {
@@ -67,6 +69,35 @@ describe('races over suspensions', () => {
       expect([...outcomes].sort(), `round ${round}`).toEqual(['duplicate', 'satisfied'])
       expect((await finish(waiting)).signals).toHaveLength(1)
     }
+  })
+
+  it('signal with a claim that waits/claim: what it resumes is handed out once', async () => {
+    const { store, one, two } = sessions()
+    const driver = new SuspensionDriver(store)
+    const others = new WorkerDriver({ ...store, backend: two })
+    const ways = new Ways()
+    for (let round = 0; round < raceRounds; round += 1) {
+      const { id, waitpointId, worker } = await driver.suspended()
+      const waiting = new AbortController()
+      const along = worker.claim({ waitMs: 10_000, signal: waiting.signal })
+      // Every other time it comes while the claim is still about to look for the first time.
+      if (round % 2 === 0) await setTimeout(2)
+      const [outcome, taken] = await race(
+        round >> 1,
+        () => signal(one, waitpointId),
+        () => others.claim(),
+      )
+      expect(outcome, `round ${round}`).toBe('satisfied')
+      if (taken.length > 0) waiting.abort()
+      const claimed = [...(await along), ...taken]
+      expect(
+        claimed.map(({ executionId }) => executionId),
+        `round ${round}`,
+      ).toEqual([id])
+      ways.saw(taken.length > 0 ? 'the other' : 'along')
+      await worker.complete(must(claimed[0], 'a lease').handle)
+    }
+    ways.expectOnly(['along', 'the other'])
   })
 
   it('signal/signal: those of several processes are all counted, and the last one resumes', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { must, parseLaneId, type ResumeCondition } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { bytesOf, submitOne } from '../support/builders.js'
@@ -96,5 +97,66 @@ describe('the rows of suspensions', () => {
     const again = await driver.waitpoint(id)
     await driver.suspend({ id, handle }, { condition: onSignal(again) })
     expect(await countRows()).toEqual({ ...noRows, suspension: 1, waitpoint: 1 })
+  })
+})
+
+describe('a claim that waits for what a signal makes claimable', () => {
+  const store = useStore()
+
+  const rows = async (text: string): Promise<readonly Readonly<Record<string, unknown>>[]> => {
+    const { inside } = store().opened
+    if (!('pool' in inside)) throw new Error('no store with tables')
+    return (await inside.pool.query(text.replaceAll('ff.', `${inside.schema}.`))).rows
+  }
+
+  /** As a worker does that has nothing to do. */
+  async function wait(
+    worker: WorkerDriver,
+  ): Promise<{ readonly claimed: ReturnType<WorkerDriver['claim']> }> {
+    const claimed = worker.claim({ waitMs: 5_000 })
+    // Until it has looked once, and found nothing.
+    await setTimeout(50)
+    return { claimed }
+  }
+
+  it('is carried out in its transaction', async () => {
+    const driver = new SuspensionDriver(store())
+    const { id, waitpointId, worker } = await driver.suspended()
+    const { claimed } = await wait(worker)
+    expect(await driver.signal(waitpointId)).toMatchObject({ outcome: 'satisfied' })
+    expect(await claimed).toMatchObject([{ executionId: id, resumption: { by: 'condition' } }])
+    const written = await rows(
+      'select distinct x.xmin::text from (select xmin from ff.signal union all select xmin from ff.execution) x',
+    )
+    expect(written).toHaveLength(1)
+  })
+
+  it('goes its own way where this process was wrong about what stands', async () => {
+    const driver = new SuspensionDriver(store())
+    const other = new SuspensionDriver({ ...store(), backend: store().opened.reopen() })
+    const waiting = await driver.active()
+    const [gate, aside] = [await driver.waitpoint(waiting.id), await driver.waitpoint(waiting.id, 'aside')]
+    await driver.suspend(waiting, { condition: onSignal(gate) })
+    expect(await other.signal(aside)).toMatchObject({ outcome: 'buffered' })
+    const { claimed } = await wait(waiting.worker)
+    expect(await driver.signal(gate)).toMatchObject({ outcome: 'satisfied' })
+    expect(await claimed).toMatchObject([{ executionId: waiting.id }])
+  })
+
+  it('waits on when the signal fails', async () => {
+    const driver = new SuspensionDriver(store())
+    const { id, waitpointId, worker } = await driver.suspended()
+    const { claimed } = await wait(worker)
+    const rename = (from: string, to: string) =>
+      rows(`do $$ declare f regprocedure; begin
+        select oid into f from pg_proc where proname = '${from}' and pronamespace =
+          (select relnamespace from pg_class where oid = 'ff.signal'::regclass);
+        execute format('alter function %s rename to ${to}', f);
+      end $$`)
+    await rename('deliver_signal', 'away')
+    await expect(driver.signal(waitpointId)).rejects.toThrow()
+    await rename('away', 'deliver_signal')
+    expect(await driver.signal(waitpointId)).toMatchObject({ outcome: 'satisfied' })
+    expect(await claimed).toMatchObject([{ executionId: id }])
   })
 })

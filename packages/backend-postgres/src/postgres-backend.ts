@@ -65,7 +65,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Postgres
     attempts: createAttempts(ctx),
     flows,
     resolution: createResolution(ctx),
-    suspensions: createSuspensions(ctx),
+    suspensions: createSuspensions(ctx, claimer),
     streams: createStreams(ctx),
     budgets: createBudgets(ctx),
     quotas: createQuotas(ctx),

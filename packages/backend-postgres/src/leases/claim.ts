@@ -10,9 +10,11 @@ import {
   makePartitionTag,
   waitForWork,
 } from '@flowfabric/core'
+import type { LaneEntry } from '../db/catalog.js'
 import type { PostgresContext } from '../db/context.js'
 import type { SqlValue } from '../db/database.js'
 import { type ClaimedRow, claimedColumnNames, toClaimed } from './claimed-row.js'
+import { createInvitations, type Invited } from './invitations.js'
 import { createRouteSelector, type RouteSelector, type ServedRoutes } from './served-routes.js'
 
 /** What the claims of one process share. */
@@ -27,6 +29,11 @@ export interface Claimer {
   finish(begun: BegunClaim, rows: readonly ClaimedRow[]): Promise<readonly ClaimedExecution[] | undefined>
   /** One look, in a statement of its own. */
   look(request: ClaimRequest): Promise<readonly ClaimedExecution[]>
+  /**
+   * For a statement that is about to make work of this lane: the claim that waits for such work in this process, to be
+   * carried out in the same transaction. Takes a turn of the event loop. `undefined`: none waits.
+   */
+  invite(lane: LaneEntry): Promise<Invited | undefined>
 }
 
 export interface BegunClaim {
@@ -65,6 +72,7 @@ export function createClaimer(ctx: PostgresContext): Claimer {
   const shares = createLaneShares<number>()
   const waiters = createReadyWaiters(startTimer)
   ctx.hints.listen(waiters.onHint)
+  const invitations = createInvitations(ctx.hints)
 
   const begin = (request: ClaimRequest) => beginClaim(ctx, routes, shares, request)
   const finish = (begun: BegunClaim, rows: readonly ClaimedRow[]) => finishClaim(ctx, shares, begun, rows)
@@ -73,6 +81,12 @@ export function createClaimer(ctx: PostgresContext): Claimer {
     // a row it is left to the next claim.
     for (let tries = 0; tries < 3; tries += 1) {
       const begun = begin(request)
+      const claimedAlong = invitations.accept(request, begun.served)
+      if (claimedAlong !== undefined) {
+        const claimed = await claimedAlong
+        if (claimed !== undefined) return claimed
+        continue
+      }
       const statement = begun.served.hasLines ? linesStatement : plainStatement
       const claimed = await finish(begun, await ctx.db.call<ClaimedRow>(statement, begun.values))
       if (claimed !== undefined) return claimed
@@ -83,6 +97,7 @@ export function createClaimer(ctx: PostgresContext): Claimer {
     begin,
     finish,
     look,
+    invite: invitations.send,
     async claim(params) {
       checkClaim(params)
       const waitMs = params.waitMs ?? 0

@@ -13,9 +13,12 @@ import {
   uuidOf,
 } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
-import { announceEnds } from '../leases/after-end.js'
+import { announceEnds, type EndFacts } from '../leases/after-end.js'
+import { callWithClaims, type StoreFunction } from '../leases/call-with-claims.js'
+import type { Claimer } from '../leases/claim.js'
+import type { Invited } from '../leases/invitations.js'
 import { toSignalId } from './ids.js'
-import { type Moving, type ToJudge, untilJudged, verdictOf } from './judging.js'
+import { type Moving, type ToJudge, untilJudged, type Verdict, verdictOf } from './judging.js'
 import type { RememberedCondition } from './remembered-conditions.js'
 import { announceBehind, waitpointNotFound } from './waitpoints.js'
 
@@ -28,12 +31,12 @@ interface Delivered extends Moving {
 type Deliver = (params: DeliverSignal) => Promise<DeliverSignalOutcome>
 
 /** Deliveries to one waitpoint wait for each other, so that only processes compete. */
-export function createDeliverer(ctx: PostgresContext): Deliver {
+export function createDeliverer(ctx: PostgresContext, claimer: Claimer): Deliver {
   const last = new Map<string, Promise<unknown>>()
   return async (params) => {
     checkDeliverSignal(params, await ctx.partitions())
     const { waitpointId } = params
-    const delivered = (last.get(waitpointId) ?? Promise.resolve()).then(() => deliver(ctx, params))
+    const delivered = (last.get(waitpointId) ?? Promise.resolve()).then(() => deliver(ctx, claimer, params))
     const settled = delivered.catch(() => {})
     last.set(waitpointId, settled)
     try {
@@ -44,23 +47,57 @@ export function createDeliverer(ctx: PostgresContext): Deliver {
   }
 }
 
-async function deliver(ctx: PostgresContext, params: DeliverSignal): Promise<DeliverSignalOutcome> {
+async function deliver(
+  ctx: PostgresContext,
+  claimer: Claimer,
+  params: DeliverSignal,
+): Promise<DeliverSignalOutcome> {
   const { waitpointId, signalId } = params
   const remembered = ctx.conditions.at(uuidOf(waitpointId))
+  const guessed = remembered && guess(ctx, params, remembered)
+  let invited = await inviteIfItResumes(ctx, claimer, remembered, guessed)
+  let claimedByLane: ReadonlyMap<number, number> = new Map()
   const delivered = await untilJudged<Delivered>(
-    (verdict, state) => callDeliver(ctx, params, verdict, state),
+    async (verdict, state) => {
+      const along = invited
+      invited = undefined
+      const answered = await callDeliver(ctx, claimer, params, verdict, state, along)
+      if (along !== undefined) claimedByLane = answered.claimedByLane
+      return answered.answer
+    },
     (condition, before, toJudge) =>
       judge(params, condition, before, (toJudge as ToJudge & { readonly sequence: number }).sequence),
-    remembered && guess(ctx, params, remembered),
+    guessed,
   )
-  if (delivered.moved) announceEnds(ctx, [delivered.moved])
+  if (delivered.moved) announceEnds(ctx, [withoutClaimed(delivered.moved, claimedByLane)])
   else if (delivered.outcome !== 'accepted') void announceBehind(ctx, waitpointId)
   return toOutcome(params, signalId, delivered)
 }
 
-type Judged =
-  | { readonly verdict: object; readonly state: string }
-  | { readonly answer: { readonly outcome: 'opaque' | 'not_matched' } }
+/** What was claimed in the same transaction need not be announced to others. */
+function withoutClaimed(moved: EndFacts, claimedByLane: ReadonlyMap<number, number>): EndFacts {
+  const isTaken = moved.lane_id !== null && claimedByLane.has(moved.lane_id)
+  return isTaken ? { ...moved, is_eligible: false } : moved
+}
+
+/** A claim that waits for what this signal makes claimable, as far as this process can know. */
+async function inviteIfItResumes(
+  ctx: PostgresContext,
+  claimer: Claimer,
+  remembered: RememberedCondition | undefined,
+  guessed: Guess | undefined,
+): Promise<Invited | undefined> {
+  const laneId = remembered?.laneId ?? null
+  if (laneId === null || guessed?.verdict.holds !== true) return undefined
+  return claimer.invite(await ctx.catalog.lane(laneId))
+}
+
+interface Guess {
+  readonly verdict: Pick<Verdict, 'holds'>
+  readonly state: string
+}
+
+type Judged = Guess | { readonly answer: { readonly outcome: 'opaque' | 'not_matched' } }
 
 function judge(
   { waitpointId, name, source, payload }: DeliverSignal,
@@ -71,7 +108,10 @@ function judge(
   const { state, verdict } = judgeSignal(condition, before, { sequence, waitpointId, name, source, payload })
   if (verdict === 'opaque' || verdict === 'not_matched') return { answer: { outcome: verdict } }
   const { state: text, ...judged } = verdictOf(condition, state)
-  return { verdict: { ...judged, sequence, counted: verdict === 'counted' }, state: text }
+  return {
+    verdict: Object.assign(judged, { sequence, counted: verdict === 'counted' }),
+    state: text,
+  }
 }
 
 /** The verdict on what this process remembers; a refusal is only ever the store's, as what stands may be something else. */
@@ -83,31 +123,61 @@ function guess(ctx: PostgresContext, params: DeliverSignal, remembered: Remember
   return 'answer' in judged ? undefined : { ...judged, verdict: { ...judged.verdict, revision, of } }
 }
 
+const deliverFunction: StoreFunction = {
+  name: 'deliver_signal',
+  types: [
+    'integer',
+    'uuid',
+    'text',
+    'uuid',
+    'text',
+    'bytea',
+    'text',
+    'text',
+    'bigint',
+    'integer',
+    'jsonb',
+    'text',
+  ],
+  columns: ['deliver_signal'],
+}
+
 async function callDeliver(
   ctx: PostgresContext,
+  claimer: Claimer,
   params: DeliverSignal,
   verdict: object | null,
   state: string | null,
-): Promise<Delivered | ToJudge> {
-  const [row] = await ctx.db.call<{ answer: Delivered | ToJudge }>(
-    `select ff.deliver_signal($1::integer, $2::uuid, $3, $4::uuid, $5, $6::bytea, $7, $8, $9::bigint, $10::integer, $11::jsonb, $12)
-       as answer`,
-    [
-      partitionIndexOf(params.waitpointId),
-      uuidOf(params.waitpointId),
-      params.namespace,
-      uuidOf(params.signalId),
-      params.name,
-      params.payload,
-      params.source,
-      params.idempotencyKey,
-      limits.idempotencyTtlMs,
-      limits.earlySignalsMax,
-      verdict === null ? null : JSON.stringify(verdict),
-      state,
-    ],
-  )
-  return must(row, 'the answer to a signal').answer
+  invited: Invited | undefined,
+): Promise<{
+  readonly answer: Delivered | ToJudge
+  readonly claimedByLane: ReadonlyMap<number, number>
+}> {
+  const values = [
+    partitionIndexOf(params.waitpointId),
+    uuidOf(params.waitpointId),
+    params.namespace,
+    uuidOf(params.signalId),
+    params.name,
+    params.payload,
+    params.source,
+    params.idempotencyKey,
+    limits.idempotencyTtlMs,
+    limits.earlySignalsMax,
+    verdict === null ? null : JSON.stringify(verdict),
+    state,
+  ]
+  const requests = invited === undefined ? [] : [invited.request]
+  try {
+    const { rows, claims, claimedByLane } = await callWithClaims<{
+      readonly deliver_signal: Delivered | ToJudge
+    }>(ctx, claimer, { fn: deliverFunction, values }, requests)
+    invited?.settle(must(claims[0], 'the answer to a claim'))
+    return { answer: must(rows[0], 'the answer to a signal').deliver_signal, claimedByLane }
+  } catch (fault) {
+    invited?.release()
+    throw fault
+  }
 }
 
 function toOutcome(

@@ -8,6 +8,8 @@ export interface RememberedCondition {
   readonly revision: string
   readonly condition: ResumeCondition
   readonly state: ConditionState
+  /** Where it becomes claimable at once when the condition holds; `null` when it has to wait then. */
+  readonly laneId: number | null
   /** Of both as the store keeps them: it applies a verdict only to what was judged. */
   readonly of: string
 }

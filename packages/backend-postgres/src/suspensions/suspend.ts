@@ -86,7 +86,8 @@ async function suspendItem(
   const partition = partitionIndexOf(handle.executionId)
   try {
     const { answer, folded } = await foldUntilDone(ctx, namespaces, handle, item)
-    if ('outcome' in answer && answer.outcome === 'suspended') rememberCondition(ctx, handle, item, folded)
+    if ('outcome' in answer && answer.outcome === 'suspended')
+      rememberCondition(ctx, handle, item, folded, answer.moved.lane_id)
     return toOutcome(ctx, partition, item, answer)
   } catch (fault) {
     return toItemError(fault)
@@ -123,8 +124,9 @@ async function foldUntilDone(
 function rememberCondition(
   ctx: PostgresContext,
   handle: LeaseHandle,
-  { condition, suspensionId }: SuspendItem,
+  { condition, suspensionId, resumePolicy }: SuspendItem,
   folded: Folded | undefined,
+  laneId: number | null,
 ): void {
   const state = folded?.state ?? startCondition(condition)
   ctx.conditions.remember(waitpointsOf(condition).map(uuidOf), {
@@ -132,6 +134,7 @@ function rememberCondition(
     revision: `${uuidOf(suspensionId)}:1`,
     condition,
     state,
+    laneId: (resumePolicy?.delayMs ?? 0) === 0 ? laneId : null,
     of: digestOf(JSON.stringify(condition), verdictOf(condition, state).state),
   })
 }
