@@ -5436,6 +5436,7 @@ AS $function$
 declare
   v_now bigint;
   v_made uuid[];
+  v_are_all boolean;
 begin
   -- A caller's transaction may stay open for long: whoever closes a lane does not wait for it.
   if not is_inside() then perform pg_advisory_xact_lock_shared(barrier_key()); end if;
@@ -5451,10 +5452,13 @@ begin
     from unnest(p_partitions, p_ids, p_routes, p_hashes, p_inputs, p_options) as i (partition_key, id, route_id, hash, input, options)
     join route r on r.id = i.route_id join lane l on l.id = r.lane_id
     where l.state not in ('draining', 'disabled')
+    -- In one order for all, so that two calls with the same ids never wait for each other.
+    order by i.id
     on conflict (partition_key, id) do nothing
     returning x.id
   )
   select array_agg(m.id) into v_made from made m;
+  v_are_all := coalesce(cardinality(v_made), 0) = cardinality(p_ids);
 
   return query
   with made as (
@@ -5478,13 +5482,16 @@ begin
       -- A start in the past is no delay.
       cross join lateral (select nullif(greatest(coalesce((i.options ->> 'startAtMs')::bigint,
         v_now + (i.options ->> 'delayMs')::bigint), v_now), v_now) as not_before) s
-      where i.id = any (v_made)
+      where v_are_all or i.id = any (v_made)
     ) f order by f.ord
     returning e.partition_key, e.id, e.lane_id, e.due_at, e.not_before is null as eligible
   )
-  select array_position(p_ids, m.id), 'accepted', m.partition_key, m.id, m.lane_id, null::text, m.eligible, m.due_at from made m;
+  -- They come back in the order in which they were written: where none is missing, the nth is the nth of the call.
+  select case when p_ids[m.nth] = m.id then m.nth else array_position(p_ids, m.id) end, 'accepted', m.partition_key, m.id, m.lane_id,
+    null::text, m.eligible, m.due_at
+  from (select made.*, row_number() over ()::integer as nth from made) m;
 
-  if coalesce(cardinality(v_made), 0) < cardinality(p_ids) then
+  if not v_are_all then
     return query
     select i.ord::integer, coalesce(judge_taken_id(i.partition_key, i.id, p_namespace, r.kind, convert_to(i.hash, 'UTF8')),
         case when l.state in ('draining', 'disabled') then 'lane_not_accepting' else 'execution_conflict' end),
@@ -5630,41 +5637,66 @@ CREATE OR REPLACE FUNCTION flowfabric.submit_keyed(p_namespace text, p_partition
 AS $function$
 #variable_conflict use_column
 declare
-  v_key idempotency_key;
-  v_kind text;
-  v_partition integer;
-  v_id uuid;
-  v_known boolean;
-  v_row submitted;
-  i integer;
+  v_now bigint;
+  v record;
+  v_late integer;
 begin
   -- Sorted, so that two batches never wait for each other.
   perform pg_advisory_xact_lock(k.lock) from (
     select distinct hashtextextended('flowfabric/key/' || p_namespace || '/' || key, barrier_key()) as lock from unnest(p_keys) as key order by 1) k;
-  for i in 1 .. cardinality(p_keys) loop
-    select r.kind into v_kind from route r where r.id = p_routes[i];
-    select k.* into v_key from idempotency_key k where k.namespace = p_namespace and k.key = p_keys[i] and k.expires_at > now_ms();
-    v_known := found;
-    if v_known and (v_key.kind <> v_kind or v_key.content_hash <> convert_to(p_hashes[i], 'UTF8')) then
-      return next (i, 'idempotency_conflict', p_partitions[i], p_ids[i], null, null, null, null)::submitted;
-      continue;
-    end if;
-    if v_known then
-      v_partition := split_part(substr(v_key.target, 5), '}', 1)::integer;
-      v_id := right(v_key.target, 36)::uuid;
-    else
-      v_partition := p_partitions[i];
-      v_id := p_ids[i];
-    end if;
-    select i, s.outcome, s.partition_key, s.id, s.lane_id, s.lane_state, s.eligible, s.due_at into v_row
-      from submit_executions(p_namespace, array[v_partition], array[v_id], p_routes[i:i], p_hashes[i:i], p_inputs[i:i], p_options[i:i]) s;
-    if not v_known and v_row.outcome in ('accepted', 'duplicate') then
+  v_now := now_ms();
+  -- Everything of those that are submitted in one order; a key that is known already is not recorded again.
+  select array_agg(f.ord order by f.ord) filter (where f.is_sent) as ords,
+    array_agg(f.partition_key order by f.ord) filter (where f.is_sent) as partitions,
+    array_agg(f.id order by f.ord) filter (where f.is_sent) as ids,
+    array_agg(f.route_id order by f.ord) filter (where f.is_sent) as routes,
+    array_agg(f.kind order by f.ord) filter (where f.is_sent) as kinds,
+    array_agg(f.hash order by f.ord) filter (where f.is_sent) as hashes,
+    array_agg(f.input order by f.ord) filter (where f.is_sent) as inputs,
+    array_agg(f.options order by f.ord) filter (where f.is_sent) as options,
+    array_agg(case when not f.is_known then f.key end order by f.ord) filter (where f.is_sent) as keys,
+    array_agg(f.ttl order by f.ord) filter (where f.is_sent) as ttls,
+    array_agg(f.ord) filter (where f.is_first and not f.fits) as conflicts,
+    array_agg(f.ord order by f.ord) filter (where not f.is_first) as late
+  into v
+  from (
+    select t.*, t.is_first and t.fits as is_sent from (
+      select i.ord::integer, i.route_id, i.hash, i.input, i.options, i.key, i.ttl, r.kind, k.id is not null as is_known,
+        coalesce(k.kind = r.kind and k.content_hash = convert_to(i.hash, 'UTF8'), true) as fits,
+        coalesce(k.partition_key, i.partition_key) as partition_key, coalesce(k.id, i.id) as id,
+        row_number() over (partition by i.key order by i.ord) = 1
+          and row_number() over (partition by coalesce(k.id, i.id) order by i.ord) = 1 as is_first
+      from unnest(p_partitions, p_ids, p_routes, p_hashes, p_inputs, p_options, p_keys, p_ttls) with ordinality
+        as i (partition_key, id, route_id, hash, input, options, key, ttl, ord)
+      join route r on r.id = i.route_id
+      left join lateral (
+        select x.kind, x.content_hash, split_part(substr(x.target, 5), '}', 1)::integer as partition_key, right(x.target, 36)::uuid as id
+        from idempotency_key x where x.namespace = p_namespace and x.key = i.key and x.expires_at > v_now limit 1
+      ) k on true
+    ) t
+  ) f;
+
+  return query select c.ord, 'idempotency_conflict', p_partitions[c.ord], p_ids[c.ord], null::integer, null::text, null::boolean, null::bigint
+    from unnest(v.conflicts) as c (ord);
+  if v.ords is not null then
+    return query
+    with done as materialized (
+      select s.* from submit_executions(p_namespace, v.partitions, v.ids, v.routes, v.hashes, v.inputs, v.options) s
+    ), recorded as (
       insert into idempotency_key as k (namespace, key, target, kind, content_hash, expires_at)
-      values (p_namespace, p_keys[i], format('{fp:%s}:%s', v_partition, v_id), v_kind, convert_to(p_hashes[i], 'UTF8'), now_ms() + p_ttls[i])
+      select p_namespace, i.key, format('{fp:%s}:%s', i.partition_key, i.id), i.kind, convert_to(i.hash, 'UTF8'), v_now + i.ttl
+      from unnest(v.partitions, v.ids, v.kinds, v.hashes, v.keys, v.ttls) with ordinality as i (partition_key, id, kind, hash, key, ttl, ord)
+      join done d on d.ord = i.ord
+      where i.key is not null and d.outcome in ('accepted', 'duplicate')
       on conflict (namespace, key) do update set target = excluded.target, kind = excluded.kind,
-        content_hash = excluded.content_hash, expires_at = excluded.expires_at;
-    end if;
-    return next v_row;
+        content_hash = excluded.content_hash, expires_at = excluded.expires_at
+    )
+    select v.ords[d.ord], d.outcome, d.partition_key, d.id, d.lane_id, d.lane_state, d.eligible, d.due_at from done d;
+  end if;
+  foreach v_late in array coalesce(v.late, '{}') loop
+    return query select v_late, s.outcome, s.partition_key, s.id, s.lane_id, s.lane_state, s.eligible, s.due_at
+      from submit_keyed(p_namespace, p_partitions[v_late:v_late], p_ids[v_late:v_late], p_routes[v_late:v_late], p_hashes[v_late:v_late],
+        p_inputs[v_late:v_late], p_options[v_late:v_late], p_keys[v_late:v_late], p_ttls[v_late:v_late]) s;
   end loop;
 end $function$
 ;

@@ -1,5 +1,6 @@
 import {
   type ExecutionSubmission,
+  limits,
   mintSoloExecutionId,
   must,
   parseKind,
@@ -143,6 +144,47 @@ describe('executions.submit', () => {
       { outcome: 'idempotency_conflict' },
     ])
     expect(await countAll(store())).toBe(1)
+  })
+
+  it('judges items of one call that share a key or an id in their order', async () => {
+    const [a, b] = [bytesOf('a'), bytesOf('b')]
+    const first = store().aSolo({ idempotencyKey: 'order-1', input: a })
+    const sharing = store().aSolo({ idempotencyKey: 'order-2', input: a })
+    const answers = await submit(
+      first,
+      store().aSolo({ idempotencyKey: 'order-1', input: a }),
+      store().aSolo({ idempotencyKey: 'order-1', input: b }),
+      sharing,
+      { ...sharing, idempotencyKey: 'order-3' },
+      { ...sharing, idempotencyKey: 'order-4', input: b },
+    )
+    expect(answers).toEqual([
+      { outcome: 'accepted', id: first.id },
+      { outcome: 'duplicate', id: first.id },
+      { outcome: 'idempotency_conflict' },
+      { outcome: 'accepted', id: sharing.id },
+      { outcome: 'duplicate', id: sharing.id },
+      { outcome: 'execution_conflict' },
+    ])
+    const later = store().aSolo({ idempotencyKey: 'order-4', input: b })
+    expect(await submit(store().aSolo({ idempotencyKey: 'order-3', input: a }), later)).toEqual([
+      { outcome: 'duplicate', id: sharing.id },
+      { outcome: 'accepted', id: later.id },
+    ])
+  })
+
+  it('answers as many as a call may hold in their order, with and without keys', async () => {
+    for (const more of [() => ({}), (n: number) => ({ idempotencyKey: `order-${n}` })]) {
+      const items = Array.from({ length: limits.submitBatchMax }, (_, n) =>
+        store().aSolo({ input: bytesOf(`${n}`), ...more(n) }),
+      )
+      const known = items.filter((_, n) => n % 7 === 3)
+      await submit(...known)
+      expect(await submit(...items)).toEqual(
+        items.map(({ id }, n) => ({ outcome: n % 7 === 3 ? 'duplicate' : 'accepted', id })),
+      )
+    }
+    expect(await countAll(store())).toBe(2 * limits.submitBatchMax)
   })
 
   it('scopes an idempotency key to its namespace', async () => {

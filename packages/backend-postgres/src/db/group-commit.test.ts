@@ -4,6 +4,7 @@ import { createGroup } from './group-commit.js'
 
 interface Item {
   readonly key: string
+  readonly bytes?: number
   readonly isExtra?: boolean
   readonly isBad?: boolean
 }
@@ -15,6 +16,7 @@ function aGroup(itemsMax = 64, secondAt?: number) {
   const group = createGroup<Item, string>({
     itemsMax,
     secondAt,
+    sizeOf: ({ bytes = 0 }) => bytes,
     isExtra: ({ isExtra }) => isExtra === true,
     keyOf: ({ key }) => key,
     async run(items) {
@@ -45,6 +47,22 @@ describe('a group', () => {
     await release()
     expect(await Promise.all([second, ...third])).toEqual(['done c', 'done d', 'done e'])
     expect(batches).toEqual([['a', 'b'], ['c'], ['d', 'e']])
+  })
+
+  it('ends a statement before it has too many bytes, unless one item alone has them', async () => {
+    const { group, batches, release } = aGroup()
+    const half = 2 * 1024 * 1024
+    const all = [
+      group.add({ key: 'a', bytes: half }),
+      group.add({ key: 'b', bytes: half }),
+      group.add({ key: 'c', bytes: 1 }),
+      group.add({ key: 'd', bytes: 3 * half }),
+      group.add({ key: 'extra', isExtra: true }),
+      group.add({ key: 'e' }),
+    ]
+    for (let statement = 0; statement < 4; statement++) await release()
+    await Promise.all(all)
+    expect(batches).toEqual([['a', 'b'], ['c'], ['d', 'extra'], ['e']])
   })
 
   it('takes along what counts as none, also when it is full', async () => {

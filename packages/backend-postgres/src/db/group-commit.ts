@@ -1,9 +1,14 @@
 import { type EngineError, engineError, isEngineError } from '@flowfabric/core'
 
+/** Both sides hold a statement's values several times over while it is under way. */
+const BYTES_MAX = 4 * 1024 * 1024
+
 /** How calls of one kind share statements. */
 export interface GroupOptions<Item, Outcome> {
   /** Items of one statement. */
   readonly itemsMax: number
+  /** Bytes of an item, of which a statement carries `BYTES_MAX` unless one item alone has more (default: not worth counting). */
+  sizeOf?(item: Item): number
   /** Whether an item goes along with others without counting as one (default: none does). */
   isExtra?(item: Item): boolean
   /** Items with the same key never share a statement, nor run at the same time; the later one waits for the next. */
@@ -36,6 +41,7 @@ interface Entry<Item, Outcome> {
  */
 export function createGroup<Item, Outcome>({
   itemsMax,
+  sizeOf = () => 0,
   isExtra = () => false,
   keyOf,
   secondAt = Number.POSITIVE_INFINITY,
@@ -49,10 +55,13 @@ export function createGroup<Item, Outcome>({
   const take = (): Entry<Item, Outcome>[] => {
     const batch: Entry<Item, Outcome>[] = []
     let counted = 0
+    let bytes = 0
     for (const entry of waiting) {
       const isCounted = !isExtra(entry.item)
+      bytes += sizeOf(entry.item)
+      const isFull = isCounted && (counted === itemsMax || (counted > 0 && bytes > BYTES_MAX))
       // Order is kept: what would have to wait holds back what came after it.
-      if ((isCounted && counted === itemsMax) || keysUnderWay.has(entry.key)) break
+      if (isFull || keysUnderWay.has(entry.key)) break
       if (isCounted) counted += 1
       keysUnderWay.add(entry.key)
       batch.push(entry)

@@ -25,6 +25,10 @@ type Submit = (params: SubmitExecutions) => Promise<SubmitExecutionsResult>
 /** One of the ways to submit: without and with idempotency keys, and with parents. */
 interface Way {
   readonly fn: StoreFunction
+  /** Items of one statement. */
+  readonly itemsMax: number
+  /** So many that wait go in a second statement beside the one under way. */
+  readonly secondAt?: number
   /** Whether one item and one claim go by `submitToClaim`. */
   readonly canHand: boolean
   keyOf(routed: Routed): string
@@ -45,13 +49,21 @@ const types = ['text', 'integer[]', 'uuid[]', 'integer[]', 'text[]', 'bytea[]', 
 
 const plainWay: Way = {
   fn: { name: 'submit_executions', types, columns },
+  itemsMax: 64,
   canHand: true,
   keyOf: ({ item }) => item.id,
   columnsOf,
 }
 
+/** Large calls without keys: in large statements, two at a time, which nobody else's items wait for. */
+const bulkWay: Way = { ...plainWay, itemsMax: 512, secondAt: 256, canHand: false }
+const BULK_MIN = 65
+
 const keyedWay: Way = {
   fn: { name: 'submit_keyed', types: [...types, 'text[]', 'bigint[]'], columns },
+  // Each locks its key, and the server has room for some thousands of locks.
+  itemsMax: 64,
+  secondAt: 64,
   canHand: false,
   keyOf: ({ item }) => must(item.idempotencyKey, 'a key'),
   columnsOf: (items) => [...columnsOf(items), ...keyColumnsOf(items)],
@@ -60,6 +72,7 @@ const keyedWay: Way = {
 /** For whatever has a parent, with a key or without. */
 const linkedWay: Way = {
   fn: { name: 'submit_linked', types: [...keyedWay.fn.types, 'jsonb[]'], columns },
+  itemsMax: 64,
   canHand: false,
   keyOf: ({ item }) => item.idempotencyKey ?? item.id,
   columnsOf: (items) => [
@@ -69,20 +82,21 @@ const linkedWay: Way = {
   ],
 }
 
-const itemsMax = 64
-
 /** Accepts solo executions; calls at the same time share statements, and a large call goes in several. */
 export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
   const plain = createGroups(ctx, claimer, plainWay)
+  const bulk = createGroups(ctx, claimer, bulkWay)
   const keyed = createGroups(ctx, claimer, keyedWay)
   const linked = createGroups(ctx, claimer, linkedWay)
   return async (params) => {
     const counts = await ctx.partitions()
     const errors = checkSubmitExecutions(params, counts)
     const { namespace, items, next } = params
+    const isBulk = items.length >= BULK_MIN
     const groupOf = (item: ExecutionSubmission | undefined) => {
       if (item?.parent !== undefined) return linked(namespace)
-      return item?.idempotencyKey === undefined ? plain(namespace) : keyed(namespace)
+      if (item?.idempotencyKey !== undefined) return keyed(namespace)
+      return isBulk ? bulk(namespace) : plain(namespace)
     }
     const routes = await routeItems(ctx, params, errors)
     const outcomes = items.map(async (item, index): Promise<SubmitExecutionOutcome> => {
@@ -94,9 +108,10 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
     })
     const inGroups = new Set(items.map(groupOf))
     const [group] = inGroups
-    // Behind the items in the queue, so that it sees them; when they go by two queues, after both. A claim that fails takes
-    // nothing back: who waits with it tries again.
-    const early = next === undefined || inGroups.size > 1 ? undefined : group?.claim(next).catch(() => [])
+    // Behind the items in the queue, so that it sees them; when they go by two queues, or side by side, after all. A claim
+    // that fails takes nothing back: who waits with it tries again.
+    const early =
+      next === undefined || inGroups.size > 1 || isBulk ? undefined : group?.claim(next).catch(() => [])
     const [settled, carried] = await Promise.all([Promise.allSettled(outcomes), early])
     const claimed = carried ?? (next === undefined ? [] : await claimer.look(next).catch(() => []))
     return { items: settled.map(readSettled), claimed }
@@ -106,11 +121,13 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
 function createGroups(
   ctx: PostgresContext,
   claimer: Claimer,
-  { fn, keyOf, columnsOf, canHand }: Way,
+  { fn, itemsMax, secondAt, keyOf, columnsOf, canHand }: Way,
 ): (namespace: string) => GroupWithClaims<Routed, SubmittedRow> {
   return groupsByKey((namespace) =>
     createGroupWithClaims<Routed, SubmittedRow>({
       itemsMax,
+      sizeOf: ({ item }) => item.input?.byteLength ?? 0,
+      secondAt,
       keyOf,
       async run(items, requests) {
         const [only] = items

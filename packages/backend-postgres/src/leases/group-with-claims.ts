@@ -9,7 +9,7 @@ export interface GroupWithClaims<Item, Row> {
 }
 
 export interface GroupWithClaimsOptions<Item, Row>
-  extends Pick<GroupOptions<Item, Row>, 'itemsMax' | 'secondAt' | 'keyOf'> {
+  extends Pick<GroupOptions<Item, Row>, 'itemsMax' | 'sizeOf' | 'secondAt' | 'keyOf'> {
   /** One statement: rows in the order of the items, and what each claim was handed. */
   run(
     items: readonly Item[],
@@ -22,6 +22,7 @@ type Part<Item> = { readonly item: Item } | { readonly request: ClaimRequest; re
 
 export function createGroupWithClaims<Item, Row>({
   itemsMax,
+  sizeOf = () => 0,
   secondAt,
   keyOf,
   run,
@@ -29,6 +30,7 @@ export function createGroupWithClaims<Item, Row>({
   let claims = 0
   const group = createGroup<Part<Item>, Row | readonly ClaimedExecution[]>({
     itemsMax,
+    sizeOf: (part) => ('item' in part ? sizeOf(part.item) : 0),
     // A full batch takes its claim along: alone it would be a statement more for each.
     isExtra: (part) => 'request' in part,
     secondAt,

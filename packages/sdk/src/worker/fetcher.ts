@@ -54,7 +54,8 @@ export class Fetcher {
       return
     this.#claiming = this.#claim().finally(() => {
       this.#claiming = undefined
-      this.wake()
+      // What was claimed goes on first: handlers that have begun have steps of their own in this turn of the event loop.
+      setImmediate(() => this.wake())
     })
   }
 
