@@ -140,6 +140,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: '',
   },
   {
+    name: 'a key of a call is recorded though its item was refused',
+    file: 'sql',
+    find: "where i.key is not null and d.outcome in ('accepted', 'duplicate')",
+    replace: 'where i.key is not null',
+  },
+  {
+    name: 'answers to a large call are told in the order of what was new',
+    file: 'sql',
+    find: 'case when p_ids[m.nth] = m.id then m.nth else array_position(p_ids, m.id) end',
+    replace: 'm.nth',
+  },
+  {
     name: 'what is reserved does not count against a budget',
     file: 'sql',
     find: 'coalesce((select sum(x.amount) from budget_reservation x where x.budget_id = b.id and x.dimension = l.key), 0)::bigint',
