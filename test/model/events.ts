@@ -1,5 +1,6 @@
 import {
   checkReadEvents,
+  chosenHints,
   type EngineEvent,
   type EventFilter,
   type EventOperations,
@@ -30,8 +31,8 @@ export function createEvents(model: Model): EventOperations {
       return page ?? operate(model, () => readPage(model, params, start))
     },
 
-    listen: ({ onHint }) => {
-      const listener = onHint
+    listen: (params) => {
+      const listener = chosenHints(params)
       model.listeners.add(listener)
       return () => {
         model.listeners.delete(listener)

@@ -10,8 +10,8 @@ export interface SseMessage {
 
 /** An answer that is a stream of server-sent events. */
 export interface SseStream {
-  /** Resolves when there is room for more: a slow reader slows its own stream down and fills no memory. */
-  send(message: SseMessage): Promise<void>
+  /** In one piece. Resolves when there is room for more: a slow reader slows its own stream down and fills no memory. */
+  send(...messages: readonly SseMessage[]): Promise<void>
   end(): void
 }
 
@@ -46,9 +46,9 @@ export function openSse(reply: FastifyReply, signal: AbortSignal): SseStream {
   raw.write(': \n\n')
   return {
     end,
-    async send(message) {
+    async send(...messages) {
       if (signal.aborted) return
-      if (!raw.write(format(message))) await drained(reply, signal)
+      if (!raw.write(messages.map(format).join(''))) await drained(reply, signal)
     },
   }
 }

@@ -1,13 +1,22 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { EventsPage, Hint } from '@flowfabric/core'
 import { limits, type ReadEvents } from '@flowfabric/core'
-import { executionEvents, flowEvents, type IdMint, type WireOperation, wire } from '@flowfabric/core/wire'
+import {
+  executionEvents,
+  flowEvents,
+  hintsQuery,
+  type IdMint,
+  readHintTypes,
+  type WireOperation,
+  wire,
+} from '@flowfabric/core/wire'
 import type { Engine } from '@flowfabric/engine'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Waits } from '../app/closing.js'
 import type { Grant } from '../app/grant.js'
 import { toEngineError } from '../app/problem.js'
 import { routeConfig } from '../app/route-scopes.js'
-import { acceptsStream, lastEventId, openSse } from '../app/sse.js'
+import { acceptsStream, lastEventId, openSse, type SseMessage } from '../app/sse.js'
 import { describeRoute, fastifyPath } from './serve-operation.js'
 
 /**
@@ -91,21 +100,30 @@ function serveHints(app: FastifyInstance, engine: Engine, waits: Waits): void {
       summary:
         'Best-effort hints that something may have changed, as a stream; they may be lost, doubled or late.',
       tags: ['events'],
+      querystring: hintsQuery,
     } as object,
     config: routeConfig('events.listen'),
-    handler: async ({ grant }, reply) => {
+    handler: async ({ grant, query }, reply) => {
+      const types = readHintTypes(query)
       const signal = waits.signalOf(reply)
       const stream = openSse(reply, signal)
-      let queued = 0
+      const queue: SseMessage[] = []
+      let isSending = false
+      const sendQueued = async () => {
+        // Hints of one step come together, and go together.
+        await turn()
+        while (queue.length > 0) await stream.send(...queue.splice(0))
+        isSending = false
+      }
       const stop = engine.backend.events.listen({
+        types,
         onHint: (hint) => {
-          if (!mayHear(grant, hint)) return
-          // Who reads too slowly loses hints, not memory. Hints of one step come together, and all of them count.
-          if (queued >= HINTS_QUEUED_MAX) return
-          queued++
-          void stream.send({ data: JSON.stringify(hint) }).then(() => {
-            queued--
-          })
+          // Who reads too slowly loses hints, not memory.
+          if (!mayHear(grant, hint) || queue.length >= HINTS_QUEUED_MAX) return
+          queue.push({ data: JSON.stringify(hint) })
+          if (isSending) return
+          isSending = true
+          void sendQueued()
         },
       })
       signal.addEventListener('abort', stop, { once: true })

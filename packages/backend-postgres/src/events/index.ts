@@ -1,4 +1,4 @@
-import type { EventOperations } from '@flowfabric/core'
+import { chosenHints, type EventOperations } from '@flowfabric/core'
 import type { PostgresContext } from '../db/context.js'
 import { createSharedNumbering } from './numbering.js'
 import { readEvents } from './read.js'
@@ -7,6 +7,6 @@ export function createEvents(ctx: PostgresContext): EventOperations {
   const number = createSharedNumbering(ctx)
   return {
     read: (params) => readEvents(ctx, number, params),
-    listen: ({ onHint }) => ctx.hints.listen(onHint),
+    listen: (params) => ctx.hints.listen(chosenHints(params)),
   }
 }

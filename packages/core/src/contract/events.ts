@@ -117,7 +117,11 @@ export interface BudgetEvent extends EventBase {
 
 export interface ListenParams {
   readonly onHint: (hint: Hint) => void
+  /** Only these; default: all. Over HTTP the others don't even travel. */
+  readonly types?: readonly HintType[] | undefined
 }
+
+export type HintType = Hint['type']
 
 /**
  * `ready`: a lane may have claimable work (`count` 0: nobody knows how much). `due`: a partition's next timer may have

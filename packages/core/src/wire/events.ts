@@ -5,6 +5,7 @@ import {
   type EventsPage,
   eventTypes,
   type Hint,
+  type HintType,
   type ReadEvents,
 } from '../contract/events.js'
 import { flowStates } from '../contract/flows.js'
@@ -127,6 +128,24 @@ export const readEvents: WireOperation<ReadEvents, EventsPage> = {
   },
   writeAnswer: (page) => page,
   readAnswer: (json) => readReply(pageSchema, json),
+}
+
+const hintTypes = [
+  'ready',
+  'due',
+  'outbox',
+  'ended',
+  'attention',
+  'events',
+  'frames',
+] as const satisfies readonly HintType[]
+
+export const hintsQuery = z.object({
+  type: listText(z.enum(hintTypes), 'Types; any of them. Default: all.'),
+})
+
+export function readHintTypes(query: unknown): readonly HintType[] | undefined {
+  return asList(readWire(hintsQuery, query).type)
 }
 
 /** A hint, as `GET /hints` streams them: one JSON text per event. */

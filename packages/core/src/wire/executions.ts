@@ -206,16 +206,18 @@ export const holdExecution = onExecution<HoldExecution, HoldOutcome>({
   readBody: (body, target) => ({ ...target, ...readWire(reasonBody, body) }),
 })
 
+const emptyBody = z.strictObject({})
+
 export const releaseExecution = onExecution<ReleaseExecution, ReleaseOutcome>({
   name: 'executions.release',
   action: 'release',
   summary: 'Lift an operator’s block.',
-  body: z.strictObject({}),
+  body: emptyBody,
   answer: z.object({ outcome: z.literal('released') }),
   refusals: ['not_held', 'execution_terminal'],
   writeBody: () => ({}),
   readBody: (body, target) => {
-    readWire(z.strictObject({}), body)
+    readWire(emptyBody, body)
     return target
   },
 })

@@ -22,7 +22,7 @@ import * as workers from './workers.js'
 
 export type { CreatedToken, CreateToken, PutNamespace, RevokeToken } from './access.js'
 export { createBudget } from './budgets.js'
-export { eventSchema, eventsQuery, hintSchema, readEventFilter } from './events.js'
+export { eventSchema, eventsQuery, hintSchema, hintsQuery, readEventFilter, readHintTypes } from './events.js'
 export { readTagPairs } from './execution-filter.js'
 export {
   executionEvents,

@@ -42,18 +42,25 @@ export interface ReadBatch<Envelope, Item> {
 }
 
 /**
- * Reads a batch: the envelope as a whole, each item for itself, so that one bad item leaves its neighbours unharmed.
- * `toItem` may refuse an item too.
+ * Reads batches: the envelope as a whole, each item for itself, so that one bad item leaves its neighbours unharmed.
+ * `toItem` may refuse an item too. Made once for all calls: a schema costs more to make than to read by.
  */
-export function readBatch<Envelope extends z.ZodObject, Wire, Item>(
+export function batchReader<Envelope extends z.ZodObject, Wire>(
   envelope: Envelope,
   itemSchema: z.ZodType<Wire>,
-  body: unknown,
-  toItem: (wire: Wire) => Item,
-): ReadBatch<z.infer<Envelope>, Item> {
-  const { items: values, ...rest } = readWire(envelope.extend({ items: z.array(z.unknown()) }), body) as {
-    items: readonly unknown[]
+): <Item>(body: unknown, toItem: (wire: Wire) => Item) => ReadBatch<z.infer<Envelope>, Item> {
+  const schema = envelope.extend({ items: z.array(z.unknown()) })
+  return (body, toItem) => {
+    const { items, ...rest } = readWire(schema, body) as { items: readonly unknown[] }
+    return { envelope: rest as z.infer<Envelope>, ...readItems(itemSchema, items, toItem) }
   }
+}
+
+function readItems<Wire, Item>(
+  itemSchema: z.ZodType<Wire>,
+  values: readonly unknown[],
+  toItem: (wire: Wire) => Item,
+): Omit<ReadBatch<unknown, Item>, 'envelope'> {
   const items: Item[] = []
   const refused = new Map<number, EngineError>()
   for (const [place, read] of readEach(itemSchema, values).entries()) {
@@ -68,7 +75,7 @@ export function readBatch<Envelope extends z.ZodObject, Wire, Item>(
       refused.set(place, error)
     }
   }
-  return { envelope: rest as z.infer<Envelope>, items, refused }
+  return { items, refused }
 }
 
 /** Puts the outcomes of the accepted items and the errors of the refused ones back into the order of the batch. */

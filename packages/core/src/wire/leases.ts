@@ -116,34 +116,65 @@ const claimedSchema = z.object({
   traceContext: z.string().nullable(),
 })
 
-function writeClaimed({
-  input,
-  upstream,
-  steps,
-  resumption,
-  budgets,
-  ...rest
-}: ClaimedExecution): z.input<typeof claimedSchema> {
-  const { json, base64 } = writePayload(input)
+// Field by field: leaving some out of a copy costs each of a batch several µs.
+function writeClaimed(claimed: ClaimedExecution): z.input<typeof claimedSchema> {
+  const { resumption } = claimed
+  const { json, base64 } = writePayload(claimed.input)
   return {
-    ...rest,
-    ...(base64 === undefined ? { input: json } : { inputBase64: base64 }),
-    upstream: upstream.map(writeUpstream),
-    steps: steps.map(writeStep),
-    budgets: [...budgets],
+    executionId: claimed.executionId,
+    namespace: claimed.namespace,
+    flowId: claimed.flowId,
+    name: claimed.name,
+    kind: claimed.kind,
+    lane: claimed.lane,
+    priority: claimed.priority,
+    input: base64 === undefined ? json : undefined,
+    inputBase64: base64,
+    attemptIndex: claimed.attemptIndex,
+    attemptType: claimed.attemptType,
+    generation: claimed.generation,
+    handle: claimed.handle,
+    leaseExpiresAtMs: claimed.leaseExpiresAtMs,
+    attemptDeadlineAtMs: claimed.attemptDeadlineAtMs,
+    claimedAtMs: claimed.claimedAtMs,
+    upstream: claimed.upstream.map(writeUpstream),
+    upstreamTruncated: claimed.upstreamTruncated,
+    steps: claimed.steps.map(writeStep),
+    stepsTruncated: claimed.stepsTruncated,
     resumption: resumption === null ? null : writeResumption(resumption),
-  }
+    budgets: claimed.budgets as z.input<typeof claimedSchema>['budgets'],
+    tags: claimed.tags,
+    traceContext: claimed.traceContext,
+  } satisfies Record<keyof ClaimedExecution | 'inputBase64', unknown>
 }
 
 function readClaimed(wire: z.infer<typeof claimedSchema>): ClaimedExecution {
-  const { input, inputBase64, upstream, steps, resumption, ...rest } = wire
+  const { resumption } = wire
   return {
-    ...rest,
-    input: readPayload(input, inputBase64, 'input'),
-    upstream: upstream.map(readUpstream),
-    steps: steps.map(readStep),
+    executionId: wire.executionId,
+    namespace: wire.namespace,
+    flowId: wire.flowId,
+    name: wire.name,
+    kind: wire.kind,
+    lane: wire.lane,
+    priority: wire.priority,
+    input: readPayload(wire.input, wire.inputBase64, 'input'),
+    attemptIndex: wire.attemptIndex,
+    attemptType: wire.attemptType,
+    generation: wire.generation,
+    handle: wire.handle,
+    leaseExpiresAtMs: wire.leaseExpiresAtMs,
+    attemptDeadlineAtMs: wire.attemptDeadlineAtMs,
+    claimedAtMs: wire.claimedAtMs,
+    upstream: wire.upstream.map(readUpstream),
+    upstreamTruncated: wire.upstreamTruncated,
+    steps: wire.steps.map(readStep),
+    stepsTruncated: wire.stepsTruncated,
     resumption: resumption === null ? null : readResumption(resumption),
-  }
+    budgets: wire.budgets,
+    tags: wire.tags,
+    traceContext: wire.traceContext,
+  } satisfies Record<keyof ClaimedExecution, unknown>
 }
 
 const claimAnswerSchema = z.discriminatedUnion('outcome', [

@@ -8,7 +8,7 @@ import type {
   SubmitExecutionsResult,
 } from '../contract/executions.js'
 import { limits } from '../limits.js'
-import { itemErrorSchema, readBatch, readItemError, writeItemError } from './items.js'
+import { batchReader, itemErrorSchema, readItemError, writeItemError } from './items.js'
 import type { WireCall, WireOperation } from './operation.js'
 import { readPayload } from './payload.js'
 import { readReply, readWire } from './read.js'
@@ -38,7 +38,7 @@ function readSubmission(wire: WireSubmission, call: WireCall): ExecutionSubmissi
   const { idempotencyKey, idempotencyTtlMs, parent } = wire
   const spec = readSpec(wire)
   const id = wire.id ?? call.mint.soloId(call.namespace, spec.lane)
-  return { ...spec, id, idempotencyKey, idempotencyTtlMs, parent }
+  return Object.assign(spec, { id, idempotencyKey, idempotencyTtlMs, parent })
 }
 
 function writeSubmission(item: ExecutionSubmission): WireSubmission {
@@ -56,6 +56,8 @@ const submitOutcomeSchema = z.discriminatedUnion('outcome', [
 ])
 const submitAnswerSchema = z.object({ items: z.array(submitOutcomeSchema) })
 
+const readSubmissions = batchReader(z.strictObject({}), submissionSchema)
+
 /** `next` stays behind: over HTTP claims wait in the server, which sends them along itself. */
 export const submitExecutions: WireOperation<SubmitExecutions, SubmitExecutionsResult> = {
   name: 'executions.submit',
@@ -67,9 +69,7 @@ export const submitExecutions: WireOperation<SubmitExecutions, SubmitExecutionsR
   refusals: [],
   writeRequest: ({ items }) => ({ body: { items: items.map(writeSubmission) } }),
   readRequest: (call) => {
-    const { items, refused } = readBatch(z.strictObject({}), submissionSchema, call.body, (wire) =>
-      readSubmission(wire, call),
-    )
+    const { items, refused } = readSubmissions(call.body, (wire) => readSubmission(wire, call))
     return { params: { namespace: call.namespace, items }, refused }
   },
   writeAnswer: ({ items }) => ({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ItemError, WorkerScoped } from '../contract/conventions.js'
-import { itemErrorSchema, readBatch, readItemError, writeItemError } from './items.js'
+import { batchReader, itemErrorSchema, readItemError, writeItemError } from './items.js'
 import type { WireCall, WireOperation } from './operation.js'
 import { readReply } from './read.js'
 import { namespaceName } from './scalars.js'
@@ -37,6 +37,7 @@ export function workerBatch<
     namespaces: z.array(namespaceName).optional().describe('Default: that of the request.'),
     ...batch.fields,
   })
+  const readBatch = batchReader(envelope, batch.item)
   const outcome = z.union([itemErrorSchema, batch.outcome])
   const answer = z.object({ items: z.array(outcome) })
   return {
@@ -55,7 +56,7 @@ export function workerBatch<
       },
     }),
     readRequest: (call) => {
-      const read = readBatch(envelope, batch.item, call.body, batch.readItem)
+      const read = readBatch(call.body, batch.readItem)
       const namespaces = read.envelope.namespaces ?? [call.namespace]
       const extra = batch.readEnvelope?.(read.envelope as never, call) ?? ({} as Extra)
       return { params: { ...extra, namespaces, items: read.items }, refused: read.refused }

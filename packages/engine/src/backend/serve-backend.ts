@@ -1,4 +1,4 @@
-import type { FoundationBackend } from '@flowfabric/core'
+import { chosenHints, type FoundationBackend } from '@flowfabric/core'
 import type { Scheduler } from '../scheduler/scheduler.js'
 import type { WakeupHub } from '../wakeups/wakeup-hub.js'
 
@@ -39,7 +39,7 @@ export function serveBackend(
     },
     events: {
       read: (params) => events.read(params),
-      listen: ({ onHint }) => hub.listen(onHint),
+      listen: (params) => hub.listen(chosenHints(params)),
     },
   }
 }

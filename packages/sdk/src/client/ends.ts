@@ -66,6 +66,7 @@ export class Ends {
   /** Listening begins before the first read, so that no end falls between the two. */
   #listen(): void {
     this.#stopListening ??= this.#backend.events.listen({
+      types: ['ended'],
       onHint: (hint) => {
         if (hint.type !== 'ended') return
         this.#executions.notice(hint.id)

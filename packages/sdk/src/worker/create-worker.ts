@@ -130,6 +130,7 @@ class PoolWorker implements Worker {
       throw error
     }
     this.#stopListening = this.#core.backend.events.listen({
+      types: ['attention'],
       onHint: (hint) => {
         if (hint.type === 'attention') this.#renewer.look(hint.executionId)
       },

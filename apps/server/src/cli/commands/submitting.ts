@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
+  type EventOperations,
   engineError,
   makeExecutionId,
   mintExecutionIdInFlow,
@@ -114,7 +115,7 @@ async function submit(terminal: Terminal, kind: string, flags: SubmitFlags): Pro
 
 /** Resolves at the next hint that something ended, or after a second: hints may be lost. */
 function nextHint(
-  backend: { readonly events: { listen(params: { onHint(hint: { type: string }): void }): () => void } },
+  backend: { readonly events: Pick<EventOperations, 'listen'> },
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((done) => {
@@ -125,7 +126,7 @@ function nextHint(
       done()
     }
     const timer = setTimeout(finish, RECHECK_MS)
-    const stop = backend.events.listen({ onHint: (hint) => (hint.type === 'ended' ? finish() : undefined) })
+    const stop = backend.events.listen({ types: ['ended'], onHint: finish })
     signal.addEventListener('abort', finish, { once: true })
   })
 }

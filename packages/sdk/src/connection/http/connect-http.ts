@@ -16,7 +16,7 @@ import {
 } from '@flowfabric/core/wire'
 import type { Administration } from '../administration.js'
 import type { Explain, ServerBackend } from '../connection.js'
-import { HintStream } from './hint-stream.js'
+import { HintStreams } from './hint-stream.js'
 import { HttpCaller } from './http-caller.js'
 import type { HttpConnectOptions } from './http-connect-options.js'
 
@@ -33,7 +33,7 @@ export function connectHttp(
   readonly close: () => void
 } {
   const caller = new HttpCaller(options, namespace)
-  const hints = new HintStream(caller)
+  const hints = new HintStreams(caller)
   const { claim, ...leases } = bindRole(caller, wire.leases)
   const backend: ServerBackend = {
     executions: bindRole(caller, wire.executions),

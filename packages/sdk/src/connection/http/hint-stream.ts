@@ -1,4 +1,4 @@
-import type { Hint, ListenParams } from '@flowfabric/core'
+import type { Hint, HintType, ListenParams } from '@flowfabric/core'
 import { hintSchema } from '@flowfabric/core/wire'
 import { backOff } from '../../calls/call-safely.js'
 import { pause } from '../../calls/pause.js'
@@ -7,20 +7,49 @@ import type { HttpCaller } from './http-caller.js'
 
 const RECONNECT = { initialMs: 250, maxMs: 10_000 }
 
-/**
- * Hints of a server, over one stream for all listeners, open while there is one. A stream that breaks is opened again;
- * what was missed meanwhile is covered by the re-checks of whoever waits.
- */
-export class HintStream {
+/** Hints of a server: one stream for all listeners that ask for the same types. */
+export class HintStreams {
   readonly #caller: HttpCaller
-  readonly #listeners = new Set<ListenParams['onHint']>()
-  #open: AbortController | undefined
+  readonly #streams = new Map<string, HintStream>()
 
   constructor(caller: HttpCaller) {
     this.#caller = caller
   }
 
-  listen({ onHint }: ListenParams): () => void {
+  listen({ onHint, types }: ListenParams): () => void {
+    const path = `/hints${formatTypes(types)}`
+    const stream = this.#streams.get(path) ?? new HintStream(this.#caller, path)
+    this.#streams.set(path, stream)
+    return stream.listen(onHint)
+  }
+
+  close(): void {
+    for (const stream of this.#streams.values()) stream.close()
+  }
+}
+
+function formatTypes(types: readonly HintType[] | undefined): string {
+  return types === undefined
+    ? ''
+    : `?${new URLSearchParams([...types].sort().map((type): [string, string] => ['type', type]))}`
+}
+
+/**
+ * Open while there is a listener. A stream that breaks is opened again; what was missed meanwhile is covered by the
+ * re-checks of whoever waits.
+ */
+class HintStream {
+  readonly #caller: HttpCaller
+  readonly #path: string
+  readonly #listeners = new Set<ListenParams['onHint']>()
+  #open: AbortController | undefined
+
+  constructor(caller: HttpCaller, path: string) {
+    this.#caller = caller
+    this.#path = path
+  }
+
+  listen(onHint: ListenParams['onHint']): () => void {
     // A function of its own, so that the same listener may come twice.
     const listener = (hint: Hint) => onHint(hint)
     this.#listeners.add(listener)
@@ -42,7 +71,7 @@ export class HintStream {
   async #run(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        for await (const data of readEventData(await this.#caller.openStream('/hints', signal))) {
+        for await (const data of readEventData(await this.#caller.openStream(this.#path, signal))) {
           attempt = 0
           this.#publish(data)
         }
