@@ -4,12 +4,18 @@ import { createWorker, defineTask, type Worker } from '@flowfabric/sdk'
 import pg from 'pg'
 import { type Figure, inParallel, percentile, perSecond, waitFor } from './measure.js'
 import { closeScene, openScene, type StoreOptions, submitAll, submitOne } from './scene.js'
+import { runThroughServer } from './through-server.js'
 
 /** An empty database of the server for each run. */
 type NextStore = () => Promise<string>
 type Run = (nextStore: NextStore) => Promise<readonly Figure[]>
 
-const runs: Readonly<Record<string, Run>> = { snapshot, cost }
+const runs: Readonly<Record<string, Run>> = {
+  snapshot,
+  cost,
+  http: (nextStore) =>
+    runThroughServer(nextStore, (store) => ({ FF_BACKEND: 'postgres', FF_POSTGRES_URL: store })),
+}
 
 /** What is measured on a Postgres server beside the scenarios of all stores. */
 export const postgresScenarioNames = Object.keys(runs)

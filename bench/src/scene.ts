@@ -1,11 +1,13 @@
 import { createEmbedded, type EmbeddedOptions } from '@flowfabric/embedded'
 import {
+  type ClientOptions,
   createClient,
   createWorker,
   defineTask,
   type SubmitOptions,
   type,
   type Worker,
+  type WorkerOptions,
 } from '@flowfabric/sdk'
 import { inParallel } from './measure.js'
 
@@ -22,11 +24,16 @@ interface Counter {
 
 /** An engine over the store, a client, and on demand a worker of 16: what a user would write. */
 export async function openScene(options: StoreOptions) {
-  const counter: Counter = { handled: 0, recorded: 0 }
-  const started = new Map<string, number>()
   const embedded = await createEmbedded(options)
   await embedded.start()
-  const client = createClient({ connect: embedded.engine })
+  return { ...setScene(embedded.engine), embedded }
+}
+
+/** The client and the worker, of an engine in this process or behind a server. */
+export function setScene(connect: ClientOptions['connect'] & WorkerOptions['connect']) {
+  const counter: Counter = { handled: 0, recorded: 0 }
+  const started = new Map<string, number>()
+  const client = createClient({ connect })
   const work = defineTask({
     kind: 'work',
     input: type<{ index: number; payload: string }>(),
@@ -56,7 +63,7 @@ export async function openScene(options: StoreOptions) {
   })
   const startWorker = async (): Promise<Worker> => {
     const worker = createWorker({
-      connect: embedded.engine,
+      connect,
       tasks: [work, broken, waiter, caller],
       concurrency: 16,
       observer: {
@@ -68,12 +75,12 @@ export async function openScene(options: StoreOptions) {
     await worker.start()
     return worker
   }
-  return { embedded, client, work, broken, waiter, caller, counter, started, startWorker }
+  return { client, work, broken, waiter, caller, counter, started, startWorker }
 }
 
-export type Scene = Awaited<ReturnType<typeof openScene>>
+export type Scene = ReturnType<typeof setScene>
 
-export async function closeScene(scene: Scene): Promise<void> {
+export async function closeScene(scene: Awaited<ReturnType<typeof openScene>>): Promise<void> {
   scene.client.close()
   await scene.embedded.stop({ graceMs: 0 })
 }

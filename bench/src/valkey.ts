@@ -8,6 +8,7 @@ import { Redis } from 'iovalkey'
 import { type Figure, inParallel, percentile, perSecond, waitFor } from './measure.js'
 import { runRetained } from './retained.js'
 import { closeScene, openScene, type StoreOptions, submitOne } from './scene.js'
+import { runThroughServer } from './through-server.js'
 
 const RETAINED = 1_000_000
 
@@ -23,6 +24,8 @@ const runs: Readonly<Record<string, Run>> = {
   memory,
   durability,
   cluster,
+  http: (nextStore) =>
+    runThroughServer(nextStore, (store) => ({ FF_BACKEND: 'valkey', FF_VALKEY_URL: store })),
   retained: (nextStore) => {
     const stores = new Map<number, string>()
     const storeOf = (nth: number) => {

@@ -1,3 +1,4 @@
+import { defaultNamespace, type ExecutionId } from '@flowfabric/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../support/until.js'
 import { startTestServer, type TestServer } from './support/test-server.js'
@@ -230,6 +231,33 @@ describe('the stream of hints', () => {
     let seen: readonly SseEvent[] = []
     while (!seen.some(({ data }) => data?.includes('"ended"'))) seen = await stream.take(seen.length + 1)
     expect(seen.map(({ data }) => JSON.parse(data ?? ''))).toContainEqual({ type: 'ended', id })
+    stream.close()
+  })
+
+  it('tells only of the types that were asked for, and refuses those that there are not', async () => {
+    const stream = await openStream('/v1/hints?type=attention&type=ended')
+    const { id } = (await submit()).json
+    await cancel(id)
+    expect((await stream.take(1)).map(({ data }) => JSON.parse(data ?? ''))).toEqual([{ type: 'ended', id }])
+    stream.close()
+    const refused = await server.call('GET', '/v1/hints?type=news')
+    expect(refused.status).toBe(400)
+    expect(refused.json).toMatchObject({ code: 'invalid_params' })
+  })
+
+  it('loses hints for who does not read, and waits for room once', async () => {
+    const warnings: string[] = []
+    const warn = (warning: Error) => warnings.push(warning.message)
+    process.on('warning', warn)
+    const stream = await openStream('/v1/hints')
+    const items = Array.from({ length: 1_000 }, () => ({ kind: 'x', lane: 'feed' }))
+    const { json } = await server.call('POST', '/v1/executions:batch', { body: { items } })
+    const ids = (json.items as { readonly id: ExecutionId }[]).map(({ id }) => id)
+    const { executions } = server.engine.backend
+    await Promise.all(ids.map((id) => executions.cancel({ namespace: defaultNamespace, id })))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', warn)
+    expect(warnings).toEqual([])
     stream.close()
   })
 })

@@ -1,4 +1,11 @@
-import { type EngineEvent, eventTypes, parseLaneId, parseNamespace, type ReadEvents } from '@flowfabric/core'
+import {
+  type EngineEvent,
+  eventTypes,
+  type Hint,
+  parseLaneId,
+  parseNamespace,
+  type ReadEvents,
+} from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { codeOf, submitOne } from '../../support/builders.js'
 import { FlowDriver } from '../../support/flow-driver.js'
@@ -195,5 +202,16 @@ describe('events.listen', () => {
     await submitOne(store())
     expect(seen.length).toBe(before)
     expect(id).toBeDefined()
+  })
+
+  it('tells only of what was asked for', async () => {
+    const { backend } = store()
+    const seen: Hint[] = []
+    const stop = backend.events.listen({ types: ['ended'], onHint: (hint) => seen.push(hint) })
+    const id = await submitOne(store())
+    const worker = new WorkerDriver(store())
+    await worker.complete((await worker.claimOne()).handle)
+    expect(seen).toEqual([{ type: 'ended', id }])
+    stop()
   })
 })
