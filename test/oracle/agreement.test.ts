@@ -140,6 +140,61 @@ describe('the oracle, where two joins want one member gone in the same step', ()
     }
   })
 
+  // `earlier` wanted `lost` gone one step before and spared it for `use`, which is skipped in the step in which `later` forces it.
+  it.each([
+    [['earlier', 'later', 'lost', 'never', 'use', 'first', 'second', 'above']],
+    [['use', 'never', 'lost', 'above', 'later', 'earlier', 'second', 'first']],
+    [['lost', 'use', 'never', 'first', 'second', 'later', 'earlier', 'above']],
+    [['above', 'first', 'second', 'never', 'later', 'lost', 'use', 'earlier']],
+  ])(
+    'allows either where what an earlier join spared it for ends in the step of a later one (%s)',
+    (order) => {
+      const joins: Readonly<Record<string, OracleJoin>> = {
+        earlier: { ...plainJoin, policy: 'any_of', cancels: true, ancestors: false },
+        later: { ...plainJoin, policy: 'any_of', cancels: true, cancelShared: true },
+        never: { ...plainJoin, runOn: 'groupImpossible' },
+        use: plainJoin,
+        lost: plainJoin,
+      }
+      for (const above of [isGone, null]) {
+        const world = emptyWorld('open', 0)
+        for (const name of order)
+          addNode(world, {
+            name,
+            join: joins[name] ?? null,
+            startInMs: null,
+            deadlineMs: null,
+            maxAttempts: 1,
+          })
+        const edges = [
+          ['first', 'earlier'],
+          ['lost', 'earlier'],
+          ['second', 'later'],
+          ['lost', 'later'],
+          ['second', 'never'],
+          ['never', 'use'],
+          ['lost', 'use'],
+          ['above', 'lost'],
+        ] as const
+        for (const [from, to] of edges) world.edges.push({ from, to, counted: null })
+        settle(world)
+        expect(claim(world, ['first', 'second', 'above'], 3, 1_000)).toEqual([])
+        complete(world, 'first')
+        const success: OracleEnd = { outcome: 'success', cause: null }
+        expect(settle(world, (name) => (name === 'first' ? success : null))).toEqual([])
+        complete(world, 'second')
+        const ends: Record<string, OracleEnd> = {
+          first: success,
+          second: success,
+          lost: { outcome: 'cancelled', cause: 'sibling' },
+          never: isSkipped,
+          use: isSkipped,
+        }
+        expect(settle(world, (name) => (name === 'above' ? above : (ends[name] ?? null)))).toEqual([])
+      }
+    },
+  )
+
   it.each(cases)('knows what must be where they say the same ($title)', (each) => {
     const both = joinsOf(each, true, true)
     expect(judge(each, both, isGone)).toEqual([])

@@ -52,6 +52,7 @@ function advanceOnce(world: OracleWorld, seen: SeenEnds | undefined): boolean {
     mark(becomeEligible(world, node))
     mark(wishSiblingsAway(world, node))
     mark(end(world, node, seen))
+    if (isLoserNow(node)) mark(wishAncestorsAway(world, node))
   }
   return moved
 }
@@ -172,22 +173,19 @@ function end(world: OracleWorld, node: OracleNode, seen: SeenEnds | undefined): 
 /**
  * Which of several wishes it was that ended the member is open, and with it whether its upstreams follow: also one that
  * spared it until now, since another one ended it, has its way. Sure is only what all those say that could end it, those
- * too that could have as soon as all joins that this step decides were decided.
+ * too that could have as soon as all joins that this step decides were decided, and all was gone that needed it. Until
+ * the step is at rest more of them become able to.
  */
-function wishAncestorsAway(world: OracleWorld, node: OracleNode): void {
+function wishAncestorsAway(world: OracleWorld, node: OracleNode): boolean {
   const wishes = node.wishes.filter((wish) => wish.cause === node.ended?.cause)
-  if (!wishes.some(({ upwards }) => upwards)) return
+  if (!wishes.some(({ upwards }) => upwards)) return false
   const isInVain = !isOfUse(world, node.name)
   const effective = wishes.filter((wish) => wish.force || isInVain)
   const sure = effective.every((wish) => wish.upwards && wish.sure) && effective.length > 0
-  for (const { from } of incoming(world, node.name))
-    addWish(world, nodeOf(world, from), {
-      by: node.name,
-      cause: 'ancestor',
-      upwards: true,
-      force: false,
-      sure,
-    })
+  const wish: OracleWish = { by: node.name, cause: 'ancestor', upwards: true, force: false, sure }
+  return incoming(world, node.name)
+    .map(({ from }) => addWish(world, nodeOf(world, from), wish))
+    .includes(true)
 }
 
 export function finish(node: OracleNode, ended: OracleEnd): void {
