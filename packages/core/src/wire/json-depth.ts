@@ -20,11 +20,14 @@ export function jsonDepthOf(text: string): number {
 
 /** The position of the quote that closes the string which begins at `start`. */
 function endOfString(text: string, start: number): number {
-  let at = start + 1
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) return at
-    at += code === BACKSLASH ? 2 : 1
-  }
-  return at
+  let at = text.indexOf('"', start + 1)
+  // A backslash is counted for the quote behind it alone, so that a hostile text costs no more than its length.
+  while (at !== -1 && isEscaped(text, at)) at = text.indexOf('"', at + 1)
+  return at === -1 ? text.length : at
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0
+  while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++
+  return backslashes % 2 === 1
 }

@@ -18,7 +18,6 @@ import { limits } from '../limits.js'
 import { defaultNamespace, parseKind, parseLaneId, parseWorkerId } from '../names.js'
 import {
   type IdMint,
-  jsonDepthOf,
   mergeRefused,
   mintWaitpointToken,
   readPayload,
@@ -110,16 +109,6 @@ describe('payloads', () => {
     [undefined, '!!!!', 'no base64'],
   ])('%s and %s are refused: %s', (json, base64, _why) => {
     expect(codeOf(() => readPayload(json, base64, 'input'))).toBe('invalid_params')
-  })
-
-  it.each([
-    ['1', 0],
-    ['{"a":[1,{"b":2}]}', 3],
-    ['"[[[["', 0],
-    ['"\\"[[["', 0],
-    ['[[', 2],
-  ])('the depth of %s is %i', (text, depth) => {
-    expect(jsonDepthOf(text)).toBe(depth)
   })
 })
 
