@@ -1,5 +1,5 @@
 /** The `data` of each event of a stream of server-sent events, in order. Comments and other fields are skipped. */
-export async function* readEventData(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+export async function* readEventData(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   let rest = ''
   let data: string[] = []

@@ -71,7 +71,7 @@ class HintStream {
   async #run(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        for await (const data of readEventData(await this.#caller.openStream(this.#path, signal))) {
+        for await (const data of readEventData(this.#caller.openStream(this.#path, signal))) {
           attempt = 0
           this.#publish(data)
         }

@@ -1,7 +1,8 @@
-import { setMaxListeners } from 'node:events'
 import { engineError, fromProblem, type Namespace } from '@flowfabric/core'
 import { readRefusal, type WireOperation, type WireRequest } from '@flowfabric/core/wire'
+import { CallEnd } from './call-end.js'
 import type { HttpConnectOptions } from './http-connect-options.js'
+import { createHttpTransport, type Fetch, type FetchResponse, type HttpTransport } from './http-transport.js'
 
 const TIMEOUT_MS_DEFAULT = 30_000
 
@@ -12,77 +13,116 @@ interface CallScope {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Sends the contract's operations to a server. Connections are kept alive by the platform's `fetch`. */
+type SentOperation<Params, Answer> = Pick<
+  WireOperation<Params, Answer>,
+  'method' | 'path' | 'refusals' | 'writeRequest' | 'readAnswer'
+>
+
+interface Answered {
+  readonly ok: boolean
+  readonly status: number
+  readonly json: unknown
+}
+
+/** Sends the contract's operations to a server, over connections that are kept. */
 export class HttpCaller {
   readonly #base: string
   readonly #token: string | undefined
   readonly #namespace: Namespace
   readonly #timeoutMs: number
-  readonly #fetch: typeof globalThis.fetch
-  readonly #closing = new AbortController()
+  readonly #transport: HttpTransport | undefined
+  readonly #fetch: Fetch
+  readonly #underWay = new Set<CallEnd>()
+  #isClosed = false
 
   constructor(options: HttpConnectOptions, namespace: Namespace) {
-    this.#base = `${new URL(options.url).href.replace(/\/+$/, '')}/v1`
+    const url = new URL(options.url)
+    this.#base = `${url.href.replace(/\/+$/, '')}/v1`
     this.#token = options.token
     this.#namespace = namespace
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS_DEFAULT
-    this.#fetch = options.fetch ?? globalThis.fetch
-    // Every call under way listens to it.
-    setMaxListeners(0, this.#closing.signal)
+    if (options.fetch === undefined) this.#transport = createHttpTransport(url)
+    this.#fetch = this.#transport?.fetch ?? (options.fetch as Fetch)
   }
 
   /** One operation: its answer, its refusal as an outcome, or the problem as an `EngineError`. */
-  async call<Params, Answer>(operation: WireOperation<Params, Answer>, params: Params): Promise<Answer> {
+  async call<Params, Answer>(operation: SentOperation<Params, Answer>, params: Params): Promise<Answer> {
     const scope = (params ?? {}) as CallScope
-    const response = await this.#send(operation.method, operation.path, operation.writeRequest(params), scope)
-    const json = await readJson(response)
-    if (response.ok) return operation.readAnswer(json)
-    const refusal = readRefusal<Answer>(operation.refusals, json, response.status)
+    const request = operation.writeRequest(params)
+    const { ok, status, json } = await this.#exchange(operation.method, operation.path, request, scope)
+    if (ok) return operation.readAnswer(json)
+    const refusal = readRefusal<Answer>(operation.refusals, json, status)
     if ('error' in refusal) throw refusal.error
     return refusal.answer
   }
 
   /** A route that is no operation of the contract. */
   async get(path: string, request: WireRequest, scope: CallScope): Promise<unknown> {
-    const response = await this.#send('GET', path, request, scope)
-    const json = await readJson(response)
-    if (!response.ok) throw fromProblem(json, response.status)
+    const { ok, status, json } = await this.#exchange('GET', path, request, scope)
+    if (!ok) throw fromProblem(json, status)
     return json
   }
 
   /** An endless answer of server-sent events. */
-  async openStream(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#fetch(`${this.#base}${path}`, {
-      headers: { ...this.#headers(this.#namespace), accept: 'text/event-stream' },
-      signal: AbortSignal.any([signal, this.#closing.signal]),
-    })
-    if (!response.ok || response.body === null) throw fromProblem(await readJson(response), response.status)
-    return response.body
+  async *openStream(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const end = this.#begin(signal)
+    try {
+      const headers = { ...this.#headers(this.#namespace), accept: 'text/event-stream' }
+      const response = await this.#fetch(`${this.#base}${path}`, {
+        method: 'GET',
+        headers,
+        signal: end.signal,
+      })
+      if (!response.ok || response.body === null) throw fromProblem(await readJson(response), response.status)
+      yield* response.body
+    } finally {
+      this.#finish(end)
+    }
   }
 
   close(): void {
-    this.#closing.abort()
+    this.#isClosed = true
+    for (const end of this.#underWay) end.abort()
+    this.#transport?.close()
   }
 
-  async #send(method: string, path: string, request: WireRequest, scope: CallScope): Promise<Response> {
-    const timeout = AbortSignal.timeout(this.#timeoutMs + (scope.waitMs ?? 0))
-    const signals = [this.#closing.signal, timeout, ...(scope.signal === undefined ? [] : [scope.signal])]
-    const { body } = request
+  async #exchange(
+    method: string,
+    path: string,
+    { path: values, query, headers, body }: WireRequest,
+    { namespace = this.#namespace, waitMs = 0, signal }: CallScope,
+  ): Promise<Answered> {
+    const end = this.#begin(signal, this.#timeoutMs + waitMs)
     try {
-      return await this.#fetch(`${this.#base}${fillPath(path, request.path)}${formatQuery(request.query)}`, {
+      const response = await this.#fetch(`${this.#base}${fillPath(path, values)}${formatQuery(query)}`, {
         method,
         headers: {
-          ...this.#headers(scope.namespace ?? this.#namespace),
-          ...request.headers,
+          ...this.#headers(namespace),
+          ...headers,
           accept: 'application/json',
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
-        signal: AbortSignal.any(signals),
+        signal: end.signal,
         ...(body !== undefined && { body: JSON.stringify(body) }),
+      }).catch((error: unknown) => {
+        throw this.#readFailure(error, `${method} ${path}`, end)
       })
-    } catch (error) {
-      throw this.#readFailure(error, `${method} ${path}`, timeout)
+      return { ok: response.ok, status: response.status, json: await readJson(response) }
+    } finally {
+      this.#finish(end)
     }
+  }
+
+  #begin(caller: AbortSignal | undefined, timeoutMs?: number): CallEnd {
+    const end = new CallEnd(caller, timeoutMs)
+    this.#underWay.add(end)
+    if (this.#isClosed) end.abort()
+    return end
+  }
+
+  #finish(end: CallEnd): void {
+    this.#underWay.delete(end)
+    end.release()
   }
 
   #headers(namespace: Namespace): Record<string, string> {
@@ -93,10 +133,10 @@ export class HttpCaller {
   }
 
   /** Whether the server may have done what was asked is known only where no connection came about. */
-  #readFailure(error: unknown, what: string, timeout: AbortSignal): Error {
-    if (this.#closing.signal.aborted)
+  #readFailure(error: unknown, what: string, { isTimedOut }: CallEnd): Error {
+    if (this.#isClosed)
       return engineError('closed', `${what}: the connection was closed`, {}, { cause: error })
-    if (timeout.aborted) {
+    if (isTimedOut) {
       return engineError(
         'timed_out',
         `${what} was not answered in time`,
@@ -128,7 +168,7 @@ function formatQuery(query: WireRequest['query']): string {
 }
 
 /** A proxy's page, or an answer that was cut off, is no JSON; what it means is judged by its status. */
-async function readJson(response: Response): Promise<unknown> {
+async function readJson(response: FetchResponse): Promise<unknown> {
   const { status } = response
   const lost = (cause: unknown) =>
     engineError(
@@ -154,7 +194,11 @@ async function readJson(response: Response): Promise<unknown> {
 }
 
 function isRefusedConnection(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
-  return code === 'ECONNREFUSED' || code === 'ENOTFOUND'
+  // The global `fetch` has it as a cause.
+  const codes = [error, error instanceof Error ? error.cause : undefined].map(codeOf)
+  return codes.some((code) => code === 'ECONNREFUSED' || code === 'ENOTFOUND')
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }

@@ -9,6 +9,6 @@ export interface HttpConnectOptions {
   readonly publicUrl?: string | undefined
   /** How long a call may take beyond the time that it asks the server to wait, default 30 s. */
   readonly timeoutMs?: number | undefined
-  /** For tests and proxies; default: the global one. */
+  /** For tests and proxies, such as the global one; default: Node's own client, with its connections kept, which follows no redirect. */
   readonly fetch?: typeof globalThis.fetch | undefined
 }

@@ -1,0 +1,78 @@
+import http, { type IncomingMessage } from 'node:http'
+import https from 'node:https'
+
+/** What is used of the platform's `fetch`, which is one of these. */
+export type Fetch = (url: string, request: FetchRequest) => Promise<FetchResponse>
+
+export interface FetchRequest {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body?: string
+  readonly signal: AbortSignal
+}
+
+export interface FetchResponse {
+  readonly ok: boolean
+  readonly status: number
+  readonly body: AsyncIterable<Uint8Array> | null
+  text(): Promise<string>
+}
+
+export interface HttpTransport {
+  readonly fetch: Fetch
+  /** Ends the connections that wait for their next request. */
+  readonly close: () => void
+}
+
+/**
+ * Node's own client with kept connections, for servers at this address: its requests cost about half of the global
+ * `fetch`'s. Redirects are answers like others, and proxies are not used.
+ */
+export function createHttpTransport(base: URL): HttpTransport {
+  const platform = base.protocol === 'https:' ? https : http
+  const agent = new platform.Agent({ keepAlive: true, noDelay: true })
+  const fetch: Fetch = (url, { method, headers, body, signal }) =>
+    new Promise((resolve, reject) => {
+      const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+      const request = platform.request(url, { method, headers: { ...headers, ...length }, agent })
+      const abort = () => request.destroy(signal.reason)
+      if (signal.aborted) abort()
+      else signal.addEventListener('abort', abort, { once: true })
+      request.on('response', (message) => resolve(new NodeResponse(message)))
+      request.on('error', reject)
+      request.end(body)
+    })
+  return { fetch, close: () => agent.destroy() }
+}
+
+class NodeResponse implements FetchResponse {
+  readonly #message: IncomingMessage
+
+  constructor(message: IncomingMessage) {
+    this.#message = message
+  }
+
+  get status(): number {
+    return this.#message.statusCode ?? 0
+  }
+
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300
+  }
+
+  get body(): AsyncIterable<Uint8Array> {
+    return this.#message
+  }
+
+  text(): Promise<string> {
+    const message = this.#message
+    const chunks: Buffer[] = []
+    return new Promise((resolve, reject) => {
+      message.on('data', (chunk: Buffer) => chunks.push(chunk))
+      message.on('end', () =>
+        resolve((chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString() ?? ''),
+      )
+      message.on('error', reject)
+    })
+  }
+}
