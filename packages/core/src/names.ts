@@ -154,7 +154,7 @@ export function isCapability(value: unknown): value is Capability {
  */
 export function parseCapabilities(texts: readonly string[]): readonly Capability[] {
   const set = [...new Set(texts.map(parseCapability))].sort()
-  const bytes = utf8Length(set.join(','))
+  const bytes = Buffer.byteLength(set.join(','))
   if (set.length > limits.capabilitiesMax) {
     throw engineError(
       'too_many_capabilities',
@@ -190,7 +190,6 @@ const FIRST_CHARACTER_PATTERN = /^[A-Za-z0-9]/
 const CONTROL_PATTERN = /[\p{Cc}\p{Cs}]/u
 const TAG_KEY_PATTERN = /^[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+$/
 const CAPABILITY_PATTERN = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Z},]+$/u
-const utf8 = new TextEncoder()
 
 function requireName(
   code: NameCode,
@@ -264,7 +263,7 @@ function findCapabilityFault(value: unknown): NameFault | undefined {
 function requireTagValue(key: string, value: unknown): void {
   if (typeof value !== 'string') throw invalidName('invalid_tag', 'tag value', 'not_a_text', value)
   refuseNul(value, `tags.${key}`)
-  const bytes = utf8Length(value)
+  const bytes = Buffer.byteLength(value)
   if (bytes <= limits.tagValueBytesMax) return
   throw engineError(
     'tag_too_long',
@@ -275,8 +274,4 @@ function requireTagValue(key: string, value: unknown): void {
       field: key,
     },
   )
-}
-
-function utf8Length(text: string): number {
-  return utf8.encode(text).length
 }

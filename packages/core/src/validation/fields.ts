@@ -74,7 +74,7 @@ export function checkText(value: unknown, path: string, maxBytes: number, minByt
   refuseNul(value, path)
   // A UTF-16 unit takes at most three bytes, so that short texts need no encoding.
   if (value.length * 3 <= maxBytes) return
-  const bytes = utf8Length(value)
+  const bytes = Buffer.byteLength(value)
   if (bytes > maxBytes) throw limitExceeded(path, maxBytes, bytes)
 }
 
@@ -122,9 +122,3 @@ function checkListLength(value: unknown, path: string, min: number): number {
 function limitExceeded(field: string, max: number, actual: number): EngineError {
   return engineError('limit_exceeded', `${field} is ${actual}, at most ${max}`, { max, actual, field })
 }
-
-function utf8Length(text: string): number {
-  return utf8.encode(text).length
-}
-
-const utf8 = new TextEncoder()

@@ -25,7 +25,6 @@ export const base64Payload = z
 /** Payloads nested deeper go as base64, so that no body comes near its own bound. */
 const PLAIN_DEPTH_MAX = 32
 const BASE64_PATTERN = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
-const utf8 = new TextEncoder()
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The wire's form of a payload. */
@@ -39,7 +38,7 @@ export function writePayload(bytes: Bytes | null): WirePayload {
 /** The payload of a pair of wire fields. Throws `invalid_params`. */
 export function readPayload(json: unknown, base64: string | undefined, field: string): Bytes | null {
   if (base64 === undefined)
-    return json === undefined || json === null ? null : utf8.encode(JSON.stringify(json))
+    return json === undefined || json === null ? null : encodeUtf8(JSON.stringify(json))
   if (json !== undefined && json !== null) throw invalidParam(`${field}Base64`, `excludes ${field}`)
   if (!BASE64_PATTERN.test(base64)) throw invalidParam(`${field}Base64`, 'must be base64')
   return new Uint8Array(Buffer.from(base64, 'base64'))
@@ -55,6 +54,12 @@ function readExactJson(bytes: Bytes): unknown {
     // Whatever is no JSON, or no UTF-8, goes as base64.
     return undefined
   }
+}
+
+/** From Node's pool: a buffer of its own for each of a batch's small payloads costs three times as much. */
+function encodeUtf8(text: string): Bytes {
+  const { buffer, byteOffset, byteLength } = Buffer.from(text)
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 function toBase64(bytes: Bytes): string {

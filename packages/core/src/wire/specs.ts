@@ -92,12 +92,14 @@ export function readSpec(wire: WireSpec): SpecFields {
   } satisfies Record<keyof SpecFields, unknown>
 }
 
-/** Any part of a spec that holds an input, with whatever else it has. */
+/** Any part of a spec that holds an input, with whatever else it has. What the reader would fill in is left out. */
 export function writeSpec(spec: SpecFields & { readonly id?: ExecutionSpec['id'] }): WireSpec {
   const { json, base64 } = writePayload(spec.input)
   const wire: Record<string, unknown> = { ...spec }
   wire.input = json ?? undefined
   if (base64 !== undefined) wire.inputBase64 = base64
+  if (spec.lane === defaultLane) wire.lane = undefined
+  if (spec.retry !== undefined) wire.retry = writeRetry(spec.retry)
   return wire as WireSpec
 }
 
@@ -114,7 +116,9 @@ export const fullRetrySchema: z.ZodType<RetryPolicy> = z.object({
   nonRetryable: z.array(z.string()),
 })
 
-function readRetry({ maxAttempts, backoff = {}, nonRetryable }: z.infer<typeof retrySchema>): RetryPolicy {
+type WireRetry = z.infer<typeof retrySchema>
+
+function readRetry({ maxAttempts, backoff = {}, nonRetryable }: WireRetry): RetryPolicy {
   const byDefault = defaultRetryPolicy
   const initialMs = backoff.initialMs ?? byDefault.backoff.initialMs
   return {
@@ -123,10 +127,31 @@ function readRetry({ maxAttempts, backoff = {}, nonRetryable }: z.infer<typeof r
       kind: backoff.kind ?? byDefault.backoff.kind,
       initialMs,
       multiplier: backoff.multiplier ?? byDefault.backoff.multiplier,
-      // A first pause that is longer than the default's longest one raises that.
-      maxMs: backoff.maxMs ?? Math.max(byDefault.backoff.maxMs, initialMs),
+      maxMs: backoff.maxMs ?? longestPauseMs(initialMs),
       jitter: backoff.jitter ?? byDefault.backoff.jitter,
     },
     nonRetryable: nonRetryable ?? byDefault.nonRetryable,
   }
+}
+
+/** Most policies are little more than a number: in a batch of small items the rest would be half of its text. */
+function writeRetry({ maxAttempts, backoff, nonRetryable }: RetryPolicy): WireRetry {
+  const { kind, initialMs, multiplier, maxMs, jitter } = backoff
+  const usual = defaultRetryPolicy.backoff
+  const isUsual =
+    kind === usual.kind &&
+    initialMs === usual.initialMs &&
+    multiplier === usual.multiplier &&
+    maxMs === longestPauseMs(initialMs) &&
+    jitter === usual.jitter
+  return {
+    maxAttempts,
+    backoff: isUsual ? undefined : backoff,
+    nonRetryable: nonRetryable.length === 0 ? undefined : [...nonRetryable],
+  }
+}
+
+/** A first pause that is longer than the default's longest one raises that. */
+function longestPauseMs(initialMs: number): number {
+  return Math.max(defaultRetryPolicy.backoff.maxMs, initialMs)
 }
