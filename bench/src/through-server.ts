@@ -6,7 +6,7 @@ import { type Figure, inParallel, percentile, perSecond, waitFor } from './measu
 import { closeScene, openScene, type Scene, setScene, submitAll, submitOne } from './scene.js'
 
 const PAIRS = 3
-const TASKS = 20_000
+const TASKS = 40_000
 const LIVE_TASKS = 10_000
 /** Done before the clock starts: a server's process is new for each pair, and its code not compiled yet. */
 const WARM_UP_TASKS = 10_000

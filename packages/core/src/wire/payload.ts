@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { Bytes } from '../contract/conventions.js'
 import { invalidParam } from '../validation/fields.js'
-import { jsonDepthOf } from './json-depth.js'
 
 /**
  * How payloads cross HTTP, losslessly: JSON that reads back to the very same bytes goes as JSON (`input`), all else as
@@ -49,11 +48,20 @@ function readExactJson(bytes: Bytes): unknown {
   try {
     const text = strictUtf8.decode(bytes)
     const value: unknown = JSON.parse(text)
-    return JSON.stringify(value) === text && jsonDepthOf(text) <= PLAIN_DEPTH_MAX ? value : undefined
+    return JSON.stringify(value) === text && !isDeeper(value, PLAIN_DEPTH_MAX) ? value : undefined
   } catch {
     // Whatever is no JSON, or no UTF-8, goes as base64.
     return undefined
   }
+}
+
+/** Looks at values rather than at the text, most of which is in its strings, and no deeper than it must. */
+function isDeeper(value: unknown, max: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (max === 0) return true
+  for (const each of Array.isArray(value) ? value : Object.values(value))
+    if (isDeeper(each, max - 1)) return true
+  return false
 }
 
 /** From Node's pool: a buffer of its own for each of a batch's small payloads costs three times as much. */

@@ -15,7 +15,8 @@ import {
   mintWaitpointId,
 } from '../ids/index.js'
 import { limits } from '../limits.js'
-import { defaultNamespace, parseKind, parseLaneId, parseWorkerId } from '../names.js'
+import { defaultLane, defaultNamespace, parseKind, parseLaneId, parseWorkerId } from '../names.js'
+import { defaultRetryPolicy, type RetryPolicy } from '../policies/retry.js'
 import {
   type IdMint,
   mergeRefused,
@@ -86,7 +87,11 @@ describe('payloads', () => {
     ['null', 'base64'],
     ['', 'base64'],
     ['{"__proto__":{"x":1}}', 'json'],
-    [`${'['.repeat(40)}${']'.repeat(40)}`, 'base64'],
+    [`${'['.repeat(32)}${']'.repeat(32)}`, 'json'],
+    [`${'['.repeat(33)}${']'.repeat(33)}`, 'base64'],
+    [`${'{"a":'.repeat(32)}1${'}'.repeat(32)}`, 'json'],
+    [`[1,${'{"a":'.repeat(32)}1${'}'.repeat(32)},2]`, 'base64'],
+    [`${'['.repeat(10_000)}${']'.repeat(10_000)}`, 'base64'],
   ])('%s goes as %s and comes back byte for byte', (text, form) => {
     const { json, base64 } = writePayload(bytes(text))
     expect(base64 === undefined ? 'json' : 'base64').toBe(form)
@@ -135,6 +140,26 @@ describe('requests', () => {
     }
     expect(send(wire.executions.submit, { namespace, items: [item] }).params.items[0]).toMatchObject(item)
     expect(send(submitExecution, { namespace, items: [item] }).params.items[0]).toMatchObject(item)
+  })
+
+  const usual = defaultRetryPolicy.backoff
+  it.each<Partial<RetryPolicy>>([
+    { maxAttempts: 7 },
+    { nonRetryable: ['x'] },
+    { backoff: { ...usual, kind: 'fixed' } },
+    { backoff: { ...usual, initialMs: 1 } },
+    { backoff: { ...usual, initialMs: 400_000 } },
+    { backoff: { ...usual, initialMs: 400_000, maxMs: 400_000 } },
+    { backoff: { ...usual, multiplier: 3 } },
+    { backoff: { ...usual, maxMs: 1 } },
+    { backoff: { ...usual, jitter: false } },
+  ])('with retries %j send that, and are read as the whole', (other) => {
+    const retry = { ...defaultRetryPolicy, ...other }
+    const item = { id: mintExecutionId(3), kind, lane: defaultLane, input: null, retry }
+    const { body } = wire.executions.submit.writeRequest({ namespace, items: [item] })
+    const sent = { id: item.id, kind, retry: { maxAttempts: 3, ...other } }
+    expect(JSON.parse(JSON.stringify(body))).toEqual({ items: [sent] })
+    expect(send(wire.executions.submit, { namespace, items: [item] }).params.items[0]).toMatchObject(item)
   })
 
   it('leave out what the server fills in', () => {
