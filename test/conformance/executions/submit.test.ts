@@ -173,6 +173,25 @@ describe('executions.submit', () => {
     ])
   })
 
+  it('accepts the first of many that share ids, and differ in their keys', async () => {
+    // What comes later has less to carry, and would be there first if it were not held back.
+    const large = bytesOf('a'.repeat(30_000))
+    for (let round = 0; round < 5; round++) {
+      const items = Array.from({ length: 64 }, (_, n) =>
+        store().aSolo({ idempotencyKey: `first-${round}-${n}`, input: large }),
+      )
+      const others = items.map((item, n) => ({
+        ...item,
+        idempotencyKey: `other-${round}-${n}`,
+        input: bytesOf('b'),
+      }))
+      expect(await submit(...items, ...others)).toEqual([
+        ...items.map(({ id }) => ({ outcome: 'accepted', id })),
+        ...others.map(() => ({ outcome: 'execution_conflict' })),
+      ])
+    }
+  })
+
   it('answers as many as a call may hold in their order, with and without keys', async () => {
     for (const more of [() => ({}), (n: number) => ({ idempotencyKey: `order-${n}` })]) {
       const items = Array.from({ length: limits.submitBatchMax }, (_, n) =>

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import type { EventsPage, Hint } from '@flowfabric/core'
 import { limits, type ReadEvents } from '@flowfabric/core'
 import {
@@ -109,9 +108,9 @@ function serveHints(app: FastifyInstance, engine: Engine, waits: Waits): void {
       const stream = openSse(reply, signal)
       const queue: SseMessage[] = []
       let isSending = false
-      const sendQueued = async () => {
-        // Hints of one step come together, and go together.
-        await turn()
+      const send = async () => {
+        if (isSending) return
+        isSending = true
         while (queue.length > 0) await stream.send(...queue.splice(0))
         isSending = false
       }
@@ -121,9 +120,9 @@ function serveHints(app: FastifyInstance, engine: Engine, waits: Waits): void {
           // Who reads too slowly loses hints, not memory.
           if (!mayHear(grant, hint) || queue.length >= HINTS_QUEUED_MAX) return
           queue.push({ data: JSON.stringify(hint) })
-          if (isSending) return
-          isSending = true
-          void sendQueued()
+          // Hints of one step come together, and go together.
+          if (queue.length === 1) setImmediate(() => void send())
+          else if (queue.length === HINTS_QUEUED_MAX / 2) void send()
         },
       })
       signal.addEventListener('abort', stop, { once: true })

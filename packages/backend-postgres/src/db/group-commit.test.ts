@@ -4,6 +4,7 @@ import { createGroup } from './group-commit.js'
 
 interface Item {
   readonly key: string
+  readonly otherKey?: string
   readonly bytes?: number
   readonly isExtra?: boolean
   readonly isBad?: boolean
@@ -19,6 +20,7 @@ function aGroup(itemsMax = 64, secondAt?: number) {
     sizeOf: ({ bytes = 0 }) => bytes,
     isExtra: ({ isExtra }) => isExtra === true,
     keyOf: ({ key }) => key,
+    otherKeyOf: ({ otherKey }) => otherKey,
     async run(items) {
       batches.push(items.map(({ key }) => key))
       await new Promise<void>((resolve) => gates.push(resolve))
@@ -77,6 +79,26 @@ describe('a group', () => {
     await release()
     await Promise.all(all)
     expect(batches).toEqual([['a', 'b', 'extra'], ['c']])
+  })
+
+  it('takes a second key as it takes the first', async () => {
+    const { group, batches, release } = aGroup(2, 2)
+    const all = [
+      group.add({ key: 'a', otherKey: 'x' }),
+      group.add({ key: 'b', otherKey: 'y' }),
+      group.add({ key: 'c', otherKey: 'x' }),
+      group.add({ key: 'y' }),
+      group.add({ key: 'd', otherKey: 'a' }),
+    ]
+    await release()
+    expect(batches).toEqual([
+      ['a', 'b'],
+      ['c', 'y'],
+    ])
+    await release()
+    await release()
+    await Promise.all(all)
+    expect(batches).toEqual([['a', 'b'], ['c', 'y'], ['d']])
   })
 
   it('never puts two items of one key into a statement, and keeps their order', async () => {

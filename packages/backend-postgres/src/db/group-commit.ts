@@ -13,6 +13,8 @@ export interface GroupOptions<Item, Outcome> {
   isExtra?(item: Item): boolean
   /** Items with the same key never share a statement, nor run at the same time; the later one waits for the next. */
   keyOf(item: Item): string
+  /** A second key of an item, which counts as the first does. */
+  readonly otherKeyOf?: ((item: Item) => string | undefined) | undefined
   /**
    * So many waiting items don't wait for the statement under way, but begin a second one beside it. Default: never, since
    * a commit that they share costs less than two.
@@ -31,6 +33,7 @@ export interface Group<Item, Outcome> {
 interface Entry<Item, Outcome> {
   readonly item: Item
   readonly key: string
+  readonly otherKey: string | undefined
   resolve(outcome: Outcome): void
   reject(error: EngineError): void
 }
@@ -44,6 +47,7 @@ export function createGroup<Item, Outcome>({
   sizeOf = () => 0,
   isExtra = () => false,
   keyOf,
+  otherKeyOf = () => undefined,
   secondAt = Number.POSITIVE_INFINITY,
   run,
 }: GroupOptions<Item, Outcome>): Group<Item, Outcome> {
@@ -51,6 +55,9 @@ export function createGroup<Item, Outcome>({
   let isScheduled = false
   let statements = 0
   const keysUnderWay = new Set<string>()
+
+  const isUnderWay = ({ key, otherKey }: Entry<Item, Outcome>): boolean =>
+    keysUnderWay.has(key) || (otherKey !== undefined && keysUnderWay.has(otherKey))
 
   const take = (): Entry<Item, Outcome>[] => {
     const batch: Entry<Item, Outcome>[] = []
@@ -61,9 +68,10 @@ export function createGroup<Item, Outcome>({
       bytes += sizeOf(entry.item)
       const isFull = isCounted && (counted === itemsMax || (counted > 0 && bytes > BYTES_MAX))
       // Order is kept: what would have to wait holds back what came after it.
-      if (isFull || keysUnderWay.has(entry.key)) break
+      if (isFull || isUnderWay(entry)) break
       if (isCounted) counted += 1
       keysUnderWay.add(entry.key)
+      if (entry.otherKey !== undefined) keysUnderWay.add(entry.otherKey)
       batch.push(entry)
     }
     waiting = batch.length === waiting.length ? [] : waiting.slice(batch.length)
@@ -76,7 +84,10 @@ export function createGroup<Item, Outcome>({
     statements += 1
     await runHalving(batch, run)
     statements -= 1
-    for (const { key } of batch) keysUnderWay.delete(key)
+    for (const { key, otherKey } of batch) {
+      keysUnderWay.delete(key)
+      if (otherKey !== undefined) keysUnderWay.delete(otherKey)
+    }
     start()
   }
 
@@ -91,7 +102,7 @@ export function createGroup<Item, Outcome>({
   return {
     add: (item) =>
       new Promise((resolve, reject) => {
-        waiting.push({ item, key: keyOf(item), resolve, reject })
+        waiting.push({ item, key: keyOf(item), otherKey: otherKeyOf(item), resolve, reject })
         if (isScheduled || (statements > 0 && waiting.length < secondAt)) return
         isScheduled = true
         // After the callbacks of this turn, which may bring more of the same.

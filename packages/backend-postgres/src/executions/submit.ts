@@ -32,6 +32,7 @@ interface Way {
   /** Whether one item and one claim go by `submitToClaim`. */
   readonly canHand: boolean
   keyOf(routed: Routed): string
+  otherKeyOf?(routed: Routed): string
   columnsOf(items: readonly Routed[]): SqlValue[]
 }
 
@@ -55,7 +56,7 @@ const plainWay: Way = {
   columnsOf,
 }
 
-/** Large calls without keys: in large statements, two at a time, which nobody else's items wait for. */
+/** Large calls without keys: in large statements, two at a time, for which no small call waits. */
 const bulkWay: Way = { ...plainWay, itemsMax: 512, secondAt: 256, canHand: false }
 const BULK_MIN = 65
 
@@ -66,6 +67,8 @@ const keyedWay: Way = {
   secondAt: 64,
   canHand: false,
   keyOf: ({ item }) => must(item.idempotencyKey, 'a key'),
+  // Of two with one id and different keys the first is accepted, also where they go in two statements.
+  otherKeyOf: ({ item }) => item.id,
   columnsOf: (items) => [...columnsOf(items), ...keyColumnsOf(items)],
 }
 
@@ -108,8 +111,9 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
     })
     const inGroups = new Set(items.map(groupOf))
     const [group] = inGroups
-    // Behind the items in the queue, so that it sees them; when they go by two queues, or side by side, after all. A claim
-    // that fails takes nothing back: who waits with it tries again.
+    // Behind the items in the queue, so that it sees them; when they go by two queues, or are many, after all. What a
+    // statement beside it has not committed yet, a hint tells of. A claim that fails takes nothing back: who waits with it
+    // tries again.
     const early =
       next === undefined || inGroups.size > 1 || isBulk ? undefined : group?.claim(next).catch(() => [])
     const [settled, carried] = await Promise.all([Promise.allSettled(outcomes), early])
@@ -121,7 +125,7 @@ export function createSubmit(ctx: PostgresContext, claimer: Claimer): Submit {
 function createGroups(
   ctx: PostgresContext,
   claimer: Claimer,
-  { fn, itemsMax, secondAt, keyOf, columnsOf, canHand }: Way,
+  { fn, itemsMax, secondAt, keyOf, otherKeyOf, columnsOf, canHand }: Way,
 ): (namespace: string) => GroupWithClaims<Routed, SubmittedRow> {
   return groupsByKey((namespace) =>
     createGroupWithClaims<Routed, SubmittedRow>({
@@ -129,6 +133,7 @@ function createGroups(
       sizeOf: ({ item }) => item.input?.byteLength ?? 0,
       secondAt,
       keyOf,
+      otherKeyOf,
       async run(items, requests) {
         const [only] = items
         const [request] = requests

@@ -9,7 +9,7 @@ export interface GroupWithClaims<Item, Row> {
 }
 
 export interface GroupWithClaimsOptions<Item, Row>
-  extends Pick<GroupOptions<Item, Row>, 'itemsMax' | 'sizeOf' | 'secondAt' | 'keyOf'> {
+  extends Pick<GroupOptions<Item, Row>, 'itemsMax' | 'sizeOf' | 'secondAt' | 'keyOf' | 'otherKeyOf'> {
   /** One statement: rows in the order of the items, and what each claim was handed. */
   run(
     items: readonly Item[],
@@ -25,6 +25,7 @@ export function createGroupWithClaims<Item, Row>({
   sizeOf = () => 0,
   secondAt,
   keyOf,
+  otherKeyOf = () => undefined,
   run,
 }: GroupWithClaimsOptions<Item, Row>): GroupWithClaims<Item, Row> {
   let claims = 0
@@ -35,6 +36,7 @@ export function createGroupWithClaims<Item, Row>({
     isExtra: (part) => 'request' in part,
     secondAt,
     keyOf: (part) => ('item' in part ? keyOf(part.item) : `claim ${part.number}`),
+    otherKeyOf: (part) => ('item' in part ? otherKeyOf(part.item) : undefined),
     async run(parts) {
       const answer = await run(
         parts.flatMap((part) => ('item' in part ? [part.item] : [])),

@@ -140,7 +140,7 @@ const hintTypes = [
   'frames',
 ] as const satisfies readonly HintType[]
 
-export const hintsQuery = z.object({
+export const hintsQuery = z.strictObject({
   type: listText(z.enum(hintTypes), 'Types; any of them. Default: all.'),
 })
 

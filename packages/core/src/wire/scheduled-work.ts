@@ -4,7 +4,7 @@ import type { ScheduledWork, ScheduleTiming } from '../contract/schedules.js'
 import { limits } from '../limits.js'
 import { joinSchema } from './flow-graph.js'
 import { whole } from './scalars.js'
-import { readSpec, specFields, tagsSchema, writeSpec } from './specs.js'
+import { readSpec, specFields, tagsSchema, type writeSpec } from './specs.js'
 
 /** Ids follow from the tick, and a start that is fixed for once means nothing here. */
 const { id: _id, startAtMs: _startAtMs, ...scheduledFields } = specFields
@@ -65,12 +65,12 @@ export function readWork(wire: WireWork): ScheduledWork {
   }
 }
 
-export function writeWork(work: ScheduledWork): WireWork {
-  if (work.kind === 'execution') return { kind: 'execution', spec: writeSpec(work.spec) as never }
+export function writeWork(work: ScheduledWork, write: typeof writeSpec): WireWork {
+  if (work.kind === 'execution') return { kind: 'execution', spec: write(work.spec) as never }
   const { nodes, edges, ...rest } = work
   return {
     ...rest,
-    nodes: nodes.map((node) => writeSpec(node) as never),
+    nodes: nodes.map((node) => write(node) as never),
     edges: edges.map((edge) => ({ ...edge })),
   }
 }

@@ -21,6 +21,7 @@ import { readReply, readWire } from './read.js'
 import { pageOf } from './records.js'
 import { executionId, flowId, scheduleId, timeMs, whole } from './scalars.js'
 import { readWork, timingSchema, workSchema, writeWork } from './scheduled-work.js'
+import { writeSpec, writeWholeSpec } from './specs.js'
 
 const tag = 'schedules'
 const schedulePath = z.strictObject({ scheduleId })
@@ -73,7 +74,7 @@ function readSchedule({ work, ...summary }: WireSchedule): Schedule {
 }
 
 function writeSchedule({ work, ...summary }: Schedule): object {
-  return { ...summary, work: writeWork(work) }
+  return { ...summary, work: writeWork(work, writeWholeSpec) }
 }
 
 type Put = Awaited<ReturnType<ScheduleOperations['put']>>
@@ -104,7 +105,7 @@ export const putSchedule: WireOperation<PutSchedule, Put> = {
   schemas: { path: schedulePath, body: putBody, answer: putSchema },
   writeRequest: ({ namespace: _, scheduleId: id, work, ...definition }) => ({
     path: { scheduleId: id },
-    body: { ...definition, work: writeWork(work) },
+    body: { ...definition, work: writeWork(work, writeSpec) },
   }),
   readRequest: (call) => ({
     params: { ...readSchedulePath(call), ...readDefinition(readWire(putBody, call.body)) },
@@ -126,7 +127,9 @@ export const createSchedule: WireOperation<PutSchedule, Put> = {
   summary: 'Create a schedule.',
   tag,
   schemas: { body: createBody, answer: putSchema },
-  writeRequest: ({ namespace: _, work, ...rest }) => ({ body: { ...rest, work: writeWork(work) } }),
+  writeRequest: ({ namespace: _, work, ...rest }) => ({
+    body: { ...rest, work: writeWork(work, writeSpec) },
+  }),
   readRequest: (call) => {
     const { scheduleId: stated, idempotencyKey, ...definition } = readWire(createBody, call.body)
     const id = stated ?? mintIdOf(call, idempotencyKey)

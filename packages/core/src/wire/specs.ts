@@ -92,8 +92,16 @@ export function readSpec(wire: WireSpec): SpecFields {
   } satisfies Record<keyof SpecFields, unknown>
 }
 
-/** Any part of a spec that holds an input, with whatever else it has. What the reader would fill in is left out. */
-export function writeSpec(spec: SpecFields & { readonly id?: ExecutionSpec['id'] }): WireSpec {
+type WrittenSpec = SpecFields & { readonly id?: ExecutionSpec['id'] }
+
+/** Any part of a spec that holds an input, with whatever else it has, for answers. */
+export function writeWholeSpec(spec: WrittenSpec): WireSpec {
+  const { lane, retry } = spec
+  return { ...writeSpec(spec), lane, retry: retry && { ...retry, nonRetryable: [...retry.nonRetryable] } }
+}
+
+/** The same for requests: what their reader fills in is left out, so defaults must stay what they are. */
+export function writeSpec(spec: WrittenSpec): WireSpec {
   const { json, base64 } = writePayload(spec.input)
   const wire: Record<string, unknown> = { ...spec }
   wire.input = json ?? undefined
@@ -142,7 +150,7 @@ function writeRetry({ maxAttempts, backoff, nonRetryable }: RetryPolicy): WireRe
     kind === usual.kind &&
     initialMs === usual.initialMs &&
     multiplier === usual.multiplier &&
-    maxMs === longestPauseMs(initialMs) &&
+    maxMs === usual.maxMs &&
     jitter === usual.jitter
   return {
     maxAttempts,

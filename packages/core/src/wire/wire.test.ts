@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { CancelExecutionOutcome } from '../contract/executions.js'
+import type { ScheduledWork } from '../contract/schedules.js'
 import { engineError } from '../errors/engine-error.js'
 import {
   deriveWaitpointId,
@@ -31,6 +32,8 @@ import {
   wire,
   writePayload,
 } from './index.js'
+import { writeWork } from './scheduled-work.js'
+import { writeSpec, writeWholeSpec } from './specs.js'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const namespace = defaultNamespace
@@ -160,6 +163,19 @@ describe('requests', () => {
     const sent = { id: item.id, kind, retry: { maxAttempts: 3, ...other } }
     expect(JSON.parse(JSON.stringify(body))).toEqual({ items: [sent] })
     expect(send(wire.executions.submit, { namespace, items: [item] }).params.items[0]).toMatchObject(item)
+  })
+
+  it('of a schedule leave out of its work what an answer shows', () => {
+    const spec = { kind, lane: defaultLane, input: null, retry: defaultRetryPolicy }
+    const work: ScheduledWork = { kind: 'execution', spec }
+    expect(JSON.parse(JSON.stringify(writeWork(work, writeSpec)))).toEqual({
+      kind: 'execution',
+      spec: { kind, retry: { maxAttempts: 3 } },
+    })
+    expect(JSON.parse(JSON.stringify(writeWork(work, writeWholeSpec)))).toEqual({
+      kind: 'execution',
+      spec: { kind, lane: defaultLane, retry: defaultRetryPolicy },
+    })
   })
 
   it('leave out what the server fills in', () => {

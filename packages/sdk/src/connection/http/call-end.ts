@@ -5,12 +5,12 @@
 export class CallEnd {
   readonly #controller = new AbortController()
   readonly #caller: AbortSignal | undefined
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #timer: NodeJS.Timeout
   isTimedOut = false
 
-  constructor(caller: AbortSignal | undefined, timeoutMs: number | undefined) {
+  constructor(caller: AbortSignal | undefined, timeoutMs: number) {
     this.#caller = caller
-    if (timeoutMs !== undefined) this.#timer = setTimeout(this.#expire, timeoutMs)
+    this.#timer = setTimeout(this.#expire, timeoutMs)
     if (caller?.aborted) this.abort()
     else if (caller !== undefined) listen(caller, this.abort)
   }
@@ -20,6 +20,11 @@ export class CallEnd {
   }
 
   readonly abort = (): void => this.#controller.abort()
+
+  /** Its time begins anew. */
+  prolong(): void {
+    this.#timer.refresh()
+  }
 
   /** The call is over. */
   release(): void {

@@ -1,4 +1,4 @@
-import type { Hint, HintType, ListenParams } from '@flowfabric/core'
+import { chosenHints, type Hint, type HintType, type ListenParams } from '@flowfabric/core'
 import { hintSchema } from '@flowfabric/core/wire'
 import { backOff } from '../../calls/call-safely.js'
 import { pause } from '../../calls/pause.js'
@@ -16,11 +16,14 @@ export class HintStreams {
     this.#caller = caller
   }
 
-  listen({ onHint, types }: ListenParams): () => void {
+  listen(params: ListenParams): () => void {
+    const { types } = params
+    if (types?.length === 0) return () => {}
     const path = `/hints${formatTypes(types)}`
     const stream = this.#streams.get(path) ?? new HintStream(this.#caller, path)
     this.#streams.set(path, stream)
-    return stream.listen(onHint)
+    // Also here: an older server tells of all.
+    return stream.listen(chosenHints(params))
   }
 
   close(): void {

@@ -45,6 +45,7 @@ describe.each([
     })
     const caller = connect(url)
     for (let nth = 0; nth < 20; nth++) expect(await caller.get('/x', {}, {})).toEqual({ a: 1 })
+    // The platform's client may open a second one.
     expect(connections).toBeLessThan(5)
   })
 
@@ -99,6 +100,35 @@ describe.each([
     await expect(connect(url).get('/x', {}, {})).rejects.toMatchObject(failure)
   })
 
+  it('whose answer stops in the middle end in their time, or with the connection', async () => {
+    const { url } = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('{"a"')
+    })
+    const failure = { code: 'timed_out', mayHaveCommitted: true }
+    await expect(connect(url, 100).get('/x', {}, {})).rejects.toMatchObject(failure)
+    const caller = connect(url)
+    const underWay = expect(caller.get('/x', {}, {})).rejects.toMatchObject({ code: 'closed' })
+    setTimeout(() => caller.close(), 100)
+    await underWay
+  })
+
+  it('that are answered by another protocol are lost', async () => {
+    const { url } = await serve((request) => {
+      request.socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
+    })
+    const failure = { code: 'connection_lost', mayHaveCommitted: true }
+    await expect(connect(url).get('/x', {}, {})).rejects.toMatchObject(failure)
+  })
+
+  it.each([0, -1, Number.NaN])('need a time, and %d is none', (timeoutMs) => {
+    expect(() => connect('http://127.0.0.1:1', timeoutMs)).toThrow(/timeoutMs/)
+  })
+
+  it('may have any time', async () => {
+    const { url } = await serve(answer)
+    expect(await connect(url, Number.POSITIVE_INFINITY).get('/x', {}, {})).toEqual({ a: 1 })
+  })
+
   it('end when the connection is closed, and none begins after', async () => {
     const { server, url } = await serve(never)
     const caller = connect(url)
@@ -126,7 +156,7 @@ describe.each([
       const caller = connect(url)
       const calls = Array.from({ length: 30 }, () => caller.get('/x', {}, { signal: abort.signal }))
       const ended = Promise.allSettled(calls)
-      await expect.poll(() => arrived).toBe(30)
+      await expect.poll(() => arrived, { timeout: 10_000 }).toBe(30)
       abort.abort()
       expect((await ended).every(({ status }) => status === 'rejected')).toBe(true)
       await expect.poll(() => left).toBe(30)

@@ -1,10 +1,14 @@
-import { engineError, fromProblem, type Namespace } from '@flowfabric/core'
+import { engineError, fromProblem, isEngineError, type Namespace } from '@flowfabric/core'
 import { readRefusal, type WireOperation, type WireRequest } from '@flowfabric/core/wire'
 import { CallEnd } from './call-end.js'
 import type { HttpConnectOptions } from './http-connect-options.js'
 import { createHttpTransport, type Fetch, type FetchResponse, type HttpTransport } from './http-transport.js'
 
 const TIMEOUT_MS_DEFAULT = 30_000
+/** Longer is no timer. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1
+/** A stream that says nothing for so long is broken: servers send a sign of life each 15 s. */
+const STREAM_SILENCE_MS = 45_000
 
 /** What of a call is not in its request: whose it is, how long the server may wait, and what ends it early. */
 interface CallScope {
@@ -41,6 +45,7 @@ export class HttpCaller {
     this.#token = options.token
     this.#namespace = namespace
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS_DEFAULT
+    if (!(this.#timeoutMs > 0)) throw engineError('invalid_configuration', 'timeoutMs must be more than 0')
     if (options.fetch === undefined) this.#transport = createHttpTransport(url)
     this.#fetch = this.#transport?.fetch ?? (options.fetch as Fetch)
   }
@@ -65,7 +70,7 @@ export class HttpCaller {
 
   /** An endless answer of server-sent events. */
   async *openStream(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const end = this.#begin(signal)
+    const end = this.#begin(signal, STREAM_SILENCE_MS)
     try {
       const headers = { ...this.#headers(this.#namespace), accept: 'text/event-stream' }
       const response = await this.#fetch(`${this.#base}${path}`, {
@@ -74,7 +79,10 @@ export class HttpCaller {
         signal: end.signal,
       })
       if (!response.ok || response.body === null) throw fromProblem(await readJson(response), response.status)
-      yield* response.body
+      for await (const chunk of response.body) {
+        end.prolong()
+        yield chunk
+      }
     } finally {
       this.#finish(end)
     }
@@ -92,7 +100,7 @@ export class HttpCaller {
     { path: values, query, headers, body }: WireRequest,
     { namespace = this.#namespace, waitMs = 0, signal }: CallScope,
   ): Promise<Answered> {
-    const end = this.#begin(signal, this.#timeoutMs + waitMs)
+    const end = this.#begin(signal, Math.min(this.#timeoutMs + waitMs, TIMEOUT_MS_MAX))
     try {
       const response = await this.#fetch(`${this.#base}${fillPath(path, values)}${formatQuery(query)}`, {
         method,
@@ -104,16 +112,16 @@ export class HttpCaller {
         },
         signal: end.signal,
         ...(body !== undefined && { body: JSON.stringify(body) }),
-      }).catch((error: unknown) => {
-        throw this.#readFailure(error, `${method} ${path}`, end)
       })
       return { ok: response.ok, status: response.status, json: await readJson(response) }
+    } catch (error) {
+      throw this.#readFailure(error, `${method} ${path}`, end)
     } finally {
       this.#finish(end)
     }
   }
 
-  #begin(caller: AbortSignal | undefined, timeoutMs?: number): CallEnd {
+  #begin(caller: AbortSignal | undefined, timeoutMs: number): CallEnd {
     const end = new CallEnd(caller, timeoutMs)
     this.#underWay.add(end)
     if (this.#isClosed) end.abort()
@@ -144,7 +152,8 @@ export class HttpCaller {
         { cause: error, mayHaveCommitted: true },
       )
     }
-    const mayHaveCommitted = !isRefusedConnection(error)
+    if (isEngineError(error)) return error
+    const mayHaveCommitted = !isUnmadeConnection(error)
     return engineError(
       'connection_lost',
       `${what}: the server cannot be reached`,
@@ -193,11 +202,13 @@ async function readJson(response: FetchResponse): Promise<unknown> {
   }
 }
 
-function isRefusedConnection(error: unknown): boolean {
+function isUnmadeConnection(error: unknown): boolean {
   // The global `fetch` has it as a cause.
   const codes = [error, error instanceof Error ? error.cause : undefined].map(codeOf)
-  return codes.some((code) => code === 'ECONNREFUSED' || code === 'ENOTFOUND')
+  return codes.some((code) => typeof code === 'string' && UNMADE.has(code))
 }
+
+const UNMADE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'ERR_CONNECT_TIMEOUT'])
 
 function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
