@@ -274,9 +274,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'Valkey: a skip does not cascade',
     file: 'lua',
-    find: 'f[F.entries] = f[F.entries] + 1\nu.fresh[#u.fresh + 1] = { x = x, generation = x[X.generation], from = 1 }',
+    find: 'f[F.entries] = f[F.entries] + 1\nu.fresh[#u.fresh + 1] = each',
     replace:
-      "if x[X.out] == 'k' then return end\nf[F.entries] = f[F.entries] + 1\nu.fresh[#u.fresh + 1] = { x = x, generation = x[X.generation], from = 1 }",
+      "if each.letter == 'k' then return end\nf[F.entries] = f[F.entries] + 1\nu.fresh[#u.fresh + 1] = each",
   },
   {
     name: 'Valkey: settled is forgotten',
@@ -487,6 +487,30 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'lua',
     find: 'if record[4] == -1 or a[2] < record[4] then record[4] = a[2] end',
     replace: 'record[4] = a[2]',
+  },
+  {
+    name: 'Valkey: an ending flow starts members the short way',
+    file: 'lua',
+    find: "if not f or f[F.state] ~= 'o' or f[F.expiring] == 1 then return false end",
+    replace: 'if not f then return false end',
+  },
+  {
+    name: 'Valkey: the short way hands nothing down',
+    file: 'lua',
+    find: 'if g == nil or (g and g[G.named] == 1) then return false end',
+    replace: 'if g == nil then return false end',
+  },
+  {
+    name: 'Valkey: an end the short way leads nowhere',
+    file: 'lua',
+    find: "letter = 's', has_outs = has_outs,",
+    replace: "letter = 's', has_outs = false,",
+  },
+  {
+    name: 'Valkey: the short way hands out what has changed in the call',
+    file: 'lua',
+    find: 'if is_changed(u, id) then return nil end',
+    replace: '',
   },
 ]
 

@@ -9,7 +9,7 @@ import { FlowDriver } from '../../support/flow-driver.js'
 import { createTestValkey } from '../../support/servers/test-valkey.js'
 
 /** More than one call brings; every node has a route of its own. */
-const names = Array.from({ length: 230 }, (_, place) => `n${place}`)
+const names = Array.from({ length: 300 }, (_, place) => `n${place}`)
 const plan = Object.fromEntries(names.map((name) => [name, {}]))
 
 const namespace = parseNamespace('staged')

@@ -22,6 +22,7 @@ import { below, pick } from './wild-values.js'
 const namespace = parseNamespace('plain')
 const lane = parseLaneId('default')
 const meta = 'ff:idx:{fp:0}:meta'
+const pendingCancels = 'ff:idx:{fp:0}:pending_cancel_groups'
 const origin = 'abcdefgh'
 const instance = mintInstanceId()
 const routes = [
@@ -47,6 +48,15 @@ const asks = lines.flatMap((line) =>
   }),
 )
 
+/** Joins: kind, how many of a quorum, on decided, run on, settled, shared, ancestors. */
+const joins = [
+  ['a', 0, 'l', 's', 0, 0, 'c'],
+  ['a', 0, 'c', 'a', 0, 0, 'c'],
+  ['n', 0, 'c', 's', 0, 0, 'c'],
+  ['n', 0, 'c', 's', 0, 1, 'c'],
+  ['q', 1, 'l', 's', 1, 0, 'l'],
+]
+
 interface Lease {
   readonly id: string
   readonly attempt: number
@@ -58,7 +68,14 @@ interface Lease {
 interface Call {
   readonly args: readonly unknown[]
   readonly bytes: readonly Uint8Array[]
+  /** Edges of an end that it resolves at once. */
+  readonly inline?: number
+  /** Under which its answer is kept. */
+  readonly request?: string
 }
+
+/** What a run must have seen of the rarer things; of others a hundred. */
+const least: Readonly<Record<string, number>> = { admitted: 30, flows: 25, flowsCancelled: 0 }
 
 type Random = ReturnType<typeof createRandom>
 
@@ -83,7 +100,17 @@ describe('the short way of usual executions', () => {
     }
     await long.hset(meta, 'fault', 'none ~')
     await both([short, long], 'leases_held', { args: [instance, mintClaimId(), true, false], bytes: [] })
-    return { leases: [] as Lease[], ended: [] as Lease[], ids: [] as string[] }
+    return { leases: [] as Lease[], ended: [] as Lease[], ids: [] as string[], flows: [] as string[] }
+  }
+
+  /** What the dispatcher does: what calls have left, and the losers of races. */
+  const dispatch = async () => {
+    const [one, other] = await both([short, long], 'resolution_dispatch', { args: [[], 50, 512], bytes: [] })
+    expect(read(one)).toEqual(read(other))
+    for (const tuple of (await short.smembers(pendingCancels)).sort()) {
+      const args = [...tuple.split('|'), 50]
+      await both([short, long], 'resolution_drain_siblings', { args, bytes: [] })
+    }
   }
 
   afterAll(async () => {
@@ -95,20 +122,46 @@ describe('the short way of usual executions', () => {
   it('stores and tells what the long way does', async () => {
     const seed = chooseSeed()
     const random = createRandom(seed)
-    const counts = { accepted: 0, handed: 0, completed: 0, admitted: 0 }
+    const counts = { accepted: 0, handed: 0, completed: 0, admitted: 0, flows: 0, flowsCancelled: 0 }
     let world = await begin()
     for (let round = 0; round < rounds(6_000); round += 1) {
       // What is compared as a whole must stay small.
       if (round % 200 === 199) world = await begin()
+      if (below(random, 4) === 0) {
+        const flow = makeFlow(random, world)
+        const [one, other] = await both([short, long], 'flows_submit', flow)
+        expect(read(one), `seed ${seed}, flow of call ${round}`).toEqual(read(other))
+        counts.flows += 1
+      }
+      if (below(random, 40) === 0 && world.flows.length > 0) {
+        const args = [
+          namespace,
+          pick(world.flows, random),
+          pick(['a', 'p'], random),
+          below(random, 2) === 0,
+          true,
+          0,
+          0,
+          pick([1, 100], random),
+        ]
+        const [one, other] = await both([short, long], 'flows_cancel', {
+          args,
+          bytes: [],
+          request: mintClaimId(),
+        })
+        expect(read(one), `seed ${seed}, cancel of call ${round}`).toEqual(read(other))
+        counts.flowsCancelled += 1
+      }
       const call = makeCall(random, world)
       const [one, other] = await both([short, long], 'work_work', call)
-      expect(read(one), `seed ${seed}, call ${round}`).toEqual(read(other))
+      expect(readWork(one), `seed ${seed}, call ${round}`).toEqual(readWork(other))
       note(one as readonly Uint8Array[], world, counts)
       for (const offer of offersOf(one as readonly Uint8Array[], call, random)) {
         const [here, there] = await both([short, long], 'leases_admit', offer)
         expect(read(here), `seed ${seed}, offer of call ${round}`).toEqual(read(there))
         noteAdmitted(here as readonly Uint8Array[], world, counts)
       }
+      if (below(random, 4) === 0) await dispatch()
       if (below(random, 3) === 0) await both([short, long], 'admission_wake', { args: [lines], bytes: [] })
       if (round % 10 === 9) expect(await dump(short), `seed ${seed}, call ${round}`).toEqual(await dump(long))
       const pauseMs = below(random, 5) === 0 ? 1 + below(random, 900) : 0
@@ -116,14 +169,75 @@ describe('the short way of usual executions', () => {
     }
     expect(await dump(short)).toEqual(await dump(long))
     process.stdout.write(`plain: seed ${seed}: ${JSON.stringify(counts)}\n`)
-    const { admitted, ...others } = counts
-    expect(admitted).toBeGreaterThan(30)
-    for (const count of Object.values(others)) expect(count).toBeGreaterThan(100)
+    for (const [what, count] of Object.entries(counts))
+      expect(count, what).toBeGreaterThan(least[what] ?? 100)
   }, 600_000)
+
+  it('hands out nothing that an end of the same call cancels', async () => {
+    const world = await begin()
+    const counts = { accepted: 0, handed: 0, completed: 0 }
+    const race = ['n', 0, 'c', 's', 0, 0, 'c']
+    const names = ['a', 'also', 'root', 'shared', 'other', 'join']
+    const edges = ['root>shared', 'shared>other', 'also>other', 'a>join', 'shared>join']
+    const [a = '', also = '', , , , join = ''] = await submit([short, long], names, edges, { root: 2 }, race)
+    const work = async (call: Call) => {
+      const [one, other] = await both([short, long], 'work_work', call)
+      expect(readWork(one)).toEqual(readWork(other))
+      const before = world.leases.length
+      note(one as readonly Uint8Array[], world, counts)
+      return world.leases.slice(before).map(({ id }) => id)
+    }
+    const endOf = (id: string, op: 'c' | 'f') => {
+      const { attempt, lease, epoch } = world.leases.find((each) => each.id === id) as Lease
+      return [id, attempt, lease, epoch, 1, op, 'never', 0, op === 'f' ? ['broken', ''] : 0, 0]
+    }
+    expect(await work(claimCall(['000000000001']))).toEqual([a, also])
+    await work(claimCall([], [endOf(a, 'c')]))
+    const [tuple = ''] = await short.smembers(pendingCancels)
+    expect(tuple).toContain(join)
+    await both([short, long], 'resolution_drain_siblings', { args: [...tuple.split('|'), 50], bytes: [] })
+    // Now nobody needs `shared`, and with it `root`, which waits.
+    expect(await work(claimCall(['000000000002'], [endOf(also, 'f')]))).toEqual([])
+    expect(await dump(short)).toEqual(await dump(long))
+  })
 })
 
-function both(clients: readonly [Redis, Redis], name: string, { args, bytes }: Call) {
-  const header = [64, 64, 512, 7, 3, '0', origin]
+/** A flow of these nodes; of those that are named there with another route than the first. Answers their ids. */
+async function submit(
+  clients: readonly [Redis, Redis],
+  names: readonly string[],
+  edges: readonly string[],
+  routesOf: Readonly<Record<string, number>>,
+  join: readonly unknown[],
+): Promise<readonly string[]> {
+  const links = edges.map((edge) => edge.split('>').map((name) => names.indexOf(name)) as [number, number])
+  const ids = names.map(newId)
+  const nodes = names.map((name, place) => {
+    const ins = links.filter(([, to]) => to === place).map(([from]) => [from + 1, ''])
+    const outs = links
+      .filter(([from]) => from === place)
+      .map(([, to]) => {
+        const sources = links.filter((link) => link[1] === to).map(([from]) => from)
+        return [to + 1, sources.indexOf(place) + 1]
+      })
+    const policy = ins.length === 0 ? 0 : name === 'join' ? join : joins[0]
+    return [routesOf[name] ?? 1, 0, 0, 0, 0, '', '', 0, name, policy, ins, outs]
+  })
+  const head = [newId(), namespace, '', '', 0, 'shape', 'ids', '']
+  await both(clients, 'flows_submit', { args: [routes, [[head, 0, ids, nodes]]], bytes: [] })
+  return ids
+}
+
+/** A call that claims what waits on these routes, and brings an end before it. */
+function claimCall(rids: readonly string[], ends: readonly (readonly unknown[])[] = []): Call {
+  const base = `${mintClaimId().slice(0, 14)}8${mintClaimId().slice(15, 24)}`
+  const asked = [[`${namespace}/${lane}`, 0, 0, 0, 0, rids]]
+  const claim = [instance, 'w', mintClaimId(), 30_000, 10, base, false, asked, 1e9]
+  return { args: [[[namespace]], ends, [], [], [claim], false, []], bytes: [] }
+}
+
+function both(clients: readonly [Redis, Redis], name: string, { args, bytes, inline = 64, request }: Call) {
+  const header = [inline, 64, 512, 7, 3, '0', origin, ...(request === undefined ? [] : [request])]
   const call = (client: Redis) =>
     client.callBuffer(
       'FCALL',
@@ -139,12 +253,22 @@ function both(clients: readonly [Redis, Redis], name: string, { args, bytes }: C
 /** The answer, with what it tells of routes in an order of its own. */
 function read(answer: unknown) {
   const [packed, ...bytes] = answer as readonly Uint8Array[]
-  const [reply, news] = unpack(packed ?? new Uint8Array(), 'an answer') as [unknown, unknown[]]
+  const [reply, news] = unpack(packed ?? new Uint8Array(), 'an answer') as [readonly unknown[], unknown[]]
   const [nowMs, edges, ready, ...others] = news
   const pairs = (Array.isArray(ready) ? ready : []).map((each, place, all) =>
     place % 2 === 0 ? `${each} ${all[place + 1]}` : '',
   )
   return { reply, bytes, nowMs, edges, ready: pairs.sort(), others }
+}
+
+/** Of a call of `work`, with what is asked beside each that is offered: how often a call tells it does not matter. */
+function readWork(answer: unknown) {
+  const { reply, ...others } = read(answer)
+  const offers = listOf(reply[4]).map(([nth, line, base, space, asks, items]) => [
+    [nth, line, base, space],
+    listOf(items).map(([id, number, begins, place]) => [id, number, begins, listOf(asks)[Number(place) - 1]]),
+  ])
+  return { reply: [...reply.slice(0, 4), offers, ...reply.slice(5)], ...others }
 }
 
 function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids: string[] }): Call {
@@ -153,9 +277,7 @@ function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids:
   const payload = () => pick([0, place(0), place(1), place(100), place(512), place(513)], random)
   const items = Array.from({ length: below(random, 4) }, () => {
     const isNew = below(random, 20) > 0 || world.ids.length === 0
-    const id = isNew
-      ? uuidOf(mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
-      : pick(world.ids, random)
+    const id = isNew ? newId() : pick(world.ids, random)
     world.ids.push(id)
     const policy =
       below(random, 3) === 0 ? 0 : bytes.push(pick(below(random, 2) === 0 ? asks : policies, random))
@@ -179,10 +301,7 @@ function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids:
         ? pick(world.ended, random)
         : pick(world.leases, random)
     const { id, attempt } = known
-    const lease =
-      below(random, 15) === 0
-        ? uuidOf(mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
-        : known.lease
+    const lease = below(random, 15) === 0 ? newId() : known.lease
     const epoch = below(random, 15) === 0 ? known.epoch + 1 : known.epoch
     const space = below(random, 15) === 0 ? 2 : 1
     if (below(random, 5) === 0) {
@@ -221,7 +340,57 @@ function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids:
   return {
     args: [spaces, ends, items.length === 0 ? [] : routes, items, claims, below(random, 2) === 0, []],
     bytes,
+    inline: pick([64, 64, 64, 1, 0], random),
   }
+}
+
+const newId = () => uuidOf(mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
+
+/** A small graph in which each node may wait for some of those before it, as a call of `submit`. */
+function makeFlow(random: Random, world: { ids: string[]; flows: string[] }): Call {
+  const bytes: Uint8Array[] = []
+  const ids = Array.from({ length: 1 + below(random, 6) }, newId)
+  const ins = ids.map((_, place) =>
+    below(random, 3) === 0 ? [] : range(place).filter(() => below(random, 2) === 0),
+  )
+  const nodes = ids.map((_, place) => {
+    const waitsFor = ins[place] ?? []
+    const names = below(random, 4) === 0 ? (from: number) => `from ${from}` : () => ''
+    const outs = ins.flatMap((list, to) => (list.includes(place) ? [[to + 1, list.indexOf(place) + 1]] : []))
+    const size = pick([-1, 0, 100, 513], random)
+    return [
+      1 + below(random, 2),
+      pick([0, 0, 200], random),
+      0,
+      below(random, 8) === 0 ? 1 + below(random, 2_000) : 0,
+      below(random, 4) === 0 ? [0, 0, 0, 0, 3, 5, 'f', 1000, 1, 60_000, 0, []] : 0,
+      pick(['', '{"tags":{"a":"b"}}'], random),
+      pick(['', 'hash'], random),
+      size < 0 ? 0 : bytes.push(Buffer.alloc(size, 97 + below(random, 26))),
+      pick(['', `node ${place}`, 'n'.repeat(200)], random),
+      waitsFor.length === 0 ? 0 : pick(joins, random),
+      waitsFor.map((from) => [from + 1, names(from)]),
+      outs,
+    ]
+  })
+  const flow = newId()
+  world.flows.push(flow)
+  world.ids.push(...ids)
+  const head = [
+    flow,
+    namespace,
+    pick(['', 'named'], random),
+    '',
+    pick([0, 0, 5_000], random),
+    'shape',
+    'ids',
+    '',
+  ]
+  return { args: [routes, [[head, 0, ids, nodes]]], bytes, inline: pick([64, 1], random) }
+}
+
+function range(length: number): readonly number[] {
+  return Array.from({ length }, (_, place) => place)
 }
 
 function note(

@@ -8,9 +8,5 @@ return function(u, a)
   local f = flows.get(u, a[1])
   if not f then call.refuse('not_found', a[1]) end
   local ids = a[3] > 0 and members.ids(u, a[1], a[2], math.min(a[2] + a[3] - 1, f[F.members])) or {}
-  record.load(u, ids)
-  groups.load(u, ids)
-  local list = {}
-  for place, id in ipairs(ids) do list[place] = facts.of(u, id) end
-  return { f[F.state], f[F.revision], f[F.generation], f[F.change], f[F.members], list }
+  return { f[F.state], f[F.revision], f[F.generation], f[F.change], f[F.members], facts.of(u, ids) }
 end

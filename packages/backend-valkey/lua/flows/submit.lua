@@ -24,7 +24,7 @@ local function submit(u, list, refused, head, not_after, ids, nodes)
   flows.create(u, id, f)
   flows.start_deadline(u, f)
   for place, node in ipairs(nodes) do
-    graph.begin(u, f, graph.add(u, id, ids[place], node, ids, list[node[1]]))
+    graph.open(u, f, id, ids[place], node, ids, list[node[1]])
   end
   u.appends[#u.appends + 1] = { flows.key(u, id, 'members'), table.concat(ids) }
   return { 'a' }

@@ -23,7 +23,7 @@ local function forget(u, one, f)
   if f then resolve.forget(u, f) end
 end
 
--- Looks at an entry about an end. What is to be hopped has `x` then; one that waits for its flow has no answer.
+-- Looks at an entry about an end. What is to be hopped has `ended` then; one that waits for its flow has no answer.
 local function look_at_end(u, one, bad)
   local item = one.item
   local f = item[2] ~= '' and flow_of(u, one)
@@ -39,7 +39,7 @@ local function look_at_end(u, one, bad)
     one.told = { 'advanced', one.id, '', item[3], 0, 0, 0, 0, {} }
     return
   end
-  one.x, one.from = x, item[5]
+  one.ended = resolve.end_of(u, x, item[4], item[5])
 end
 
 local function tell(one, hop)
@@ -56,7 +56,7 @@ local function after_hop(u, one, hop)
   local rest = resolve.rest_of(hop)
   if rest == nil then
     outbox.remove(u, one.id)
-    resolve.conclude(u, one.x)
+    resolve.conclude(u, one.ended)
     return
   end
   one.item[5] = rest
@@ -65,8 +65,8 @@ local function after_hop(u, one, hop)
 end
 
 local function carry_ends(u, ends)
-  local ids, bad, list = {}, {}, {}
-  local owners = {}
+  local ids, bad, owners = {}, {}, {}
+  local list, ended = {}, {}
   for place, one in ipairs(ends) do
     ids[place] = one.item[3]
     if one.item[2] ~= '' then owners[#owners + 1] = one.item[2] end
@@ -75,9 +75,9 @@ local function carry_ends(u, ends)
   sound.flows(u, owners)
   for _, one in ipairs(ends) do
     look_at_end(u, one, bad)
-    if one.x then list[#list + 1] = one end
+    if one.ended then list[#list + 1], ended[#ended + 1] = one, one.ended end
   end
-  local hops = resolve.hops(u, list, u.hop, u.edges_left)
+  local hops = resolve.hops(u, ended, u.hop, u.edges_left)
   for place, one in ipairs(list) do
     u.edges_left = u.edges_left - (hops[place] and hops[place].edges or 0)
     after_hop(u, one, hops[place])

@@ -96,18 +96,26 @@ local function add_record(u, flow_id, id, node, route)
   return x
 end
 
--- Stores a node with its links. Its state is the caller's business: see `graph.begin` and `release`.
-function graph.add(u, flow_id, id, node, ids, route)
+local function add_links(u, flow_id, id, node, ids)
   local ins, outs = node[11], node[12]
-  check_join(node[10], #ins)
-  if route == nil then refuse('a route') end
-  local x = add_record(u, flow_id, id, node, route)
   if #ins > 0 then
     local links = link(ins, ids)
     graph.set_ins(u, id, links)
     groups.create(u, id, graph.group(flow_id, node[10], links))
   end
   if #outs > 0 then graph.set_outs(u, id, link(outs, ids)) end
+end
+
+local function check(node, route)
+  check_join(node[10], #node[11])
+  if route == nil then refuse('a route') end
+end
+
+-- Stores a node with its links. Its state is the caller's business: see `graph.begin` and `release`.
+function graph.add(u, flow_id, id, node, ids, route)
+  check(node, route)
+  local x = add_record(u, flow_id, id, node, route)
+  add_links(u, flow_id, id, node, ids)
   return x
 end
 
@@ -119,6 +127,13 @@ function graph.begin(u, f, x)
   else
     transition.runnable(u, x, '1')
   end
+end
+
+-- Stores a node of a flow that begins with it, and lets it begin.
+function graph.open(u, f, flow_id, id, node, ids, route)
+  check(node, route)
+  if nodes.accept(u, f, flow_id, id, node, route) then add_links(u, flow_id, id, node, ids)
+  else graph.begin(u, f, graph.add(u, flow_id, id, node, ids, route)) end
 end
 
 -- Whether the edges of these nodes agree: each is among its upstream's and its downstream's, at the place that is said. Edges

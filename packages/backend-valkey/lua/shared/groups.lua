@@ -53,6 +53,10 @@ function groups.ins(u, id)
   return u.ins[id] or {}
 end
 
+function groups.load_ins(u, ids)
+  load_list(u, u.ins, 'in', ids)
+end
+
 -- Downstreams of a node: [uuid, place in that one's group] each.
 function groups.outs(u, id)
   if u.outs[id] == nil then load_list(u, u.outs, 'out', { id }) end

@@ -12,9 +12,9 @@ local function add(counts, letter, n)
   counts[letter] = count ~= 0 and count or nil
 end
 
--- A member went from one public state to another; `before` is false for a new one. `was_bad` is of an end that it leaves.
-function members.moved(u, x, before, public)
-  local f = flows.require(u, x[X.flow])
+-- A member of the flow went from one public state to another; `before` is false for a new one. Of one that has ended, whether
+-- that is an end that the flow must have absorbed, and until when it is kept.
+function members.count(u, f, before, public, has_failed, kept)
   flows.changed(u, f)
   local counts = f[F.counts]
   if before then add(counts, before, -1) end
@@ -23,12 +23,16 @@ function members.moved(u, x, before, public)
   if before == false then f[F.members] = f[F.members] + 1 end
   if has_ended and not had_ended then
     if before then f[F.open] = f[F.open] - 1 end
-    if is_bad(x, public) then f[F.bad] = f[F.bad] + 1 end
-    if x[X.kept] > f[F.kept] then f[F.kept] = x[X.kept] end
+    if has_failed then f[F.bad] = f[F.bad] + 1 end
+    if kept > f[F.kept] then f[F.kept] = kept end
   elseif not has_ended and (before == false or had_ended) then
     f[F.open] = f[F.open] + 1
   end
   if public == 'a' and f[F.first_start] == 0 then f[F.first_start] = u.now end
+end
+
+function members.moved(u, x, before, public)
+  members.count(u, flows.require(u, x[X.flow]), before, public, is_bad(x, public), x[X.kept])
 end
 
 -- Members that came in parts are counted as waiting when their graph is committed, and each as what it is when it arrives.

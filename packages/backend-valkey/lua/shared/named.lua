@@ -51,14 +51,13 @@ end
 -- How much shorter it is once it has ended: without the lease.
 named.LEASED, named.UNLEASED = #ID + ID_LENGTH + #BEHIND_LEASE, NO_LEASE
 
--- Of one that waits for its first attempt: what it asks, where its counts, and its fields from the blocks and from the result on begin; or nil.
+-- Of one that waits for its first attempt: what it asks, where its counts, its attempt, and its fields from the result on begin; or nil.
 local function look(text)
   local run = plain.runs()
-  local counts_at, open_at = plain.look(text, run.named_waiting, run.unclaimed)
-  local attempt_at = counts_at and open_at + #run.open
-  if not attempt_at or not plain.has(text, attempt_at, NONE) or not plain.has_no_times(text, attempt_at + 1) then return nil end
+  local counts_at, attempt_at, flow_at = plain.look(text, run.named_waiting, run.unclaimed)
+  if not counts_at or flow_at or not plain.has(text, attempt_at, NONE) or not plain.has_no_times(text, attempt_at + 1) then return nil end
   local asks, last_at = asks_of(text, NO_LEASE)
-  return asks, counts_at, open_at, last_at
+  return asks, counts_at, attempt_at, last_at
 end
 
 -- The first heads of a line in its queue, [id, what it asks] each; or nil where something of it is not plain.
@@ -97,16 +96,16 @@ end
 -- Leases a head of the line for its first attempt. Answers [id, text]; or nil where it is not plain.
 function named.start(u, starter, line, id, lease, text)
   if u.fault or not text or #lease ~= ID_LENGTH or u.records[id] ~= nil or u.changed[id] then return nil end
-  local asks, counts_at, open_at, last_at = look(text)
+  local asks, counts_at, attempt_at, last_at = look(text)
   if not asks or asks[D.line] ~= line.id or not plain.is_self_contained(text, last_at) then return nil end
   local rid, run = plain.rid(text), plain.runs()
   local lane = lanes.of(u, routes.of(u, rid).key)
   if not lanes.starts(lane) or not plain.is_quiet(lane) then return nil end
-  local over, behind_open = plain.over(text), open_at + #run.open
+  local over = plain.over(text)
   local grown = #starter.before + ID_LENGTH + #starter.behind - #NONE + named.LEASED - #NO_LEASE
   local active = record.length(over - 5 + grown) .. run.named_active .. plain.from_rid(text, counts_at - 1) .. run.claimed
-    .. string.sub(text, counts_at + #run.claimed, behind_open - 1) .. starter.before .. lease .. starter.behind
-    .. string.sub(text, behind_open + 1, over - #NO_LEASE - 1) .. ID .. lease .. BEHIND_LEASE .. string.sub(text, over)
+    .. string.sub(text, counts_at + #run.claimed, attempt_at - 1) .. starter.before .. lease .. starter.behind
+    .. string.sub(text, attempt_at + 1, over - #NO_LEASE - 1) .. ID .. lease .. BEHIND_LEASE .. string.sub(text, over)
   local plan, held = flush.plan(starter.staged, rid), starter.holder.change.add
   lines.cut(line, rid, string.format('%011x', plain.seq(text)) .. id)
   held[#held + 1] = starter.expires

@@ -16,10 +16,14 @@ function outbox.leave_completion(u, x)
     if u.inline == 0 then outbox.put(u, { 'c', '', record.id(u, x), x[X.generation], 1, 0 }) end
     return
   end
-  local f = flows.require(u, x[X.flow])
+  outbox.leave_end(u, flows.require(u, x[X.flow]), resolve.end_of(u, x, x[X.generation], 1))
+end
+
+-- Of a member of the flow, see `resolve.end_of`.
+function outbox.leave_end(u, f, each)
   flows.touch(u, f)
   f[F.entries] = f[F.entries] + 1
-  u.fresh[#u.fresh + 1] = { x = x, generation = x[X.generation], from = 1 }
+  u.fresh[#u.fresh + 1] = each
 end
 
 -- Answers the entry's id.
@@ -40,10 +44,10 @@ function outbox.put_for_caller(u, item, at)
 end
 
 -- What could not be carried out in this call.
-function outbox.put_completion(u, x, generation, from)
-  local item = { 'c', x[X.flow], record.id(u, x), generation, from, 0 }
+function outbox.put_completion(u, each, from)
+  local item = { 'c', each.flow, each.id, each.generation, from, 0 }
   local id = outbox.put(u, item)
-  local f = flows.require(u, x[X.flow])
+  local f = flows.require(u, each.flow)
   if not resolve.is_open(f) then outbox.park(u, f, id, item) end
 end
 

@@ -1,16 +1,16 @@
--- What most executions go through, and nothing else: accepted on their own, handed out for the first time, completed by their
--- holder. For these three steps this does what `transition`, `project` and `record.encode` do, but on the stored bytes, without
+-- What most executions go through, and nothing else: accepted, handed out for the first time, completed by their holder; on their
+-- own, or with `nodes` as members of flows. For these three steps this does what `transition`, `project` and `record.encode` do, but on the stored bytes, without
 -- a table for each record. What is not exactly as it expects is left to them. Both ways store the same bytes and tell the same,
 -- which a test compares; nothing here is a rule of its own.
 
 local RID_LENGTH, ID_LENGTH = 12, 36
-local INSIDE_MAX = 512
+plain.INSIDE_MAX = 512
 local BEYOND = 2147483647
 local COMPLETED = { 'completed', 0, false }
 -- As `cmsgpack` writes 0, 1, an empty text, and what stands before the text of an id; it is not there while the library loads.
 local NONE, INSIDE, EMPTY, ID = '\0', '\1', '\160', '\217\36'
 
-local NOTHING_TWICE, NO_DEADLINE = NONE .. NONE, NONE .. ID
+local NOTHING_TWICE, NOTHING_EVER, NO_DEADLINE = NONE .. NONE, NONE .. NONE .. NONE, NONE .. ID
 
 -- How many bytes a number takes, by its first one.
 local WIDTHS = { [0xcc] = 2, [0xcd] = 3, [0xce] = 5, [0xcf] = 9, [0xd0] = 2, [0xd1] = 3, [0xd2] = 5, [0xd3] = 9 }
@@ -43,9 +43,18 @@ function plain.runs()
   known = {
     waiting = front('r', '-', 'e', 'w', '-', '1'), active = front('a', 'l', '-', '-', '-', 'r'), ended = front('t', '-', '-', '-', 's', 'z'),
     unclaimed = bytes_of(x, X.generation, X.replays),
-    open = bytes_of(x, X.not_before, X.kept), blocks = bytes_of(x, X.not_before, X.wanted_anc),
-    last = bytes_of(x, X.result, X.staged),
+    open = bytes_of(x, X.not_before, X.kept), before_flow = bytes_of(x, X.not_before, X.always) .. ID,
+    after_name = bytes_of(x, X.yielded, X.kept), last = bytes_of(x, X.result, X.staged),
   }
+  x[X.outs] = 1
+  known.last_with_outs = bytes_of(x, X.result, X.staged)
+  x[X.outs] = 0
+  known.blocked = front('r', '-', 'd', 'n', '-', '1')
+  x[X.deps] = 1
+  known.blocked_before_flow = bytes_of(x, X.not_before, X.always) .. ID
+  x[X.always] = 1
+  known.always_before_flow = bytes_of(x, X.not_before, X.always) .. ID
+  x[X.deps], x[X.always] = 0, 0
   x[X.waits], x[X.demands] = false, {}
   for _, name in ipairs({ 'waiting', 'active', 'ended' }) do
     known['named_' .. name] = header_of(x) .. string.sub(known[name], #header + 1)
@@ -111,7 +120,17 @@ function plain.seq(text)
   return seq
 end
 
--- Where its counts begin, and what comes behind its times, if it is one of these; else nil.
+-- Where, behind its times, its blocks end, and of a member of a flow where that one's id begins.
+local function blocks_of(text, at)
+  if plain.has(text, at, known.open) then return at + #known.open, nil end
+  if not plain.has(text, at, known.before_flow) then return nil end
+  local flow_at = at + #known.before_flow
+  local yielded_at = after_text(text, flow_at + ID_LENGTH)
+  if not plain.has(text, yielded_at, known.after_name) then return nil end
+  return yielded_at + #known.after_name, flow_at
+end
+
+-- Where its counts begin, where its blocks end, and of a member of a flow where that one's id begins; nil if it is none of these.
 function plain.look(text, front, counts)
   local find, byte = string.find, string.byte
   if find(text, front, 5, true) ~= 5 then return nil end
@@ -124,8 +143,9 @@ function plain.look(text, front, counts)
   at = at + WIDTHS[byte(text, at) or NO_NUMBER]
   at = at + WIDTHS[byte(text, at) or NO_NUMBER]
   at = at + WIDTHS[byte(text, at) or NO_NUMBER]
-  if find(text, known.open, at, true) ~= at then return nil end
-  return counts_at, at
+  local blocks_end, flow_at = blocks_of(text, at)
+  if not blocks_end then return nil end
+  return counts_at, blocks_end, flow_at
 end
 
 local function text_bytes(text)
@@ -151,30 +171,51 @@ end
 -- Together with claims the other way is shorter: what is handed out at once never gets into an index.
 function plain.may_accept(u, item, lane, input)
   return not u.fault and not u.claims and item[4] == 0 and item[5] == 0 and item[6].is_plain and plain.is_quiet(lane)
-    and not (input and #input > INSIDE_MAX)
+    and not (input and #input > plain.INSIDE_MAX)
 end
 
--- `item`: as `submits.run` has it, with its policies as `policy.read` answers them.
-function plain.accept(u, item, rid, lane, input)
-  local run, id, now, pack = plain.runs(), item[1], plain.now_of(u), cmsgpack.pack
+-- The bytes of a new record, and its number. `own`: bytes of its policies; `is_open`: nothing blocks it, so that it queues with
+-- that score; `blocks`, `last`: runs of bytes.
+function plain.compose(u, rid, front, priority, score, is_open, blocks, own, spec, hash, input, last)
+  local run, now, pack = known, plain.now_of(u), cmsgpack.pack
   local number = call.next_seq(u)
-  local score = u.now - item[3] * lanes.step(lane)
-  local seq, priority, queued = pack(number), NONE, now
-  if item[3] ~= 0 then priority, queued = pack(item[3]), pack(score) end
-  local own, spec, hash, kind, length = item[6].bytes, text_bytes(item[7]), text_bytes(item[8]), NONE, NONE
+  local seq, urgency, times, kind, length = pack(number), NONE, NOTHING_EVER, NONE, NONE
+  if is_open then times = (score == u.now and now or pack(score)) .. now .. now end
+  if priority ~= 0 then urgency = pack(priority) end
   if input then kind, length = INSIDE, pack(#input) end
-  local size = #run.waiting + RID_LENGTH + #seq + 3 * #now + #priority + #run.unclaimed + #queued + #run.open + #NONE + #own
-    + #spec + #hash + #kind + #length + #run.last
-  local text = record.length(size) .. run.waiting .. rid .. seq .. now .. priority .. run.unclaimed .. queued .. now .. now
-    .. run.open .. NONE .. own .. spec .. hash .. kind .. length .. run.last .. (input or '')
-  local staged = flush.staged(u)
-  local plan = flush.plan(staged, rid)
+  spec, hash = text_bytes(spec), text_bytes(hash)
+  local size = #front + RID_LENGTH + #seq + #now + #urgency + #run.unclaimed + #times + #blocks + #NONE + #own + #spec + #hash
+    + #kind + #length + #last
+  return record.length(size) .. front .. rid .. seq .. now .. urgency .. run.unclaimed .. times .. blocks .. NONE .. own .. spec
+    .. hash .. kind .. length .. last .. (input or ''), number
+end
+
+-- It is in the indexes of what is claimable.
+function plain.queue(u, staged, plan, id, number, score)
   local add, listed = plan.add, flush.listing(u, staged, plan, 'open').add
   add[#add + 1] = score
   add[#add + 1] = string.format('%011x', number) .. id
   listed[#listed + 1] = u.now
   listed[#listed + 1] = id
   plan.counts.w = (plan.counts.w or 0) + 1
+end
+
+-- It waits for its upstreams.
+function plain.block(u, staged, plan, id)
+  local listed = flush.listing(u, staged, plan, 'open').add
+  listed[#listed + 1] = u.now
+  listed[#listed + 1] = id
+  plan.counts.b = (plan.counts.b or 0) + 1
+end
+
+-- `item`: as `submits.run` has it, with its policies as `policy.read` answers them.
+function plain.accept(u, item, rid, lane, input)
+  local run, id = plain.runs(), item[1]
+  local score = u.now - item[3] * lanes.step(lane)
+  local text, number = plain.compose(u, rid, run.waiting, item[3], score, true, run.open, item[6].bytes, item[7], item[8], input,
+    run.last)
+  local staged = flush.staged(u)
+  plain.queue(u, staged, flush.plan(staged, rid), id, number, score)
   plain.put(u, staged, id, text)
   routes.use(u, rid)
 end
@@ -191,11 +232,21 @@ local function last_at(text)
   return 5 + length_of(text) - #known.last
 end
 
+-- Whether they have it, with downstreams or without.
+local function has_last(text, at)
+  return plain.has(text, at, known.last) or plain.has(text, at, known.last_with_outs)
+end
+
 -- Whether all that goes to its worker is in the record, whose fields from the result on begin there: an input that has no length
 -- there is none, or is elsewhere.
 function plain.is_self_contained(text, at)
-  if not plain.has(text, at, known.last) then return false end
+  if not has_last(text, at) then return false end
   return #text >= plain.over(text) or string.byte(text, at - 2) ~= 2
+end
+
+local function is_changed(u, id)
+  local x = u.records[id]
+  return u.changed[id] ~= nil or (x and record.is_dirty(u, x)) or false
 end
 
 -- Of a claim that asks for one route: what it gets, as [id, text] each; or nil where something of it is not plain.
@@ -203,19 +254,27 @@ function plain.claim(u, request, lane, rid)
   if u.fault or not u.is_all_plain or not plain.is_quiet(lane) or u.claimable[rid] or (u.lines and lines.count(u, rid) > 0) then return nil end
   local run, key, from = plain.runs(), u.key.idx .. 'ready:' .. rid, u.taken[rid] or 0
   local entries, ids = redis.call('ZRANGE', key, from, from + request[5] - 1), {}
-  for place = 1, #entries do ids[place] = string.sub(entries[place], 12) end
-  local texts, ats, opens = record.fetch(u, ids), {}, {}
+  for place = 1, #entries do
+    local id = string.sub(entries[place], 12)
+    if is_changed(u, id) then return nil end
+    ids[place] = id
+  end
+  local texts, ats, attempts_at, members_at, has_members = record.fetch(u, ids), {}, {}, {}, false
   for place = 1, #ids do
     local text = texts[place]
-    local counts_at, open_at
-    if text then counts_at, open_at = plain.look(text, run.waiting, run.unclaimed) end
-    local attempt_at = counts_at and open_at + #run.open
-    if not attempt_at or string.sub(text, RID_AT, SEQ_AT - 1) ~= rid or not plain.has(text, attempt_at, NONE)
+    local counts_at, attempt_at, flow_at
+    if text then counts_at, attempt_at, flow_at = plain.look(text, run.waiting, run.unclaimed) end
+    if not counts_at or string.sub(text, RID_AT, SEQ_AT - 1) ~= rid or not plain.has(text, attempt_at, NONE)
       or not plain.has_no_times(text, attempt_at + 1) or not plain.is_self_contained(text, last_at(text)) then
       record.keep_all(u, ids, texts, {})
       return nil
     end
-    ats[place], opens[place] = counts_at, open_at
+    ats[place], attempts_at[place], members_at[place] = counts_at, attempt_at, flow_at or false
+    has_members = has_members or flow_at
+  end
+  if has_members and not nodes.may_start(u, ids, texts, members_at) then
+    record.keep_all(u, ids, texts, {})
+    return nil
   end
   local staged, now, expires = flush.staged(u), plain.now_of(u), u.now + request[4]
   local plan, holder = flush.plan(staged, rid), flush.holder(u, staged, request[1])
@@ -225,14 +284,15 @@ function plain.claim(u, request, lane, rid)
   local behind = ID .. request[1] .. cmsgpack.pack(request[2]) .. ID .. request[3] .. run.at_start
   local grown = #before + ID_LENGTH + #behind - #NONE
   for place = 1, #ids do
-    local id, text, at, open_at = ids[place], texts[place], ats[place], opens[place]
+    local id, text, at, attempt_at, flow_at = ids[place], texts[place], ats[place], attempts_at[place], members_at[place]
     local active = record.length(length_of(text) + grown) .. run.active .. string.sub(text, RID_AT, at - 1) .. run.claimed
-      .. string.sub(text, at + #run.claimed, open_at + #run.open - 1) .. before .. request[6] .. string.format('%012x', place) .. behind
-      .. string.sub(text, open_at + #run.open + 1)
+      .. string.sub(text, at + #run.claimed, attempt_at - 1) .. before .. request[6] .. string.format('%012x', place) .. behind
+      .. string.sub(text, attempt_at + 1)
     cut[#cut + 1] = entries[place]
     held[#held + 1] = expires
     held[#held + 1] = id
     plain.put(u, staged, id, active)
+    if flow_at then nodes.started(u, id, text, flow_at, rid) end
     list[place] = { id, active }
   end
   -- They leave the ready set with the flush: the next claim of this call begins behind them.
@@ -257,16 +317,15 @@ end
 -- Whether it was carried out: what is fenced off, repeated, late or unusual is for the other way. `item`: as `ends.run` has it.
 -- What it holds of quotas and budgets, which stands behind all else, is given back.
 function plain.complete(u, item, namespaces, text, result)
-  if u.fault or u.inline == 0 or item[2] ~= 0 or item[4] ~= 1 or (result and #result > INSIDE_MAX) then return false end
+  if u.fault or u.inline == 0 or item[2] ~= 0 or item[4] ~= 1 or (result and #result > plain.INSIDE_MAX) then return false end
   local run, id = plain.runs(), item[1]
-  local counts_at, open_at = plain.look(text, run.active, run.claimed)
-  local asks, its_last_at = nil, nil
+  local counts_at, attempt_at, flow_at = plain.look(text, run.active, run.claimed)
+  local asks, its_last_at = nil, counts_at and last_at(text)
   if not counts_at then
-    counts_at, open_at = plain.look(text, run.named_active, run.claimed)
-    if counts_at then asks, its_last_at = named.held(text, item[3]) end
+    counts_at, attempt_at, flow_at = plain.look(text, run.named_active, run.claimed)
+    if counts_at and not flow_at then asks, its_last_at = named.held(text, item[3]) end
     if not asks then return false end
   end
-  local attempt_at = open_at + #run.open
   if not plain.has(text, attempt_at, run.started) then return false end
   local started_at = attempt_at + #run.started
   local ended_at = after_number(text, started_at)
@@ -285,6 +344,9 @@ function plain.complete(u, item, namespaces, text, result)
   local route = routes.of(u, rid)
   local lane = lanes.of(u, route.key)
   if lane.is_capped or #item[3] ~= ID_LENGTH or not is_among(namespaces, route.ns) then return false end
+  if (result or flow_at) and not has_last(text, its_last_at) then return false end
+  local f = flow_at and nodes.flow(u, nodes.flow_id(text, flow_at))
+  if flow_at and not f then return false end
   local now, kept_until, length = plain.now_of(u), u.now + lane.retention, length_of(text)
   local kept, tail = cmsgpack.pack(kept_until), nil
   local fields_to, unleased = 4 + length, ''
@@ -292,16 +354,14 @@ function plain.complete(u, item, namespaces, text, result)
   local size = length + 2 * #now + #kept - 3 + #run.succeeded - #run.started + 1 - (deadline_at - expires_at)
     + 1 - (#ID + ID_LENGTH) + #run.at_end - #run.at_start + fields_to + #unleased - 4 - length
   if result then
-    local result_at = its_last_at or last_at(text)
-    if not plain.has(text, result_at, run.last) then return false end
     local width = cmsgpack.pack(#result)
     size = size + #width - 1
-    tail = string.sub(text, policy_at, result_at - 1) .. INSIDE .. width .. string.sub(text, result_at + 2, fields_to) .. unleased
+    tail = string.sub(text, policy_at, its_last_at - 1) .. INSIDE .. width .. string.sub(text, its_last_at + 2, fields_to) .. unleased
       .. result .. string.sub(text, 5 + length)
   else
     tail = string.sub(text, policy_at, fields_to) .. unleased .. string.sub(text, 5 + length)
   end
-  local ended = record.length(size) .. (asks and run.named_ended or run.ended) .. string.sub(text, RID_AT, open_at + #run.blocks - 1) .. now .. kept
+  local ended = record.length(size) .. (asks and run.named_ended or run.ended) .. string.sub(text, RID_AT, attempt_at - 3) .. now .. kept
     .. run.succeeded .. string.sub(text, started_at, ended_at - 1) .. now .. NONE .. string.sub(text, leased_at, expires_at - 1)
     .. NONE .. NONE .. string.sub(text, lease_at, claim_at - 1) .. EMPTY .. run.at_end .. tail
   local staged = flush.staged(u)
@@ -316,9 +376,13 @@ function plain.complete(u, item, namespaces, text, result)
   good[#good + 1] = id
   plan.counts.a = (plan.counts.a or 0) - 1
   plan.counts.c = (plan.counts.c or 0) + 1
-  retention.keep(staged, kept_until, id)
   plain.put(u, staged, id, ended)
-  if lane.events ~= 'none' then
+  if f then
+    nodes.completed(u, f, id, text, flow_at, route, kept_until, plain.has(text, its_last_at, run.last_with_outs))
+  else
+    retention.keep(staged, kept_until, id)
+  end
+  if not f and lane.events ~= 'none' then
     local list = u.news.events
     list[#list + 1] = { 'x', id, route, '', '', 'c', 'a', 1, 1, '' }
   end

@@ -58,6 +58,13 @@ function policy.read(text)
   return known
 end
 
+-- The bytes of policies without any of these times, as nodes of flows come with them; nil of others.
+function policy.plain_bytes(own)
+  if own == 0 then return NONE.bytes end
+  local bytes = cmsgpack.pack(own)
+  return string.sub(bytes, 1, #policy.NO_TIMES) == policy.NO_TIMES and policy.is_valid(own) and bytes or nil
+end
+
 local PRIORITY_MAX = 9000
 
 function policy.is_priority(priority)

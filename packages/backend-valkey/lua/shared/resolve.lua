@@ -4,6 +4,14 @@
 -- How many edges are looked at ahead with one read.
 local AHEAD = 64
 
+-- An end of a member, as all here know it: its edges from this place on are to be looked at.
+function resolve.end_of(u, x, generation, from)
+  return {
+    id = record.id(u, x), flow = x[X.flow], generation = generation, from = from, letter = groups.letter_of(x),
+    has_outs = x[X.outs] == 1,
+  }
+end
+
 -- Whether the edge at this place of an end's list was counted: 'pending', 'counted' or 'corrupt', with the group.
 local function look(u, outs, place)
   local edge = outs[place]
@@ -27,8 +35,8 @@ end
 -- Counts at most `max` pending edges of an end, from its place on. Answers how many, the downstreams, the place to go on
 -- from or nil, and unreadable edges.
 local function count(u, each, max)
-  local id = record.id(u, each.x)
-  local outs, letter = u.outs[id] or {}, groups.letter_of(each.x)
+  local id, letter = each.id, each.letter
+  local outs = u.outs[id] or {}
   local one = { edges = 0, downs = {}, corrupt = {}, satisfied = 0, impossible = 0, skipped = 0 }
   for place = each.from, #outs do
     if (place - each.from) % AHEAD == 0 then read_ahead(u, outs, place, place + AHEAD - 1) end
@@ -53,13 +61,13 @@ end
 local function load_outs(u, list)
   local ids, bad = {}, {}
   for _, each in ipairs(list) do
-    if each.x[X.outs] == 1 then ids[#ids + 1] = record.id(u, each.x) end
+    if each.has_outs then ids[#ids + 1] = each.id end
   end
   groups.load_outs(u, ids, bad)
   return bad
 end
 
--- One hop of ends: [x, from] each, at most `per_end` edges of each and `in_all` of all. Answers of each what `count`
+-- One hop of ends: at most `per_end` edges of each and `in_all` of all. Answers of each what `count`
 -- does, with how many groups it satisfied, made impossible, and nodes it skipped; false where its edges could not be
 -- read.
 function resolve.hops(u, list, per_end, in_all)
@@ -67,9 +75,9 @@ function resolve.hops(u, list, per_end, in_all)
   local counted, touched, last_of = {}, {}, {}
   local left = in_all
   for place, each in ipairs(list) do
-    counted[place] = not bad[record.id(u, each.x)] and count(u, each, math.min(left, per_end))
+    counted[place] = not bad[each.id] and count(u, each, math.min(left, per_end))
     for _, down in ipairs(counted[place] and counted[place].downs or {}) do
-      if not last_of[down] then touched[#touched + 1] = { flows.require(u, each.x[X.flow]), down, u.groups[down] } end
+      if not last_of[down] then touched[#touched + 1] = { flows.require(u, each.flow), down, u.groups[down] } end
       last_of[down] = place
     end
     left = left - (counted[place] and counted[place].edges or 0)
@@ -96,11 +104,11 @@ function resolve.forget(u, f)
 end
 
 -- The last edge of an end was looked at.
-function resolve.conclude(u, x)
-  local f = flows.require(u, x[X.flow])
+function resolve.conclude(u, each)
+  local f = flows.require(u, each.flow)
   flows.touch(u, f)
   f[F.entries] = math.max(0, f[F.entries] - 1)
-  losers.rejudge(u, f, record.id(u, x))
+  losers.rejudge(u, f, each.id)
   settlement.look(u, f)
 end
 
@@ -118,8 +126,8 @@ function resolve.fresh(u)
   while #u.fresh > 0 do
     local wave = {}
     for _, each in ipairs(u.fresh) do
-      if left > 0 and resolve.is_open(flows.require(u, each.x[X.flow])) then wave[#wave + 1] = each
-      else outbox.put_completion(u, each.x, each.generation, each.from) end
+      if left > 0 and resolve.is_open(flows.require(u, each.flow)) then wave[#wave + 1] = each
+      else outbox.put_completion(u, each, each.from) end
     end
     u.fresh = {}
     local counted = resolve.hops(u, wave, u.inline, left)
@@ -128,7 +136,7 @@ function resolve.fresh(u)
       local rest = not one and each.from or one and resolve.rest_of(one)
       left = left - (one and one.edges or 0)
       u.edges_left = u.edges_left - (one and one.edges or 0)
-      if rest then outbox.put_completion(u, each.x, each.generation, rest) else resolve.conclude(u, each.x) end
+      if rest then outbox.put_completion(u, each, rest) else resolve.conclude(u, each) end
     end
   end
 end
