@@ -42,10 +42,14 @@ describe.each<{ what: string; kinds: string[]; quotas: ExecutionSubmission['quot
   })
 
   it('looks by its key for what was locked and left', async () => {
+    const { rows: some } = await session.pool.query<{ partition_key: number; id: string }>(
+      `select partition_key, id from flowfabric.execution where public_state = 'waiting' offset 1000 limit 10`,
+    )
     const before = await session.readEntries()
     const { rows } = await session.pool.query<{ lanes: number }>(
       `select count(flowfabric.claimable_lane(e.partition_key, e.id))::integer as lanes
-       from (select * from flowfabric.execution offset 9000 limit 10) e`,
+       from unnest($1::smallint[], $2::uuid[]) e (partition_key, id)`,
+      [some.map(({ partition_key }) => partition_key), some.map(({ id }) => id)],
     )
     expect(rows[0]?.lanes).toBe(10)
     expect((await session.readEntries()) - before).toBeLessThan(100)

@@ -1,7 +1,12 @@
 import { type FoundationBackend, parseNamespace } from '@flowfabric/core'
 import { Redis } from 'iovalkey'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { headOf } from '../../../packages/backend-valkey/src/flows/accept.js'
+import { contentOf, growthHashOf } from '../../../packages/backend-valkey/src/flows/flow-content.js'
+import { placeOf } from '../../../packages/backend-valkey/src/flows/flow-place.js'
 import { createFlows } from '../../../packages/backend-valkey/src/flows/index.js'
+import { packGraph } from '../../../packages/backend-valkey/src/flows/pack-graph.js'
+import { stage } from '../../../packages/backend-valkey/src/flows/staged-growth.js'
 import { createContext, createValkeyBackend } from '../../../packages/backend-valkey/src/valkey-backend.js'
 import { cleanUp } from '../../support/clean-up.js'
 import { flowPartitions, settle } from '../../support/drive.js'
@@ -56,6 +61,30 @@ describe('a graph that comes in parts, whose process dies', () => {
     await backend.maintenance.advanceTime({ byMs: 60_000 })
     await settle(backend, partitions)
     expect((await keys()).filter((key) => /:routes$|:counts$|:core$|:stage$/.test(key))).toEqual([])
+  })
+
+  it('before the last part, is gone on with by who brings it in one call', async () => {
+    const { url, drop } = await createTestValkey()
+    const options = { url, partitions: { flow: 1, budget: 1, quota: 1 } }
+    const backend = createValkeyBackend(options)
+    const dying = createContext(options)
+    onTestFinished(async () => {
+      await Promise.all([backend.maintenance.close(), dying.close()])
+      await drop()
+    })
+    await backend.maintenance.prepare()
+    const flow = new FlowDriver({ backend, namespace, partitions })
+    const small = { n0: {}, n1: {}, n2: { after: ['n0', 'n1'] } }
+    const graph = { ...flow.toGraph(small), flowId: flow.flowId, namespace }
+    const content = contentOf(graph)
+    const { nodes } = packGraph(dying.ctx, namespace, graph)
+    const { tag } = await placeOf(dying.ctx, flow.flowId)
+    const growth = { tag, flowId: flow.flowId, kind: 'f', notAfterMs: 0 } as const
+    const hash = growthHashOf(content, [])
+    await stage(dying.ctx, { ...growth, head: headOf(graph, content), hash, nodes: nodes.slice(0, 2) })
+    expect(await flow.submit(small)).toMatchObject({ outcome: 'accepted' })
+    expect(await flow.states()).toEqual({ n0: 'waiting', n1: 'waiting', n2: 'waiting_children' })
+    expect(await flow.submit(small)).toMatchObject({ outcome: 'duplicate' })
   })
 
   it('after the commit, is let in by whoever comes, days later too', async () => {

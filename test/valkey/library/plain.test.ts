@@ -55,6 +55,7 @@ const joins = [
   ['n', 0, 'c', 's', 0, 0, 'c'],
   ['n', 0, 'c', 's', 0, 1, 'c'],
   ['q', 1, 'l', 's', 1, 0, 'l'],
+  ['a', 0, 'l', 'i', 0, 0, 'c'],
 ]
 
 interface Lease {
@@ -173,6 +174,22 @@ describe('the short way of usual executions', () => {
       expect(count, what).toBeGreaterThan(least[what] ?? 100)
   }, 600_000)
 
+  it('looks for a claim behind what another one of the call was handed', async () => {
+    const world = await begin()
+    const counts = { accepted: 0, handed: 0, completed: 0 }
+    const names = Array.from({ length: 110 }, (_, place) => `n${place}`)
+    const ids = await submit([short, long], names, [], {})
+    const plainly = claimCall(['000000000001'], [], 100)
+    const overTwo = claimCall(['000000000001', '000000000002'], [], 4)
+    const claims = [plainly, overTwo].flatMap(({ args }) => args[4] as unknown[])
+    const call = { ...plainly, args: plainly.args.with(4, claims) }
+    const [one, other] = await both([short, long], 'work_work', call)
+    expect(readWork(one)).toEqual(readWork(other))
+    note(one as readonly Uint8Array[], world, counts)
+    expect(counts.handed).toBe(104)
+    expect(world.leases.slice(-4).map(({ id }) => id)).toEqual(ids.slice(100, 104))
+  })
+
   it('hands out nothing that an end of the same call cancels', async () => {
     const world = await begin()
     const counts = { accepted: 0, handed: 0, completed: 0 }
@@ -208,7 +225,7 @@ async function submit(
   names: readonly string[],
   edges: readonly string[],
   routesOf: Readonly<Record<string, number>>,
-  join: readonly unknown[],
+  join: readonly unknown[] = [],
 ): Promise<readonly string[]> {
   const links = edges.map((edge) => edge.split('>').map((name) => names.indexOf(name)) as [number, number])
   const ids = names.map(newId)
@@ -229,10 +246,10 @@ async function submit(
 }
 
 /** A call that claims what waits on these routes, and brings an end before it. */
-function claimCall(rids: readonly string[], ends: readonly (readonly unknown[])[] = []): Call {
+function claimCall(rids: readonly string[], ends: readonly (readonly unknown[])[] = [], max = 10): Call {
   const base = `${mintClaimId().slice(0, 14)}8${mintClaimId().slice(15, 24)}`
   const asked = [[`${namespace}/${lane}`, 0, 0, 0, 0, rids]]
-  const claim = [instance, 'w', mintClaimId(), 30_000, 10, base, false, asked, 1e9]
+  const claim = [instance, 'w', mintClaimId(), 30_000, max, base, false, asked, 1e9]
   return { args: [[[namespace]], ends, [], [], [claim], false, []], bytes: [] }
 }
 
@@ -346,9 +363,14 @@ function makeCall(random: Random, world: { leases: Lease[]; ended: Lease[]; ids:
 
 const newId = () => uuidOf(mintSoloExecutionId({ namespace, lane, shards: 1, count: 1 }))
 
-/** A small graph in which each node may wait for some of those before it, as a call of `submit`. */
+/** Small graphs in which each node may wait for some of those before it, as a call of `submit`. */
 function makeFlow(random: Random, world: { ids: string[]; flows: string[] }): Call {
   const bytes: Uint8Array[] = []
+  const flows = range(1 + below(random, 2)).map(() => makeGraph(random, world, bytes))
+  return { args: [routes, flows], bytes, inline: pick([64, 1], random) }
+}
+
+function makeGraph(random: Random, world: { ids: string[]; flows: string[] }, bytes: Uint8Array[]) {
   const ids = Array.from({ length: 1 + below(random, 6) }, newId)
   const ins = ids.map((_, place) =>
     below(random, 3) === 0 ? [] : range(place).filter(() => below(random, 2) === 0),
@@ -363,11 +385,11 @@ function makeFlow(random: Random, world: { ids: string[]; flows: string[] }): Ca
       pick([0, 0, 200], random),
       0,
       below(random, 8) === 0 ? 1 + below(random, 2_000) : 0,
-      below(random, 4) === 0 ? [0, 0, 0, 0, 3, 5, 'f', 1000, 1, 60_000, 0, []] : 0,
+      below(random, 3) === 0 ? unpack(pick(below(random, 4) === 0 ? asks : policies, random), 'policies') : 0,
       pick(['', '{"tags":{"a":"b"}}'], random),
       pick(['', 'hash'], random),
       size < 0 ? 0 : bytes.push(Buffer.alloc(size, 97 + below(random, 26))),
-      pick(['', `node ${place}`, 'n'.repeat(200)], random),
+      pick(['', `node ${place}`, `é${place}`, 'n'.repeat(200), 'n'.repeat(300)], random),
       waitsFor.length === 0 ? 0 : pick(joins, random),
       waitsFor.map((from) => [from + 1, names(from)]),
       outs,
@@ -386,7 +408,7 @@ function makeFlow(random: Random, world: { ids: string[]; flows: string[] }): Ca
     'ids',
     '',
   ]
-  return { args: [routes, [[head, 0, ids, nodes]]], bytes, inline: pick([64, 1], random) }
+  return [head, 0, ids, nodes]
 }
 
 function range(length: number): readonly number[] {

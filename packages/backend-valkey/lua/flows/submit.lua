@@ -11,6 +11,8 @@
 local function submit(u, list, refused, head, not_after, ids, nodes)
   local id = head[1]
   local known = flows.get_any(u, id)
+  -- Parts of it are there: whoever brought them counted fewer nodes to a call, and may have died.
+  if known and known[F.state] == 's' then return { 'p' } end
   if known then return { 't', known[F.ns], known[F.shape], known[F.ids] } end
   if not_after > 0 and u.now > not_after then return { 'k' } end
   graph.check_ids(ids)

@@ -9,11 +9,11 @@ local LINES_BEYOND = 8
 -- Leases of what was offered are numbered from there on, apart from those that were handed out at once.
 local OFFERS_FROM = 0x100000
 
--- What may be handed out of a route, best first: what its ready set holds, read bit by bit, and what this call has made
--- claimable and has not written yet.
+-- What may be handed out of a route, best first: what its ready set holds behind what was taken the short way, read bit by bit,
+-- and what this call has made claimable and has not written yet.
 local function open_stream(u, rid, size)
   return {
-    key = u.key.idx .. 'ready:' .. rid, rid = rid, from = 0, size = size, members = {}, ids = {}, at = 1, is_over = false,
+    key = u.key.idx .. 'ready:' .. rid, rid = rid, from = u.taken[rid] or 0, size = size, members = {}, ids = {}, at = 1, is_over = false,
     stored = false, fresh = u.claimable[rid] or {}, fresh_at = 1, best = false,
   }
 end
@@ -22,6 +22,7 @@ end
 local function open_line(u, rid, size, line)
   local stream, fresh = open_stream(u, rid, size), u.fresh_lines and u.fresh_lines[rid]
   stream.key, stream.line, stream.fresh = lines.queue_key(u, rid, line), line, fresh and fresh[line.id] or {}
+  stream.from = 0
   return stream
 end
 

@@ -13,7 +13,7 @@ import { packParent } from '../records/stored-execution.js'
 import { createCallParts } from './call-parts.js'
 import { type FlowContent, growthHashOf } from './flow-content.js'
 import { type PackedNode, sizeOf } from './pack-graph.js'
-import { fitInOneCall, letIn, stage, unstage } from './staged-growth.js'
+import { fitInOneCall, letIn, nodesOfFlowMax, stage, unstage } from './staged-growth.js'
 import { createSubmitChannel } from './submit-channel.js'
 
 type Head = LibraryFunctions['flows_submit']['args'][1][number][0]
@@ -57,8 +57,9 @@ export function createAccept(ctx: ValkeyContext): (submission: FlowSubmission) =
   }
   return async (submission) => {
     const { nodes, tag } = submission
-    const reply = fitInOneCall(nodes) ? await channelOf(tag)(submission) : await acceptStaged(ctx, submission)
-    return readReply(reply)
+    if (!fitInOneCall(nodes, nodesOfFlowMax)) return readReply(await acceptStaged(ctx, submission))
+    const reply = await channelOf(tag)(submission)
+    return readReply(reply[0] === 'p' ? await acceptStaged(ctx, submission) : reply)
   }
 }
 

@@ -22,7 +22,7 @@ import { readFlowState } from './flow-letters.js'
 import { type FlowPlace, orFlowNotFound, placeOf } from './flow-place.js'
 import { type PackedGraph, packGraph } from './pack-graph.js'
 import { judgeRepeat } from './repeated-extend.js'
-import { fitInOneCall, letIn, stage, unstage } from './staged-growth.js'
+import { fitInOneCall, letIn, nodesOfCallMax, stage, unstage } from './staged-growth.js'
 
 /** How often others may grow the flow between the look and the write. */
 const TRIES_MAX = 5
@@ -77,7 +77,8 @@ async function grow(
   checkGraph(params, await readExistingGraph(ctx, place, params, reading))
   const known = new Map([...reading.upstreams].map(([id, links]) => [id, links.length]))
   const graph = packGraph(ctx, params.namespace, params, known)
-  if (fitInOneCall(graph.nodes)) return callExtend(ctx, place, params, handle, reading.revision, graph, '')
+  if (fitInOneCall(graph.nodes, nodesOfCallMax))
+    return callExtend(ctx, place, params, handle, reading.revision, graph, '')
   const { tag } = place
   const { flowId } = params
   const hash = growthHashOf(contentOf(params), known)

@@ -5,18 +5,18 @@ import type { LibraryFunctions } from '../generated/functions.js'
 import { createCallParts } from './call-parts.js'
 import { countEdges, type PackedNode, sizeOf } from './pack-graph.js'
 
-/** Nodes of a graph that comes in one call. It holds up its partition for some milliseconds; in parts it would cost twice as much. */
-const GRAPH_MAX = 256
-/** Nodes of a part of a larger graph, and nodes that become visible in one call. */
+/** Nodes of a new flow that come in one call. It holds up its partition for some ms; in parts they would cost twice as much. */
+export const nodesOfFlowMax = 256
+/** Nodes that come in one call otherwise, or become visible in one. */
 export const nodesOfCallMax = 100
-/** Edges of a part, counted at both ends; a single node may have more. */
+/** Edges of a call, counted at both ends; a single node may have more. */
 const EDGES_MAX = 1_000
-/** Payloads of a part; a single one may be larger. */
+/** Payloads of a call; a single one may be larger. */
 const BYTES_MAX = 1_048_576
 
-/** Whether they come in one call. */
-export function fitInOneCall(nodes: readonly PackedNode[]): boolean {
-  return nodes.length <= GRAPH_MAX && countEdges(nodes) <= EDGES_MAX && sizeOf(nodes) <= BYTES_MAX
+/** Whether they come in one call, where it takes so many nodes. */
+export function fitInOneCall(nodes: readonly PackedNode[], max: number): boolean {
+  return nodes.length <= max && countEdges(nodes) <= EDGES_MAX && sizeOf(nodes) <= BYTES_MAX
 }
 
 /** A graph, or what a flow is to be extended by, that is too large for one call. */

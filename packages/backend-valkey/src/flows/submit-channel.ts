@@ -10,7 +10,7 @@ export interface SubmitChannelOptions<Item, Reply> {
   run(items: readonly Item[]): Promise<readonly Reply[]>
 }
 
-/** Nodes of one call: more would keep others of the partition waiting. */
+/** Nodes of one call, unless a single flow has more: that would keep others of the partition waiting. */
 const NODES_MAX = 128
 /** Payloads of one call. */
 const BYTES_MAX = 1_048_576
