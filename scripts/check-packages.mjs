@@ -245,7 +245,8 @@ async function typeCheckAndRun({ packages, program }, project) {
     problems.push(`${title}: ${place}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)
   }
   if (diagnostics.length > 0) return
-  compiled.emit()
+  // The one file: emitting a whole program checks all that it imports.
+  compiled.emit(compiled.getSourceFile(source))
   await outputOf(process.execPath, [source.replace(/\.mts$/, '.mjs')], {
     cwd: project,
     env: { ...server.env, FF_VALKEY_URL: valkey.url },

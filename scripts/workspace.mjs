@@ -94,9 +94,13 @@ export async function turboPlan(folder, args) {
   return JSON.parse(text.slice(text.indexOf('{')))
 }
 
-/** pnpm, for programs that call it themselves. */
+/** pnpm, for programs that call it themselves. Those that it runs itself need not have it looked for again. */
 export function pnpmOutput(args, options = {}) {
-  return outputOf('npx', [...withPnpm, 'pnpm', ...args], options)
+  const { npm_execpath: path = '', npm_config_user_agent: agent = '' } = process.env
+  const isIt = agent.startsWith(`${pnpm.replace('@', '/')} `) && /\.[cm]?js$/.test(path)
+  return isIt
+    ? outputOf(process.execPath, [path, ...args], options)
+    : outputOf('npx', [...withPnpm, 'pnpm', ...args], options)
 }
 
 export async function build(...packages) {
