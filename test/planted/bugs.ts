@@ -32,6 +32,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'from unnest(steps) s where s.reason is not null and false\n      on conflict do nothing',
   },
   {
+    name: 'sibling cancels of one flow go by ids',
+    file: 'packages/backend-postgres/src/resolution/sibling-cancels.ts',
+    find: 'order by p.flow_id, e.seq',
+    replace: 'order by p.flow_id, p.downstream_id',
+  },
+  {
+    name: 'a sibling cancel comes before what the last one led to',
+    file: 'packages/backend-postgres/src/resolution/sibling-cancels.ts',
+    find: 'if (moving.has(tuple.flow_id)) {',
+    replace: 'if (max < 0) {',
+  },
+  {
     name: 'a finaliser absorbs',
     file: 'packages/core/src/decisions/settlement.ts',
     find: "if (member.runOn === 'always') return false",

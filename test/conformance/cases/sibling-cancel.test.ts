@@ -270,3 +270,38 @@ describe('sibling cancel', () => {
     expect((await flow.group('join')).cancelPending).toBe(false)
   })
 })
+
+describe('sibling cancels of groups that decide together', () => {
+  const store = useStore()
+
+  const several: GraphPlan = {
+    a: {},
+    b: {},
+    first: { after: ['a', 'b'], join: { policy: { kind: 'quorum', k: 2 } } },
+    finaliser: {
+      after: ['a', 'b'],
+      join: { policy: { kind: 'quorum', k: 2 }, runOn: 'always', settled: true },
+    },
+    last: { after: ['a', 'finaliser'], join: { policy: { kind: 'quorum', k: 2 } } },
+  }
+
+  // Ids are minted in both orders, so that what goes by them goes wrong in one.
+  it.each([
+    ['in this order', several],
+    ['in the other one', Object.fromEntries(Object.entries(several).reverse())],
+  ])('are carried out in the order in which their nodes were accepted, with ids %s', async (_, minted) => {
+    for (let round = 0; round < 3; round += 1) {
+      const flow = new FlowDriver(store())
+      flow.toGraph(minted)
+      await flow.submit(several)
+      await flow.start('a')
+      await flow.fail('a')
+      await flow.settle()
+      expect((await flow.execution('b')).cancelCause).toBe('sibling')
+      // `b` had ended before anybody came for it.
+      const finaliser = await flow.execution('finaliser')
+      expect(finaliser).toMatchObject({ publicState: 'cancelled', cancelCause: 'sibling' })
+      expect(finaliser.firstEligibleAtMs).not.toBeNull()
+    }
+  })
+})

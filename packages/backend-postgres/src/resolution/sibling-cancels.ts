@@ -25,23 +25,40 @@ export async function drainSiblingCancels(
 ): Promise<ScanResult<SiblingCancelItem>> {
   const partition = checkScanRequest(params, await ctx.partitions())
   const max = Math.min(params.max, limits.siblingCancelGroupsMax)
-  const tuples = await ctx.db.query<Tuple>(
-    `select p.flow_id, p.downstream_id from ff.pending_cancel_group p
-     where p.partition_key = $1 order by p.enqueued_at, p.downstream_id limit $2`,
-    [partition, max + 1],
-  )
+  const tuples = await oldestTuples(ctx, partition, max + 1)
   const items: SiblingCancelItem[] = []
   let membersLeft = limits.siblingCancelMembersMax as number
   let more = tuples.length > max
+  const isInline = ctx.settings.inlineResolveEdges !== 0
+  const moving = new Set<FlowId>()
   for (const tuple of tuples.slice(0, max)) {
     if (membersLeft <= 0) return { items, more: true }
+    if (moving.has(tuple.flow_id)) {
+      more = true
+      continue
+    }
     const item = await drainOne(ctx, partition, tuple, membersLeft)
     if (item === undefined) continue
     items.push(item)
     membersLeft -= item.siblings.length
     more ||= item.outcome === 'partial'
+    // What these ends lead to comes before the flow's next group, as where both are one step.
+    if (isInline && item.siblings.some(({ disposition }) => disposition === 'cancelled'))
+      moving.add(tuple.flow_id)
   }
   return { items, more }
+}
+
+/** Those of one flow in the order in which their nodes were accepted: what one cancels another may have spared. */
+function oldestTuples(ctx: PostgresContext, partition: number, max: number): Promise<readonly Tuple[]> {
+  return ctx.db.query<Tuple>(
+    `select p.flow_id, p.downstream_id
+     from (select * from ff.pending_cancel_group where partition_key = $1
+           order by enqueued_at, downstream_id limit $2) p
+     left join ff.execution e on e.partition_key = p.partition_key and e.id = p.downstream_id
+     order by p.flow_id, e.seq`,
+    [partition, max],
+  )
 }
 
 /** Answers nothing for a group of a flow that is being reset: its cancels wait. */
