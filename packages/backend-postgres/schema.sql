@@ -1390,6 +1390,8 @@ declare
   v_tids tid[];
   v_free integer[];
   v_is_skipped boolean := false;
+  v_routes integer[] := p_routes;
+  v_route_lanes integer[] := p_route_lanes;
 begin
   perform pg_advisory_xact_lock_shared(barrier_key());
   select d.catalog_version = p_catalog as is_current,
@@ -1415,9 +1417,15 @@ begin
     v_room := case when v_known.is_capped then room_of(v_known.ids, v_known.caps, v_left)
       else array_fill(v_left::bigint, array[cardinality(v_known.ids)]) end;
     v_now := now_ms();
+    if v_known.is_capped then
+      select array_agg(r.route_id order by r.ord), array_agg(r.lane_id order by r.ord) into v_routes, v_route_lanes
+        from unnest(p_routes, p_route_lanes) with ordinality as r (route_id, lane_id, ord)
+        where v_room[array_position(v_known.ids, r.lane_id)] > 0;
+      exit when v_routes is null;
+    end if;
     select array_agg(h.partition_key order by f.ord) as partitions, array_agg(h.id order by f.ord) as ids,
         array_agg(f.lane_id order by f.ord) as lanes, array_agg(f.admission_key order by f.ord) as keys into v_found
-      from find_heads(v_known.ids, p_routes, p_route_lanes, v_left, v_now) with ordinality as f (partition_key, id, lane_id, admission_key, ord)
+      from find_heads(v_known.ids, v_routes, v_route_lanes, v_left, v_now) with ordinality as f (partition_key, id, lane_id, admission_key, ord)
       cross join lateral (
         select e.partition_key, e.id, e.eligibility_state as state from execution e
         where e.partition_key = f.partition_key and e.id = f.id limit 1 for update skip locked

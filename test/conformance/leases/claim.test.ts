@@ -1,5 +1,6 @@
 import { mintClaimId, mintInstanceId, parseKind, parseLaneId, parseNamespace } from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
+import { AdmissionDriver } from '../../support/admission-driver.js'
 import { bytesOf, codeOf, readOne, submitOne } from '../../support/builders.js'
 import { FlowDriver } from '../../support/flow-driver.js'
 import { useStore } from '../../support/use-store.js'
@@ -201,6 +202,27 @@ describe('leases.claim', () => {
       expect(await claimOf(other)).toHaveLength(3)
     },
   )
+
+  it.each([
+    ['alone', false],
+    ['beside work that names a quota', true],
+  ])('hands out work of another lane where the first is full, %s', async (_, hasQuota) => {
+    const { backend, namespace } = store()
+    const capped = parseLaneId('capped')
+    const driver = new AdmissionDriver(store())
+    if (hasQuota) {
+      const quotaId = await driver.quota({ concurrency: 1 })
+      // One runs, so that of the other nothing but its line is seen.
+      for (const _each of [1, 2]) await submitOne(store(), { lane: other, quotas: [{ quotaId }] })
+      expect(await new WorkerDriver(store(), { lanes: [other] }).claim()).toHaveLength(1)
+    }
+    await backend.lanes.configure({ namespace, lane: capped, settings: { concurrency: 1 } })
+    for (const _each of [1, 2, 3]) await submitOne(store(), { lane: capped, priority: 9 })
+    expect(await new WorkerDriver(store(), { lanes: [capped] }).claim()).toHaveLength(1)
+    const id = await submitOne(store(), { lane: other })
+    const claimed = await new WorkerDriver(store(), { lanes: [capped, other] }).claim({ max: 1 })
+    expect(claimed.map(({ executionId }) => executionId)).toEqual([id])
+  })
 
   it.each([{ deadlineMs: 1_000 }, { queueTtlMs: 1_000 }])(
     'hands out nothing that is past %o, also when nobody has noticed yet',
