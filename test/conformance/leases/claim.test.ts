@@ -1,4 +1,11 @@
-import { mintClaimId, mintInstanceId, parseKind, parseLaneId, parseNamespace } from '@flowfabric/core'
+import {
+  type LaneId,
+  mintClaimId,
+  mintInstanceId,
+  parseKind,
+  parseLaneId,
+  parseNamespace,
+} from '@flowfabric/core'
 import { describe, expect, it } from 'vitest'
 import { AdmissionDriver } from '../../support/admission-driver.js'
 import { bytesOf, codeOf, readOne, submitOne } from '../../support/builders.js'
@@ -210,17 +217,21 @@ describe('leases.claim', () => {
     const { backend, namespace } = store()
     const capped = parseLaneId('capped')
     const driver = new AdmissionDriver(store())
+    // More routes of the full lane than a claim of one looks at.
+    const kinds = ['a', 'b', 'c', 'd', 'e', 'f', 'named', 'plain'].map(parseKind)
+    const claimOf = (lanes: LaneId[], max: number) =>
+      new WorkerDriver(store(), { lanes, kinds }).claim({ max })
     if (hasQuota) {
-      const quotaId = await driver.quota({ concurrency: 1 })
-      // One runs, so that of the other nothing but its line is seen.
-      for (const _each of [1, 2]) await submitOne(store(), { lane: other, quotas: [{ quotaId }] })
-      expect(await new WorkerDriver(store(), { lanes: [other] }).claim()).toHaveLength(1)
+      const quotas = [{ quotaId: await driver.quota({ concurrency: 1 }) }]
+      for (const _each of [1, 2]) await submitOne(store(), { lane: other, kind: parseKind('named'), quotas })
+      expect(await claimOf([other], 10)).toHaveLength(1)
     }
     await backend.lanes.configure({ namespace, lane: capped, settings: { concurrency: 1 } })
-    for (const _each of [1, 2, 3]) await submitOne(store(), { lane: capped, priority: 9 })
-    expect(await new WorkerDriver(store(), { lanes: [capped] }).claim()).toHaveLength(1)
-    const id = await submitOne(store(), { lane: other })
-    const claimed = await new WorkerDriver(store(), { lanes: [capped, other] }).claim({ max: 1 })
+    for (const kind of kinds.slice(0, 6))
+      for (const _each of [1, 2]) await submitOne(store(), { lane: capped, kind, priority: 9 })
+    expect(await claimOf([capped], 1)).toHaveLength(1)
+    const id = await submitOne(store(), { lane: other, kind: parseKind('plain') })
+    const claimed = await claimOf([capped, other], 1)
     expect(claimed.map(({ executionId }) => executionId)).toEqual([id])
   })
 
