@@ -146,6 +146,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'v_room[1]',
   },
   {
+    name: 'a full lane keeps work of the others back',
+    file: 'sql',
+    find: 'where v_room[array_position(v_known.ids, r.lane_id)] > 0;',
+    replace: 'where true;',
+  },
+  {
     name: 'a slot of a quota is granted twice in one claim',
     file: 'sql',
     find: 'v_q_held[v_dq[d]] := v_q_held[v_dq[d]] + 1;',
