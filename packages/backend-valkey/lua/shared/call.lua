@@ -44,7 +44,7 @@ local TABLES = {
   strangers = true, gone = true, wheel = true, offered = true, lane_routes = true, repairs = true, misplaced = true,
   hidden = true, links = true, appends = true, flows_gone = true, stages = true, names = true, instances = true, groups = true,
   ins = true, outs = true, groups_dirty = true, fresh = true, entries = true, tuples = true, routes = true, flows = true,
-  flow_ids = true, lines_met = true, flows_dirty = true, histories = true, messages = true, carried = true,
+  flow_ids = true, outside = true, lines_met = true, flows_dirty = true, histories = true, messages = true, carried = true,
 }
 
 local WITH_TABLES = {

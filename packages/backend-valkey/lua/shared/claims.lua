@@ -325,7 +325,7 @@ local function claim(u, request, nth, notes, offers)
   end
   local open = open_lanes(u, request, nth, notes)
   local streams = #open == 1 and open[1].streams
-  local usual = streams and #streams == 1 and plain.claim(u, request, open[1].copy, streams[1].rid)
+  local usual = streams and #streams == 1 and plain.claim(u, request, open[1].copy, streams[1].rid, BYTES_MAX)
   if usual then return usual end
   if u.lines and offer_plainly(u, request, nth, offers, open) then return {} end
   -- What it takes is still in the ready sets, so those after it take care as well.

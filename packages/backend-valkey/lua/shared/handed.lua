@@ -57,31 +57,40 @@ function handed.plain_size(u, x)
   return record.tail_size(u, x) + RECORD_BYTES
 end
 
--- Of one whose record says all, as [id, record].
+-- The same of one that was taken the short way, with its input where that is elsewhere, else false.
+function handed.bytes_of(text, input)
+  return #text + 1 - plain.over(text) + RECORD_BYTES + (input and #input or 0)
+end
+
+-- Of one whose record and input say all, as [id, record, its input where that is elsewhere].
 function handed.describe_plain(each, bytes)
+  local out = { each[1], #bytes + 1, 0 }
   bytes[#bytes + 1] = each[2]
-  return { each[1], #bytes, 0 }
+  if each[3] then
+    bytes[#bytes + 1] = each[3]
+    out[3] = #bytes
+  end
+  return out
 end
 
 -- Reads what goes with an execution, before it is leased. Answers how many bytes handing it out takes, about.
 function handed.prepare(u, x)
   local size = record.tail_size(u, x) + RECORD_BYTES
-  local has_more = false
   if x[X.input] == 2 then
     local key = record.payload_key(u, record.id(u, x), 'input')
     local known = record.payload(u, x, 'input')
     local length = known == true and redis.call('STRLEN', key) or #known
     -- Short ones are in the record.
     if length == 0 then call.refuse('corruption', key) end
-    size, has_more = size + length, true
+    size = size + length
   end
   local is_resumed = suspending.is_resumed(x)
-  if is_resumed then size, has_more = size + resumptions.size(u, x), true end
-  if x[X.flow] == '' and x[X.journal] == 0 and not has_more then return size end
+  if is_resumed then size = size + resumptions.size(u, x) end
+  if x[X.flow] == '' and x[X.journal] == 0 and not is_resumed then return size end
   local more, left = { upstream = {}, steps = {} }, INLINE_MAX
   if x[X.flow] ~= '' then left = take_upstream(u, record.id(u, x), more, left) end
   if x[X.journal] == 1 then left = take_steps(u, x, more, left) end
-  if has_more or left < 0 or #more.upstream + #more.steps > 0 then
+  if is_resumed or left < 0 or #more.upstream + #more.steps > 0 then
     u.handed = u.handed or {}
     u.handed[x] = more
   end
@@ -98,8 +107,8 @@ function handed.describe(u, x, bytes)
   end
   local id, more = record.id(u, x), u.handed and u.handed[x]
   local out = { id, put(record.stored(u, x)), 0 }
-  if more == nil then return out end
   if x[X.input] == 2 then out[3] = put(redis.call('GET', record.payload_key(u, id, 'input'))) end
+  if more == nil then return out end
   local ups, steps = {}, {}
   for place, each in ipairs(more.upstream) do
     ups[place] = { each[1], each[2], each[3], each[4], each[5] and put(each[5]) or 0 }

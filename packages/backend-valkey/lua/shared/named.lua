@@ -97,7 +97,9 @@ end
 function named.start(u, starter, line, id, lease, text)
   if u.fault or not text or #lease ~= ID_LENGTH or u.records[id] ~= nil or u.changed[id] then return nil end
   local asks, counts_at, attempt_at, last_at = look(text)
-  if not asks or asks[D.line] ~= line.id or not plain.is_self_contained(text, last_at) then return nil end
+  if not asks or asks[D.line] ~= line.id then return nil end
+  local input = plain.input_outside(u, id, text, last_at)
+  if input == nil then return nil end
   local rid, run = plain.rid(text), plain.runs()
   local lane = lanes.of(u, routes.of(u, rid).key)
   if not lanes.starts(lane) or not plain.is_quiet(lane) then return nil end
@@ -114,5 +116,5 @@ function named.start(u, starter, line, id, lease, text)
   plan.counts.w = (plan.counts.w or 0) - 1
   plan.counts.a = (plan.counts.a or 0) + 1
   plain.put(u, starter.staged, id, active)
-  return { id, active }
+  return { id, active, input }
 end

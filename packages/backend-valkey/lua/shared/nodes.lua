@@ -50,13 +50,13 @@ end
 function nodes.accept(u, f, flow_id, id, node, route)
   if u.fault or node[3] ~= 0 or node[4] ~= 0 or not policy.is_priority(node[2]) then return false end
   local own, input = policy.plain_bytes(node[5]), call.bytes(u, node[8])
-  if not own or (input and #input > plain.INSIDE_MAX) then return false end
+  if not own then return false end
   local run, rid, priority, is_open = plain.runs(), route[1], node[2], #node[11] == 0
   local front, before_flow = run.waiting, run.before_flow
   if not is_open then front, before_flow = run.blocked, node[10][4] == 'a' and run.always_before_flow or run.blocked_before_flow end
   local score = is_open and u.now - priority * lanes.step(lanes.of(u, route[3])) or 0
   local blocks = before_flow .. flow_id .. cmsgpack.pack(node[9]) .. run.after_name
-  local text, number = plain.compose(u, rid, front, priority, score, is_open, blocks, own, node[6], node[7], input,
+  local text, number = plain.compose(u, id, rid, front, priority, score, is_open, blocks, own, node[6], node[7], input,
     #node[12] > 0 and run.last_with_outs or run.last)
   local staged = flush.staged(u)
   local plan = flush.plan(staged, rid)

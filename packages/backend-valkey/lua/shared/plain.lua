@@ -4,11 +4,11 @@
 -- which a test compares; nothing here is a rule of its own.
 
 local RID_LENGTH, ID_LENGTH = 12, 36
-plain.INSIDE_MAX = 512
+local INSIDE_MAX = 512
 local BEYOND = 2147483647
 local COMPLETED = { 'completed', 0, false }
--- As `cmsgpack` writes 0, 1, an empty text, and what stands before the text of an id; it is not there while the library loads.
-local NONE, INSIDE, EMPTY, ID = '\0', '\1', '\160', '\217\36'
+-- As `cmsgpack` writes 0, 1, 2, an empty text, and what stands before the text of an id; it is not there while the library loads.
+local NONE, INSIDE, OUTSIDE, EMPTY, ID = '\0', '\1', '\2', '\160', '\217\36'
 
 local NOTHING_TWICE, NOTHING_EVER, NO_DEADLINE = NONE .. NONE, NONE .. NONE .. NONE, NONE .. ID
 
@@ -157,6 +157,14 @@ function plain.is_quiet(lane)
   return not lane.is_capped and lane.events ~= 'all'
 end
 
+-- What `record` does with a result or an input: where it stands and its length, as they are written, and what of it stands in the record.
+local function lay(u, id, what, payload)
+  if not payload then return NONE, NONE, '' end
+  if #payload <= INSIDE_MAX then return INSIDE, cmsgpack.pack(#payload), payload end
+  record.put_outside(u, flush.staged(u).writes, id, what, payload)
+  return OUTSIDE, NONE, ''
+end
+
 function plain.put(u, staged, id, text)
   local writes = staged.writes
   local n = #writes
@@ -169,25 +177,24 @@ end
 -- ---- Accepted
 
 -- Together with claims the other way is shorter: what is handed out at once never gets into an index.
-function plain.may_accept(u, item, lane, input)
+function plain.may_accept(u, item, lane)
   return not u.fault and not u.claims and item[4] == 0 and item[5] == 0 and item[6].is_plain and plain.is_quiet(lane)
-    and not (input and #input > plain.INSIDE_MAX)
 end
 
 -- The bytes of a new record, and its number. `own`: bytes of its policies; `is_open`: nothing blocks it, so that it queues with
 -- that score; `blocks`, `last`: runs of bytes.
-function plain.compose(u, rid, front, priority, score, is_open, blocks, own, spec, hash, input, last)
+function plain.compose(u, id, rid, front, priority, score, is_open, blocks, own, spec, hash, input, last)
   local run, now, pack = known, plain.now_of(u), cmsgpack.pack
   local number = call.next_seq(u)
-  local seq, urgency, times, kind, length = pack(number), NONE, NOTHING_EVER, NONE, NONE
+  local seq, urgency, times = pack(number), NONE, NOTHING_EVER
   if is_open then times = (score == u.now and now or pack(score)) .. now .. now end
   if priority ~= 0 then urgency = pack(priority) end
-  if input then kind, length = INSIDE, pack(#input) end
+  local kind, length, tail = lay(u, id, 'input', input)
   spec, hash = text_bytes(spec), text_bytes(hash)
   local size = #front + RID_LENGTH + #seq + #now + #urgency + #run.unclaimed + #times + #blocks + #NONE + #own + #spec + #hash
     + #kind + #length + #last
   return record.length(size) .. front .. rid .. seq .. now .. urgency .. run.unclaimed .. times .. blocks .. NONE .. own .. spec
-    .. hash .. kind .. length .. last .. (input or ''), number
+    .. hash .. kind .. length .. last .. tail, number
 end
 
 -- It is in the indexes of what is claimable.
@@ -212,7 +219,7 @@ end
 function plain.accept(u, item, rid, lane, input)
   local run, id = plain.runs(), item[1]
   local score = u.now - item[3] * lanes.step(lane)
-  local text, number = plain.compose(u, rid, run.waiting, item[3], score, true, run.open, item[6].bytes, item[7], item[8], input,
+  local text, number = plain.compose(u, id, rid, run.waiting, item[3], score, true, run.open, item[6].bytes, item[7], item[8], input,
     run.last)
   local staged = flush.staged(u)
   plain.queue(u, staged, flush.plan(staged, rid), id, number, score)
@@ -237,11 +244,13 @@ local function has_last(text, at)
   return plain.has(text, at, known.last) or plain.has(text, at, known.last_with_outs)
 end
 
--- Whether all that goes to its worker is in the record, whose fields from the result on begin there: an input that has no length
--- there is none, or is elsewhere.
-function plain.is_self_contained(text, at)
-  if not has_last(text, at) then return false end
-  return #text >= plain.over(text) or string.byte(text, at - 2) ~= 2
+-- Its input where that has a key of its own, else false: of a record whose fields from the result on begin there. Nil where there is
+-- more to hand out, or nothing under the key. An input that has no length in the record is none, or is elsewhere.
+function plain.input_outside(u, id, text, at)
+  if not has_last(text, at) then return nil end
+  if #text >= plain.over(text) or string.byte(text, at - 2) ~= 2 then return false end
+  local input = redis.pcall('GET', record.payload_key(u, id, 'input'))
+  return type(input) == 'string' and input ~= '' and input or nil
 end
 
 local function is_changed(u, id)
@@ -249,8 +258,9 @@ local function is_changed(u, id)
   return u.changed[id] ~= nil or (x and record.is_dirty(u, x)) or false
 end
 
--- Of a claim that asks for one route: what it gets, as [id, text] each; or nil where something of it is not plain.
-function plain.claim(u, request, lane, rid)
+-- Of a claim that asks for one route: what it gets, as [id, text, input or false] each, but for the first no more than so many bytes;
+-- or nil where something of it is not plain.
+function plain.claim(u, request, lane, rid, max_bytes)
   if u.fault or not u.is_all_plain or not plain.is_quiet(lane) or u.claimable[rid] or (u.lines and lines.count(u, rid) > 0) then return nil end
   local run, key, from = plain.runs(), u.key.idx .. 'ready:' .. rid, u.taken[rid] or 0
   local entries, ids = redis.call('ZRANGE', key, from, from + request[5] - 1), {}
@@ -260,18 +270,26 @@ function plain.claim(u, request, lane, rid)
     ids[place] = id
   end
   local texts, ats, attempts_at, members_at, has_members = record.fetch(u, ids), {}, {}, {}, false
+  local inputs, bytes, fitting = {}, 0, #ids
   for place = 1, #ids do
     local text = texts[place]
-    local counts_at, attempt_at, flow_at
+    local counts_at, attempt_at, flow_at, input
     if text then counts_at, attempt_at, flow_at = plain.look(text, run.waiting, run.unclaimed) end
-    if not counts_at or string.sub(text, RID_AT, SEQ_AT - 1) ~= rid or not plain.has(text, attempt_at, NONE)
-      or not plain.has_no_times(text, attempt_at + 1) or not plain.is_self_contained(text, last_at(text)) then
+    if counts_at and string.sub(text, RID_AT, SEQ_AT - 1) == rid and plain.has(text, attempt_at, NONE)
+      and plain.has_no_times(text, attempt_at + 1) then input = plain.input_outside(u, ids[place], text, last_at(text)) end
+    if input == nil then
       record.keep_all(u, ids, texts, {})
       return nil
     end
-    ats[place], attempts_at[place], members_at[place] = counts_at, attempt_at, flow_at or false
+    bytes = bytes + handed.bytes_of(text, input)
+    if place > 1 and bytes > max_bytes then
+      fitting = place - 1
+      break
+    end
+    ats[place], attempts_at[place], members_at[place], inputs[place] = counts_at, attempt_at, flow_at or false, input
     has_members = has_members or flow_at
   end
+  for place = #ids, fitting + 1, -1 do ids[place] = nil end
   if has_members and not nodes.may_start(u, ids, texts, members_at) then
     record.keep_all(u, ids, texts, {})
     return nil
@@ -293,7 +311,7 @@ function plain.claim(u, request, lane, rid)
     held[#held + 1] = id
     plain.put(u, staged, id, active)
     if flow_at then nodes.started(u, id, text, flow_at, rid) end
-    list[place] = { id, active }
+    list[place] = { id, active, inputs[place] }
   end
   -- They leave the ready set with the flush: the next claim of this call begins behind them.
   u.taken[rid] = from + #ids
@@ -317,7 +335,7 @@ end
 -- Whether it was carried out: what is fenced off, repeated, late or unusual is for the other way. `item`: as `ends.run` has it.
 -- What it holds of quotas and budgets, which stands behind all else, is given back.
 function plain.complete(u, item, namespaces, text, result)
-  if u.fault or u.inline == 0 or item[2] ~= 0 or item[4] ~= 1 or (result and #result > plain.INSIDE_MAX) then return false end
+  if u.fault or u.inline == 0 or item[2] ~= 0 or item[4] ~= 1 then return false end
   local run, id = plain.runs(), item[1]
   local counts_at, attempt_at, flow_at = plain.look(text, run.active, run.claimed)
   local asks, its_last_at = nil, counts_at and last_at(text)
@@ -354,10 +372,10 @@ function plain.complete(u, item, namespaces, text, result)
   local size = length + 2 * #now + #kept - 3 + #run.succeeded - #run.started + 1 - (deadline_at - expires_at)
     + 1 - (#ID + ID_LENGTH) + #run.at_end - #run.at_start + fields_to + #unleased - 4 - length
   if result then
-    local width = cmsgpack.pack(#result)
+    local kind, width, inside = lay(u, id, 'result', result)
     size = size + #width - 1
-    tail = string.sub(text, policy_at, its_last_at - 1) .. INSIDE .. width .. string.sub(text, its_last_at + 2, fields_to) .. unleased
-      .. result .. string.sub(text, 5 + length)
+    tail = string.sub(text, policy_at, its_last_at - 1) .. kind .. width .. string.sub(text, its_last_at + 2, fields_to) .. unleased
+      .. inside .. string.sub(text, 5 + length)
   else
     tail = string.sub(text, policy_at, fields_to) .. unleased .. string.sub(text, 5 + length)
   end

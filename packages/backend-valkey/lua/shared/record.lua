@@ -224,7 +224,10 @@ function record.payload(u, x, what)
   if what == 'result' then changed, kind = s[S.result], x[X.result] end
   if changed ~= AS_STORED then return changed end
   if kind == NONE then return false end
-  if kind == OUTSIDE then return true end
+  if kind == OUTSIDE then
+    local fresh = u.outside[s[S.id]]
+    return fresh and fresh[what] or true
+  end
   return what == 'result' and stored_result(s, x) or stored_input(s, x)
 end
 
@@ -234,18 +237,24 @@ function record.tail_size(u, x)
   return #s[S.tail] + (s[S.input] and s[S.input] ~= AS_STORED and #s[S.input] or 0)
 end
 
+-- A payload gets a key of its own: this call knows it from then on.
+function record.put_outside(u, writes, id, what, bytes)
+  writes[#writes + 1] = record.payload_key(u, id, what)
+  writes[#writes + 1] = bytes
+  local fresh = u.outside[id] or {}
+  u.outside[id], fresh[what] = fresh, bytes
+end
+
 -- The tail as it is to be stored. `writes` and `unlinks` get what lies outside.
 local function tail_of(u, s, x, writes, unlinks)
   local result, input = s[S.result], s[S.input]
   if x[X.result] == OUTSIDE and result ~= AS_STORED then
-    writes[#writes + 1] = record.payload_key(u, s[S.id], 'result')
-    writes[#writes + 1] = result
+    record.put_outside(u, writes, s[S.id], 'result', result)
   elseif s[S.result_outside] and result ~= AS_STORED then
     unlinks[#unlinks + 1] = record.payload_key(u, s[S.id], 'result')
   end
   if x[X.input] == OUTSIDE and input ~= AS_STORED then
-    writes[#writes + 1] = record.payload_key(u, s[S.id], 'input')
-    writes[#writes + 1] = input
+    record.put_outside(u, writes, s[S.id], 'input', input)
   elseif s[S.input_outside] and input ~= AS_STORED then
     unlinks[#unlinks + 1] = record.payload_key(u, s[S.id], 'input')
   end

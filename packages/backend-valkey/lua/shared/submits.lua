@@ -18,7 +18,7 @@ local function accept(u, item, route, lane)
   if #item[1] ~= ID_LENGTH then call.refuse('invalid_arguments', 'an id') end
   if not policy.is_priority(item[3]) then call.refuse('invalid_arguments', 'a priority') end
   local input = call.bytes(u, item[9])
-  if plain.may_accept(u, item, lane, input) then
+  if plain.may_accept(u, item, lane) then
     plain.accept(u, item, route[1], lane, input)
     return ACCEPTED
   end
