@@ -530,6 +530,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'if is_changed(u, id) then return nil end',
     replace: '',
   },
+  {
+    name: 'Valkey: a long payload of the same call is looked for in the store',
+    file: 'lua',
+    find: 'return fresh and fresh[what] or true',
+    replace: 'return true',
+  },
+  {
+    name: 'Valkey: long inputs are handed out without a bound',
+    file: 'lua',
+    find: 'if place > 1 and bytes > max_bytes then',
+    replace: 'if false then',
+  },
 ]
 
 /** Where a text that is no file of its own is embedded, and how it stands there. */

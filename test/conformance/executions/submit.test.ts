@@ -173,6 +173,16 @@ describe('executions.submit', () => {
     ])
   })
 
+  it('compares long inputs of items of one call that share an id', async () => {
+    const item = store().aSolo({ input: bytesOf('a'.repeat(5_000)) })
+    const other = { ...item, input: bytesOf(`${'a'.repeat(4_999)}b`) }
+    expect(await submit(item, { ...item }, other)).toEqual([
+      { outcome: 'accepted', id: item.id },
+      { outcome: 'duplicate', id: item.id },
+      { outcome: 'execution_conflict' },
+    ])
+  })
+
   it('accepts the first of many that share ids, and differ in their keys', async () => {
     // What comes later has less to carry, and would be there first if it were not held back.
     const large = bytesOf('a'.repeat(30_000))
