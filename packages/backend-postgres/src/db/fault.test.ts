@@ -38,6 +38,15 @@ describe('a fault of the store', () => {
     expect(toEngineError(raised('40001'), true).mayHaveCommitted).toBeUndefined()
   })
 
+  it.each(['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout'])(
+    'says that nothing was carried out: %s',
+    (message) => {
+      const error = toEngineError(new Error(message), true)
+      expect(error.code).toBe('store_unreachable')
+      expect(error.mayHaveCommitted).toBeUndefined()
+    },
+  )
+
   it('that our own SQL raised keeps its code', () => {
     expect(toEngineError(raised('FF001', 'flow_not_found: nothing of that name'), true).code).toBe(
       'flow_not_found',

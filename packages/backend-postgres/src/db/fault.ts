@@ -74,7 +74,10 @@ export function toEngineError(fault: unknown, mayHaveCommitted: boolean): Engine
       { cause: fault, ...(isOpen ? { mayHaveCommitted } : {}) },
     )
   }
-  if (unreachable.has(code) || /timeout exceeded when trying to connect/.test(message)) {
+  if (
+    unreachable.has(code) ||
+    /timeout exceeded when trying to connect|due to connection timeout/.test(message)
+  ) {
     return engineError('store_unreachable', `The store cannot be reached: ${message}`, {}, { cause: fault })
   }
   if (lost.has(code) || /Connection terminated|connection .*(lost|closed)|not queryable/i.test(message)) {

@@ -29,7 +29,7 @@ export function createStandalone(
     primaryOf: () => primary,
     primaries: () => (primary === undefined ? [] : [primary]),
     get absence() {
-      return `No primary among ${seeds.map(nameOf).join(', ')}: whoever answers is a replica`
+      return `No primary among ${seeds.map(nameOf).join(', ')}: nobody answers, or who does is a replica`
     },
     notice,
     learn() {},
