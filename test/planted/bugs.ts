@@ -537,10 +537,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'return true',
   },
   {
+    name: 'Valkey: a repeated admission tells less',
+    file: 'lua',
+    find: 'handed.prepare(u, x)\nleased[place] = true',
+    replace: 'leased[place] = true',
+  },
+  {
     name: 'Valkey: long inputs are handed out without a bound',
     file: 'lua',
-    find: 'if place > 1 and bytes > max_bytes then',
-    replace: 'if false then',
+    find: 'if place > 1 and bytes > max_bytes then break end',
+    replace: '',
   },
 ]
 

@@ -5,6 +5,7 @@ import { library } from '../../../packages/backend-valkey/src/generated/library.
 import { pack, unpack } from '../../../packages/backend-valkey/src/records/packing.js'
 import { AdmissionDriver } from '../../support/admission-driver.js'
 import { createTestBackend, type TestBackend, type ValkeyInside } from '../../support/backends.js'
+import { bytesOf } from '../../support/builders.js'
 import { allEvents } from '../../support/listing.js'
 import { OperationDriver } from '../../support/operation-driver.js'
 import { inNamespace, type TestStore } from '../../support/use-store.js'
@@ -34,6 +35,21 @@ async function call(name: string, tag: string, args: readonly unknown[]): Promis
   return told
 }
 
+/** What a new claimer is offered in a partition, where it is one line. */
+async function takeOffer(tag: string) {
+  const { keyPrefix, send } = inside()
+  const rids = (await send('HKEYS', `${keyPrefix}:idx:{${tag}}:routes`)) as Buffer[]
+  const base = mintUuid().slice(0, 24)
+  const lanes = [[`${store.namespace}/solos`, 0, 0, 0, 0, rids.map(String)]]
+  const [instance, claimId] = [mintUuid(), mintUuid()]
+  await call('leases_held', tag, [instance, claimId, true, false])
+  const claim = [instance, 'worker', claimId, 30_000, 1, base, false, lanes, 1_000_000]
+  const told = await call('work_work', tag, [[], [], [], [], [claim], false, []])
+  const [offer] = told[4] as readonly [number, string, string, string, unknown, readonly [string, number][]][]
+  const [, line, , , , items] = must(offer, 'an offer')
+  return { line, base, claim, items }
+}
+
 describe('a claimer that died', () => {
   it.each([
     ['with an offer', false],
@@ -42,24 +58,7 @@ describe('a claimer that died', () => {
     const quotaId = await driver.quota({ concurrency: 1 })
     const id = await driver.submitQuota()
     const tag = `fp:${partitionIndexOf(id)}`
-    const { keyPrefix, send } = inside()
-    const rids = (await send('HKEYS', `${keyPrefix}:idx:{${tag}}:routes`)) as Buffer[]
-    const base = mintUuid().slice(0, 24)
-    const lanes = [[`${store.namespace}/solos`, 0, 0, 0, 0, rids.map(String)]]
-    const [instance, claimId] = [mintUuid(), mintUuid()]
-    await call('leases_held', tag, [instance, claimId, true, false])
-    const claim = [instance, 'worker', claimId, 30_000, 1, base, false, lanes, 1_000_000]
-    const offers = (
-      await call('work_work', tag, [[], [], [], [], [claim], false, []])
-    )[4] as readonly unknown[][]
-    const [, line, , , , items] = offers[0] as [
-      number,
-      string,
-      string,
-      string,
-      unknown,
-      readonly [string, number][],
-    ]
+    const { line, base, claim, items } = await takeOffer(tag)
     expect(items).toHaveLength(1)
     const number = items[0]?.[1] ?? 0
     const lease = leaseOf(base, number)
@@ -87,6 +86,30 @@ describe('a claimer that died', () => {
     // What is held is held for good, once its execution was looked at.
     await store.pass(15_000)
     expect(await driver.readQuota()).toMatchObject({ held: 1 })
+  })
+})
+
+describe('a claimer that sends again what it was granted', () => {
+  it('is told all that goes with the lease once more', async () => {
+    const quotaId = await driver.quota({ concurrency: 1 })
+    const id = await driver.submitQuota(undefined, { input: bytesOf('x'.repeat(600)) })
+    const tag = `fp:${partitionIndexOf(id)}`
+    const { handle } = await driver.worker.claimOne()
+    await driver.worker.step(handle, 'paid', 'once')
+    await store.pass(31_000)
+    const { line, base, claim, items } = await takeOffer(tag)
+    const number = items[0]?.[1] ?? 0
+    const holder = [[number, 1, true]]
+    const reserved = [quotaId, '', `${tag}|${line}`, base, originOf(tag, base), id.slice(-36), holder]
+    await call('quotas_reserve', 'q:0', reserved)
+    const granted = [[id.slice(-36), leaseOf(base, number)]]
+    const admit = () => call('leases_admit', tag, [line, base, claim.slice(0, 4), granted, [], [], []])
+    const [leased, handed] = await admit()
+    expect(leased).toEqual([true])
+    const [[, , inputPlace, , , steps] = []] = handed as readonly unknown[][]
+    expect(inputPlace).toBeGreaterThan(0)
+    expect(steps).toHaveLength(1)
+    expect(await admit()).toEqual([leased, handed, false])
   })
 })
 

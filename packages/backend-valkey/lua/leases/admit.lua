@@ -33,6 +33,8 @@ return function(u, a)
     if started then
       leased[place], list[#list + 1] = true, started
     elseif demands.is_live(x, each[2]) then
+      -- The call is repeated: what goes with it is told again.
+      handed.prepare(u, x)
       leased[place] = true
     elseif is_woken ~= nil and is_head(u, x, lid) and may_start(u, x, lanes.of_execution(u, x)) and #each[2] == 36 then
       handed.prepare(u, x)

@@ -97,7 +97,7 @@ end
 function named.start(u, starter, line, id, lease, text)
   if u.fault or not text or #lease ~= ID_LENGTH or u.records[id] ~= nil or u.changed[id] then return nil end
   local asks, counts_at, attempt_at, last_at = look(text)
-  if not asks or asks[D.line] ~= line.id then return nil end
+  if not asks or asks[D.line] ~= line.id or not plain.has_last(text, last_at) then return nil end
   local input = plain.input_outside(u, id, text, last_at)
   if input == nil then return nil end
   local rid, run = plain.rid(text), plain.runs()

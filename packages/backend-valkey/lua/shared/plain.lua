@@ -240,14 +240,13 @@ local function last_at(text)
 end
 
 -- Whether they have it, with downstreams or without.
-local function has_last(text, at)
+function plain.has_last(text, at)
   return plain.has(text, at, known.last) or plain.has(text, at, known.last_with_outs)
 end
 
--- Its input where that has a key of its own, else false: of a record whose fields from the result on begin there. Nil where there is
--- more to hand out, or nothing under the key. An input that has no length in the record is none, or is elsewhere.
+-- Its input where that has a key of its own, else false; nil where there is nothing under the key: of a record whose fields from the
+-- result on begin there, and have the shape that `has_last` knows. An input that has no length there is none, or is elsewhere.
 function plain.input_outside(u, id, text, at)
-  if not has_last(text, at) then return nil end
   if #text >= plain.over(text) or string.byte(text, at - 2) ~= 2 then return false end
   local input = redis.pcall('GET', record.payload_key(u, id, 'input'))
   return type(input) == 'string' and input ~= '' and input or nil
@@ -256,6 +255,20 @@ end
 local function is_changed(u, id)
   local x = u.records[id]
   return u.changed[id] ~= nil or (x and record.is_dirty(u, x)) or false
+end
+
+-- What `input_outside` answers for each of them, as far as they are handed out at once; or nil.
+local function inputs_of(u, ids, texts, max_bytes)
+  local inputs, bytes = {}, 0
+  for place = 1, #ids do
+    local text = texts[place]
+    local input = plain.input_outside(u, ids[place], text, last_at(text))
+    if input == nil then return nil end
+    bytes = bytes + handed.bytes_of(text, input)
+    if place > 1 and bytes > max_bytes then break end
+    inputs[place] = input
+  end
+  return inputs
 end
 
 -- Of a claim that asks for one route: what it gets, as [id, text, input or false] each, but for the first no more than so many bytes;
@@ -270,27 +283,24 @@ function plain.claim(u, request, lane, rid, max_bytes)
     ids[place] = id
   end
   local texts, ats, attempts_at, members_at, has_members = record.fetch(u, ids), {}, {}, {}, false
-  local inputs, bytes, fitting = {}, 0, #ids
   for place = 1, #ids do
     local text = texts[place]
-    local counts_at, attempt_at, flow_at, input
+    local counts_at, attempt_at, flow_at
     if text then counts_at, attempt_at, flow_at = plain.look(text, run.waiting, run.unclaimed) end
-    if counts_at and string.sub(text, RID_AT, SEQ_AT - 1) == rid and plain.has(text, attempt_at, NONE)
-      and plain.has_no_times(text, attempt_at + 1) then input = plain.input_outside(u, ids[place], text, last_at(text)) end
-    if input == nil then
+    if not counts_at or string.sub(text, RID_AT, SEQ_AT - 1) ~= rid or not plain.has(text, attempt_at, NONE)
+      or not plain.has_no_times(text, attempt_at + 1) or not plain.has_last(text, last_at(text)) then
       record.keep_all(u, ids, texts, {})
       return nil
     end
-    bytes = bytes + handed.bytes_of(text, input)
-    if place > 1 and bytes > max_bytes then
-      fitting = place - 1
-      break
-    end
-    ats[place], attempts_at[place], members_at[place], inputs[place] = counts_at, attempt_at, flow_at or false, input
+    ats[place], attempts_at[place], members_at[place] = counts_at, attempt_at, flow_at or false
     has_members = has_members or flow_at
   end
-  for place = #ids, fitting + 1, -1 do ids[place] = nil end
   if has_members and not nodes.may_start(u, ids, texts, members_at) then
+    record.keep_all(u, ids, texts, {})
+    return nil
+  end
+  local inputs = inputs_of(u, ids, texts, max_bytes)
+  if not inputs then
     record.keep_all(u, ids, texts, {})
     return nil
   end
@@ -301,7 +311,7 @@ function plain.claim(u, request, lane, rid, max_bytes)
   local before = run.started .. now .. NONE .. NONE .. now .. expiry .. NONE .. ID
   local behind = ID .. request[1] .. cmsgpack.pack(request[2]) .. ID .. request[3] .. run.at_start
   local grown = #before + ID_LENGTH + #behind - #NONE
-  for place = 1, #ids do
+  for place = 1, #inputs do
     local id, text, at, attempt_at, flow_at = ids[place], texts[place], ats[place], attempts_at[place], members_at[place]
     local active = record.length(length_of(text) + grown) .. run.active .. string.sub(text, RID_AT, at - 1) .. run.claimed
       .. string.sub(text, at + #run.claimed, attempt_at - 1) .. before .. request[6] .. string.format('%012x', place) .. behind
@@ -314,11 +324,11 @@ function plain.claim(u, request, lane, rid, max_bytes)
     list[place] = { id, active, inputs[place] }
   end
   -- They leave the ready set with the flush: the next claim of this call begins behind them.
-  u.taken[rid] = from + #ids
-  if #ids > 0 then
+  u.taken[rid] = from + #inputs
+  if #inputs > 0 then
     if not holder.first or expires < holder.first then holder.first = expires end
-    plan.counts.w = (plan.counts.w or 0) - #ids
-    plan.counts.a = (plan.counts.a or 0) + #ids
+    plan.counts.w = (plan.counts.w or 0) - #inputs
+    plan.counts.a = (plan.counts.a or 0) + #inputs
   end
   return list
 end
@@ -362,7 +372,7 @@ function plain.complete(u, item, namespaces, text, result)
   local route = routes.of(u, rid)
   local lane = lanes.of(u, route.key)
   if lane.is_capped or #item[3] ~= ID_LENGTH or not is_among(namespaces, route.ns) then return false end
-  if (result or flow_at) and not has_last(text, its_last_at) then return false end
+  if (result or flow_at) and not plain.has_last(text, its_last_at) then return false end
   local f = flow_at and nodes.flow(u, nodes.flow_id(text, flow_at))
   if flow_at and not f then return false end
   local now, kept_until, length = plain.now_of(u), u.now + lane.retention, length_of(text)
