@@ -2,7 +2,7 @@ import type { FoundationBackend, StepType } from '@flowfabric/core'
 import type { Chooser } from '../chooser.js'
 import { type Call, handleOn, type LeaseHandles, nameLeases, type World } from '../world.js'
 import { chooseExecution, chooseNamespace } from './executions.js'
-import { encode } from './spec.js'
+import { choosePayload } from './spec.js'
 
 function chooseLease(c: Chooser, world: World): LeaseHandles | undefined {
   return c.rarely(4) ? c.among(world.handles) : world.handles[world.handles.length - 1 - c.below(4)]
@@ -28,7 +28,7 @@ export function recordStep(c: Chooser, world: World): Call {
   const lease = chooseLease(c, world)
   const type = c.of(['step', 'sleep'] as readonly [StepType, StepType])
   const name = c.rarely(20) ? '' : `step-${c.below(3)}`
-  const result = c.rarely(2) ? encode(`kept ${c.below(2)}`) : null
+  const result = c.rarely(2) ? choosePayload(c, `kept ${c.below(2)}`) : null
   return {
     text: `attempts.recordStep ${nameLeases([lease])} ${name} ${type}`,
     on: (backend, side) =>

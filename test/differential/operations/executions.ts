@@ -11,7 +11,7 @@ import type { Chooser } from '../chooser.js'
 import { mintSolo, mintUnknown } from '../minting.js'
 import { type Call, kinds, lanes, type Play, type World } from '../world.js'
 import { withNext } from './claims.js'
-import { choosePriority, chooseSpec, encode } from './spec.js'
+import { choosePayload, choosePriority, chooseSpec } from './spec.js'
 
 /** An execution that was submitted, or, now and then, one that nobody has. */
 export function chooseExecution(c: Chooser, world: World): ExecutionId {
@@ -142,7 +142,7 @@ export function replay(c: Chooser, world: World): Call {
   const params = {
     namespace: chooseNamespace(c, world),
     id,
-    ...(c.rarely(3) ? { input: encode('forked') } : {}),
+    ...(c.rarely(3) ? { input: choosePayload(c, 'forked') } : {}),
   }
   return { text: `executions.replay ${id}`, on: (backend) => backend.executions.replay(params) }
 }

@@ -13,7 +13,7 @@ import type { Chooser } from '../chooser.js'
 import { mintMember } from '../minting.js'
 import { type Call, handleOn, kinds, lanes, nameLeases, type World } from '../world.js'
 import { chooseEnd, chooseExecution, chooseNamespace, chooseParent } from './executions.js'
-import { chooseSpec, encode } from './spec.js'
+import { choosePayload, chooseSpec } from './spec.js'
 
 function chooseFlow(c: Chooser, world: World): FlowId {
   const known = c.rarely(4) ? c.among(world.flows) : world.flows.at(-1)
@@ -216,7 +216,9 @@ export function replay(c: Chooser, world: World): Call {
   const ids = c.rarely(20) ? [chooseExecution(c, world)] : chosen
   const from = c.below(2) === 0 || ids.length === 0 ? ('failed' as const) : ids
   const inputs =
-    from !== 'failed' && c.rarely(4) ? [{ id: from[0] as ExecutionId, input: encode('forked') }] : undefined
+    from !== 'failed' && c.rarely(4)
+      ? [{ id: from[0] as ExecutionId, input: choosePayload(c, 'forked') }]
+      : undefined
   const params = {
     namespace: chooseNamespace(c, world),
     flowId,

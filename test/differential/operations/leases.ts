@@ -3,7 +3,7 @@ import { mintUnknown } from '../minting.js'
 import { type Call, handleOn, type LeaseHandles, nameLeases, type Play, type World } from '../world.js'
 import { withNext } from './claims.js'
 import { chooseExecution, chooseNamespace } from './executions.js'
-import { encode } from './spec.js'
+import { choosePayload } from './spec.js'
 
 /** A lease that was handed out once; now and then what never was one. */
 export function chooseHolder(c: Chooser, world: World): LeaseHandles | undefined {
@@ -36,7 +36,7 @@ export function renew(c: Chooser, world: World): Call {
 
 export function complete(c: Chooser, world: World): Call | Play {
   const leases = chooseLeases(c, world)
-  const result = c.rarely(2) ? encode(`result ${c.below(3)}`) : null
+  const result = c.rarely(2) ? choosePayload(c, `result ${c.below(3)}`) : null
   const scoped = scope(c, world)
   return withNext(c, world, {
     text: `leases.complete ${nameLeases(leases)}`,

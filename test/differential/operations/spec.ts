@@ -5,6 +5,10 @@ import { chooseDemands } from './demands.js'
 
 export const encode = (text: string) => new TextEncoder().encode(text)
 
+/** An input or a result, now and then one that Valkey keeps apart from its record, and PostgreSQL compressed. */
+export const choosePayload = (c: Chooser, text: string) =>
+  encode(c.rarely(6) ? text.padEnd(3_000, '.') : text)
+
 /** No draws: two stores would draw differently. */
 function retryOf(maxAttempts: number, initialMs: number): RetryPolicy {
   return {
@@ -40,7 +44,7 @@ export function chooseSpec(c: Chooser, world: World, { place, ...named }: Named)
   if (!world.model.store.executions.has(named.id)) world.places.set(named.id, place)
   return {
     ...named,
-    input: c.rarely(2) ? encode(`input ${c.below(2)}`) : null,
+    input: c.rarely(2) ? choosePayload(c, `input ${c.below(2)}`) : null,
     retry: retryOf(1 + c.below(3), c.of([0, 2_000, 30_000])),
     // A second lost lease would draw its pause.
     maxReclaims: c.below(2),
