@@ -5,7 +5,6 @@ import {
   checkClaim,
   createLaneShares,
   createReadyWaiters,
-  type LookForWork,
   waitForWork,
 } from '@flowfabric/core'
 import type { ValkeyContext } from '../context.js'
@@ -21,8 +20,7 @@ export interface Claimer {
   claim(params: ClaimRequest): Promise<ClaimOutcome>
   /**
    * A claim that goes along with what is brought to these partitions; one of them is asked first. `brought`: once it is
-   * over, the others have it too, and leases that the call ends are not held any more. It does not wait for what others have
-   * told and nobody has heard yet.
+   * over, the others have it too, and leases that the call ends are not held any more.
    */
   claimWith(
     request: ClaimRequest,
@@ -54,7 +52,6 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
   const goOn = async (
     request: ClaimRequest,
     map: ReadyMap,
-    isSure: boolean,
     begun?: ClaimLook,
   ): Promise<readonly ClaimedExecution[]> => {
     const find = () => map.find(awake(ctx, served.of(request).rids))
@@ -83,7 +80,7 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
       // Where hints are heard, what they don't tell isn't there; a partition that nobody has looked at may have more.
       if (current?.claimed.length && map.unknown().length === 0) break
       // What was heard meanwhile may be work, or that another process served the instance.
-      if ((await isAllKnown(ctx, map, isSure)) && find().length === 0) {
+      if ((await isAllKnown(ctx, map)) && find().length === 0) {
         current?.end()
         return heldByClaim(ctx, request)
       }
@@ -91,18 +88,16 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
     return inOrder(current?.end() ?? [])
   }
 
-  const look: LookForWork = async (request, isSure) => {
+  const look = async (request: ClaimRequest): Promise<readonly ClaimedExecution[]> => {
     const again = await heldByClaim(ctx, request)
-    return again.length > 0 ? again : goOn(request, await ctx.readyMap(), isSure)
+    return again.length > 0 ? again : goOn(request, await ctx.readyMap())
   }
 
   return {
     async claim(params) {
       checkClaim(params)
       const leases =
-        (params.waitMs ?? 0) > 0
-          ? await waitForWork(waiters, params, look, ctx.closing)
-          : await look(params, true)
+        (params.waitMs ?? 0) > 0 ? await waitForWork(waiters, params, look, ctx.closing) : await look(params)
       return leases.length === 0 ? { outcome: 'empty' } : { outcome: 'claimed', leases }
     },
     async claimWith(request, partitions, brought) {
@@ -113,25 +108,21 @@ export function createClaimer(ctx: ValkeyContext): Claimer {
       const map = await ctx.readyMap()
       const [first] = partitions
       const { rids } = served.of(request)
-      if (first === undefined || rids.size === 0) return goOn(request, map, false)
+      if (first === undefined || rids.size === 0) return goOn(request, map)
       // What was just brought there may be what it waits for: its partition is asked in the same call, known or not.
       const own = begin(request, map)
       await own.ask([{ tag: `fp:${first}`, ready: new Map([...rids].map((rid) => [rid, request.max])) }])
       // Other partitions may be on other nodes, whose answers, with the news of what is ready there, come later than this.
       if (!own.isFull) await brought
-      return goOn(request, map, false, own)
+      return goOn(request, map, own)
     },
   }
 }
 
-/**
- * Whether what the map doesn't show isn't there. What is not known is looked up; then it may have to be looked at again. Unless it must
- * be sure, it does not wait for what has been sent and not heard yet.
- */
-async function isAllKnown(ctx: ValkeyContext, map: ReadyMap, mustBeSure: boolean): Promise<boolean> {
+/** Whether what the map doesn't show isn't there. What is not known is looked up; then it may have to be looked at again. */
+async function isAllKnown(ctx: ValkeyContext, map: ReadyMap): Promise<boolean> {
   const unknown = map.unknown()
   if (unknown.length === 0) {
-    if (!mustBeSure) return true
     const isHeard = await ctx.barrier()
     if (!isHeard) {
       map.forgetAll()

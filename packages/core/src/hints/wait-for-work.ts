@@ -6,19 +6,13 @@ const recheckMsMin = 1_000
 const recheckMsMax = 10_000
 
 /**
- * Finds work for a claim. `isSure`: what it does not find is not there; else hints that are on their way may still bring it, and wake
- * whoever waits.
- */
-export type LookForWork = (request: ClaimRequest, isSure: boolean) => Promise<readonly ClaimedExecution[]>
-
-/**
  * A claim that waits up to `waitMs` for work: looks, then again whenever a hint wakes it, and now and then without one.
- * Ends early when its signal or `closing` aborts; else it answers that there is nothing after a look that was sure.
+ * Ends early when its signal or `closing` aborts.
  */
 export async function waitForWork(
   waiters: ReadyWaiters,
   params: ClaimRequest,
-  look: LookForWork,
+  look: (request: ClaimRequest) => Promise<readonly ClaimedExecution[]>,
   closing: AbortSignal,
 ): Promise<readonly ClaimedExecution[]> {
   const lanes = new Set(
@@ -30,7 +24,7 @@ export async function waitForWork(
   let recheckMs = recheckMsMin
   let ticket = waiters.enter(params, lanes)
   try {
-    let claimed = await look(params, false)
+    let claimed = await look(params)
     while (claimed.length === 0) {
       const leftMs = endsAt - performance.now()
       if (leftMs <= 0 || signals.some((signal) => signal.aborted)) return claimed
@@ -41,7 +35,7 @@ export async function waitForWork(
         return claimed
       }
       ticket = waiters.enter(params, lanes)
-      claimed = await look(params, baton === undefined)
+      claimed = await look(params)
       if (baton !== undefined) waiters.pass(baton, claimed.length)
     }
     return claimed
