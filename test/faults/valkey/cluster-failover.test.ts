@@ -17,8 +17,11 @@ const kills = Number(process.env.FF_KILLS ?? (isSoak ? 30 : 1))
 /** Every role takes minutes to come to its rest on a machine that does other things too. */
 const isLong = isSoak || process.env.FF_KILLS !== undefined
 
-/** Work that names quotas goes one or two a second where each answer waits, and kills have held it up for minutes together. */
-const endWithinMs = isLong ? 150_000 : 60_000
+/**
+ * Where each answer waits for two disks, work that names quotas ends more slowly than it comes while primaries are killed: after 30
+ * kills 1,058 executions were open, of which seven ended in a second.
+ */
+const endWithinMs = isLong ? 300_000 : 60_000
 
 /** What a replica has not received is lost. On one machine it receives all within this, as long as its link is there. */
 const lagMs = 200
